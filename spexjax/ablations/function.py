@@ -1,0 +1,97 @@
+"""Any function of a mask as an ablation: a pure JAX function, or ordinary Python."""
+
+import dataclasses
+import uuid
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import jax
+import numpy as np
+
+from spexjax.typing import Batch, Masks, Plan, Values
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class FunctionAblation:
+    """A value function given as code; made by `function` or `host_function`."""
+
+    apply: Callable[[Any, Any], Any]
+    parameters: Any
+    feature_names: tuple[str, ...]
+    fingerprint: str
+    batch_size: int
+    compiled: bool
+
+    @property
+    def num_features(self) -> int:
+        """n."""
+        return len(self.feature_names)
+
+    def plan(self, masks: Masks) -> Plan:
+        """Cuts the masks into batches of one size; the last is filled up with its first mask if compiled."""
+        masks = np.asarray(masks)
+        return Plan(
+            np.arange(len(masks)), len(masks), self.apply, self.parameters, self._batches(masks), self.compiled
+        )
+
+    def _batches(self, masks: np.ndarray) -> Iterator[Batch]:
+        size = min(self.batch_size, 1 << max(len(masks) - 1, 0).bit_length())
+        for start in range(0, len(masks), size):
+            part = masks[start : start + size]
+            slots = np.arange(start, start + len(part))
+            missing = size - len(part) if self.compiled else 0
+            filled = np.concatenate([part, np.repeat(part[:1], missing, 0)])
+            yield Batch(np.pad(slots, (0, missing), constant_values=-1), filled, len(part), len(filled))
+
+
+def function(
+    fn: Callable[..., jax.Array],
+    num_features: int,
+    *,
+    parameters: Any = None,
+    feature_names: tuple[str, ...] | None = None,
+    fingerprint: str | None = None,
+    batch_size: int = 256,
+) -> FunctionAblation:
+    """A pure JAX function of one mask, `fn(mask)` or `fn(parameters, mask)`, as an ablation; the engine batches it.
+
+    Args:
+      fn: maps a bool `[n]` mask to a scalar; traced.
+      num_features: n.
+      parameters: a pytree `fn` reads (weights, say), handed over as an argument so that it is not baked into the
+        compiled program.
+      feature_names: n names; x0, x1, ... by default.
+      fingerprint: says that values from another process are the same function's; unique by default.
+      batch_size: masks a step.
+
+    >>> from spexjax.evaluation import evaluate
+    >>> both = function(lambda x: 2.0 * x[0] * x[1], num_features=2)
+    >>> evaluate(both, np.array([[True, True], [True, False]])).tolist()
+    [2.0, 0.0]
+    """
+    one = (lambda _, mask: fn(mask)) if parameters is None else fn
+    return _make(jax.vmap(one, (None, 0)), parameters, num_features, feature_names, fingerprint, batch_size, True)
+
+
+def host_function(
+    fn: Callable[[np.ndarray], Values],
+    num_features: int,
+    *,
+    feature_names: tuple[str, ...] | None = None,
+    fingerprint: str | None = None,
+    batch_size: int = 256,
+) -> FunctionAblation:
+    """Any Python function of a batch of masks, bool `[b, n]` to b numbers: a call to a service, say, or a training run.
+
+    Args are those of `function`.
+    """
+    return _make(
+        lambda _, masks: fn(masks), None, num_features, feature_names, fingerprint, batch_size, False
+    )
+
+
+def _make(apply, parameters, n, names, fingerprint, batch_size, compiled) -> FunctionAblation:
+    names = tuple(names) if names is not None else tuple(f"x{i}" for i in range(n))
+    if len(names) != n:
+        raise ValueError(f"There are {n} features but {len(names)} feature names.")
+    return FunctionAblation(apply, parameters, names, fingerprint or uuid.uuid4().hex, batch_size, compiled)

@@ -1,0 +1,61 @@
+"""Value functions of a language model: what is read off the hidden states of a packed row."""
+
+import functools
+from collections.abc import Callable
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+from flax import nnx
+from jaxtyping import Float, Int
+
+from spexjax.models import Gates, Prefix, run_prefix
+from spexjax.typing import Array
+
+VALUES = ("logit-difference", "log-probability", "log-odds")
+
+
+class Parameters(NamedTuple):
+    """What stays the same over all batches of an evaluation."""
+
+    weights: nnx.State
+    prefix: Prefix
+    gates: Gates
+    targets: Int[Array, " k"]  # the two answers' first tokens, or the tokens of the one answer
+
+
+class Inputs(NamedTuple):
+    """One batch of packed rows, and the nodes each value is read from."""
+
+    tokens: Int[Array, "r t"]
+    positions: Int[Array, "r t"]
+    ends: Int[Array, "r t"]
+    reads: Int[Array, "b k"]  # into the r * t nodes
+
+
+@functools.lru_cache(maxsize=None)
+def program(graph: nnx.GraphDef, value: str) -> Callable[[Parameters, Inputs], Float[Array, " b"]]:
+    """The pure function of one batch; the same object for the same model, so that it is compiled once per shape.
+
+    "logit-difference" is `z_a - z_b` at the last token; "log-probability" is `sum_i log p(answer_i | before)`, with
+    the answer's tokens teacher-forced in the same pass; "log-odds" is `log p - log(1 - p)` of that.
+    """
+
+    def apply(parameters: Parameters, inputs: Inputs) -> Float[Array, " b"]:
+        model = nnx.merge(graph, parameters.weights)
+        hidden, _ = model(inputs.tokens, inputs.positions, inputs.ends, parameters.prefix, parameters.gates)
+        hidden = hidden.reshape(-1, hidden.shape[-1])[inputs.reads]
+        if value == "logit-difference":
+            chosen = model.logits_of(hidden[:, -1], parameters.targets)
+            return chosen[:, 0] - chosen[:, 1]
+        log_probabilities = jax.nn.log_softmax(model.logits(hidden))
+        log_p = jnp.take_along_axis(log_probabilities, parameters.targets[None, :, None], -1).sum((1, 2))
+        return log_p - jnp.log(-jnp.expm1(log_p)) if value == "log-odds" else log_p
+
+    return apply
+
+
+@functools.lru_cache(maxsize=None)
+def prefix_program(graph: nnx.GraphDef) -> Callable[..., Prefix]:
+    """Compiled `run_prefix` for one model."""
+    return jax.jit(lambda weights, tokens, length: run_prefix(nnx.merge(graph, weights), tokens, length))

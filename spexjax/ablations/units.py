@@ -1,0 +1,90 @@
+"""Cutting a text into the units that are removed: words, sentences, lines, or spans of characters."""
+
+import re
+from collections.abc import Sequence
+from typing import NamedTuple
+
+_ABBREVIATION = re.compile(r"(?:^|[\s(\"'])(?:[A-Z]|Mr|Mrs|Ms|Dr|Prof|St|Jr|Sr|vs|etc|e\.g|i\.e|cf|No|Fig|U\.S|U\.K)\.$")
+_SENTENCE_END = re.compile(r"[.!?…]+[\"'”’)\]]*(?=\s)|[。！？]+[”’」』）]*")  # noqa: RUF100
+
+
+class Units(NamedTuple):
+    """A text as `lead + core_0 + gap_0 + core_1 + gap_1 + ...`; the cores are the units.
+
+    With `gaps_stay` the gaps are part of the surroundings and survive a removal; otherwise a gap is the white space
+    after its unit and goes with it.
+    """
+
+    lead: str
+    cores: tuple[str, ...]
+    gaps: tuple[str, ...]
+    gaps_stay: bool
+
+    def spans(self) -> list[tuple[int, int, int]]:
+        """(start, end, end of the gap) of each unit, in characters."""
+        spans, at = [], len(self.lead)
+        for core, gap in zip(self.cores, self.gaps, strict=True):
+            spans.append((at, at + len(core), at + len(core) + len(gap)))
+            at = spans[-1][2]
+        return spans
+
+    def ablate(self, kept: Sequence[bool], replacement: str | None = None) -> str:
+        """The text with the other units deleted, or replaced; kept whole, it is the text as given.
+
+        >>> units = split("not bad at all", "word")
+        >>> units.ablate([True, False, True, False]), units.ablate([True, False, True, True], "_")
+        ('not at', 'not _ at all')
+        """
+        pieces, trailing = [self.lead], 0
+        for core, gap, keep in zip(self.cores, self.gaps, kept, strict=True):
+            if keep or replacement is not None:
+                pieces += [core if keep else replacement, gap]
+                trailing = 0 if self.gaps_stay else len(gap)
+            elif self.gaps_stay:
+                pieces.append(gap)
+        text = "".join(pieces)
+        last_stays = not self.cores or kept[-1] or replacement is not None
+        return text if last_stays else text[: len(text) - trailing]
+
+
+def split(text: str, features: str | Sequence[tuple[int, int]]) -> Units:
+    """Cuts `text` into "word", "sentence" or "line" units, or at given character spans `(start, end)`.
+
+    Raises:
+      ValueError: if the features are not one of these, or spans overlap, are empty or leave the text.
+    """
+    if features == "word":
+        spans = [m.span() for m in re.finditer(r"\S+", text)]
+    elif features == "line":
+        spans = [m.span() for m in re.finditer(r"\S[^\n]*(?<=\S)", text)]
+    elif features == "sentence":
+        spans = _sentences(text)
+    elif isinstance(features, str):
+        raise ValueError(
+            f"Features must be 'word', 'sentence', 'line', 'token' or a list of (start, end) spans, not {features!r}."
+        )
+    else:
+        spans = [(int(a), int(b)) for a, b in features]
+        edges = [0, *(edge for span in spans for edge in span), len(text)]
+        if any(a > b for a, b in zip(edges, edges[1:], strict=False)) or any(a >= b for a, b in spans):
+            raise ValueError("Spans must be (start, end) with start < end, in order, without overlap, in the text.")
+    ends = [*(start for start, _ in spans[1:]), len(text)]
+    return Units(
+        lead=text[: spans[0][0]] if spans else text,
+        cores=tuple(text[a:b] for a, b in spans),
+        gaps=tuple(text[b:end] for (_, b), end in zip(spans, ends, strict=bool(spans))),
+        gaps_stay=not isinstance(features, str),
+    )
+
+
+def _sentences(text: str) -> list[tuple[int, int]]:
+    spans, start = [], 0
+    cuts = [m.end() for m in _SENTENCE_END.finditer(text) if not _ABBREVIATION.search(text[start : m.end()])]
+    cuts += [m.start() for m in re.finditer(r"\n\s*\n", text)]
+    for cut in sorted({*cuts, len(text)}):
+        core = text[start:cut]
+        if core.strip():
+            left = start + len(core) - len(core.lstrip())
+            spans.append((left, start + len(core.rstrip())))
+        start = cut
+    return spans

@@ -1,0 +1,40 @@
+"""A progress bar for ablations: how many, how fast, how long still."""
+
+import contextlib
+import sys
+from collections.abc import Callable, Iterator
+
+Report = Callable[[int, int], None]  # (masks done since the last report, masks in all)
+
+
+@contextlib.contextmanager
+def progress_bar(enabled: bool | None = None) -> Iterator[Report]:
+    """Shows a bar on standard error with masks/s and the time left.
+
+    Args:
+      enabled: True or False; None shows it only on a terminal.
+    """
+    if not (sys.stderr.isatty() if enabled is None else enabled):
+        yield lambda done, total: None
+        return
+    from rich import progress
+    from rich.console import Console
+
+    class Rate(progress.ProgressColumn):
+        def render(self, task: progress.Task) -> str:
+            return f"{task.finished_speed or task.speed or 0:,.1f} masks/s"
+
+    columns = (
+        progress.TextColumn("{task.description}"),
+        progress.BarColumn(),
+        progress.MofNCompleteColumn(),
+        Rate(),
+        progress.TimeRemainingColumn(elapsed_when_finished=True),
+    )
+    with progress.Progress(*columns, console=Console(stderr=True)) as bar:
+        task = bar.add_task("ablations", total=None)
+
+        def report(done: int, total: int) -> None:
+            bar.update(task, total=total, advance=done)
+
+        yield report

@@ -1,0 +1,30 @@
+"""Faithfulness: the share of the value function's variance that an explanation predicts."""
+
+import numpy as np
+
+from spexjax.typing import Values
+
+
+def r2(values: Values, predictions: Values) -> float:
+    """`1 - sum (f - f̂)^2 / sum (f - mean f)^2`: 1 is perfect, 0 is no better than the mean, below 0 worse.
+
+    A constant f has no variance to explain: R2 is 1 when the predictions equal it to single precision, else 0.
+
+    Args:
+      values: `Float[m]`, the value function at m masks.
+      predictions: `Float[m]`, what the explanation says there.
+
+    Raises:
+      ValueError: if the lengths differ or are zero.
+
+    >>> r2(np.array([1.0, 2.0, 3.0]), np.array([1.0, 2.0, 3.0])), r2(np.array([5.0, 5.0]), np.array([5.0, 4.0]))
+    (1.0, 0.0)
+    """
+    f, g = np.asarray(values, np.float64), np.asarray(predictions, np.float64)
+    if f.shape != g.shape or f.size == 0:
+        raise ValueError(f"R2 needs as many predictions as values, and at least one; got {g.shape} and {f.shape}.")
+    error, variance = ((f - g) ** 2).sum(), ((f - f.mean()) ** 2).sum()
+    noise = f.size * (np.finfo(np.float32).eps * np.abs(f).max()) ** 2
+    if variance <= noise:
+        return float(error <= 16 * noise)
+    return float(1 - error / variance)

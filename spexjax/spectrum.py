@@ -1,0 +1,182 @@
+"""The sparse Fourier spectrum of a value function, and the one convention everything here follows.
+
+`f(x) = sum_S F(S) (-1)^{|S ∩ x|}`, `F(S) = 2^-n sum_x f(x) (-1)^{|S ∩ x|}`, with `x_i = 1` for a kept component.
+"""
+
+import dataclasses
+from collections.abc import Mapping
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Bool, Float, Int
+
+from spexjax.typing import Array, Masks, Values
+
+_BLOCK = 1 << 22  # entries of the [k, rows] block of signs, and of the [rows, n] block of masks, held at once
+
+
+@jax.tree_util.register_dataclass
+@dataclasses.dataclass(frozen=True)
+class Spectrum:
+    """A function on `{0,1}^n` with few Fourier coefficients: `f(x) = sum_S F(S) (-1)^{|S ∩ x|}`.
+
+    A row of `support` lists the features of one S in increasing order, padded at the end with `num_features`;
+    a row of padding alone is the constant. Rows are distinct, except that a fixed-shape result may end in
+    constants with coefficient 0.
+
+    >>> xor = Spectrum.from_dict({(): 0.5, (0, 2): -0.5}, num_features=3)
+    >>> xor(np.array([[1, 0, 0], [1, 0, 1]], bool)).tolist()
+    [1.0, 0.0]
+    """
+
+    support: Int[Array, "k d"]
+    coefficients: Float[Array, " k"]
+    num_features: int = dataclasses.field(metadata={"static": True})
+
+    def __call__(self, masks: Masks) -> Values:
+        """Evaluates f at each mask, `Float[m]`; see `evaluate`."""
+        return evaluate(self, masks)
+
+    def __len__(self) -> int:
+        return self.support.shape[0]
+
+    @property
+    def orders(self) -> Int[Array, " k"]:
+        """|S| of each term."""
+        return (self.support < self.num_features).sum(-1)
+
+    def scale(self, factor: float) -> "Spectrum":
+        """The spectrum of `factor * f`."""
+        return dataclasses.replace(self, coefficients=self.coefficients * factor)
+
+    def merge(self, *others: "Spectrum") -> "Spectrum":
+        """The spectrum of the sum of the functions: coefficients of equal S are added.
+
+        Raises:
+          ValueError: if the functions have different numbers of features.
+        """
+        spectra = (self, *others)
+        if len({s.num_features for s in spectra}) > 1:
+            raise ValueError(
+                f"Only functions of the same features can be added; got n = {[s.num_features for s in spectra]}."
+            )
+        n, width = self.num_features, max(s.support.shape[1] for s in spectra)
+        rows = [np.pad(s.support, ((0, 0), (0, width - s.support.shape[1])), constant_values=n) for s in spectra]
+        support, inverse = unique_rows(np.concatenate(rows))
+        sums = np.zeros(len(support))
+        np.add.at(sums, inverse, np.concatenate([np.asarray(s.coefficients, np.float64) for s in spectra]))
+        return Spectrum(jnp.asarray(support), jnp.asarray(sums, self.coefficients.dtype), n)
+
+    def truncate(self, max_terms: int) -> "Spectrum":
+        """The `max_terms` terms of largest |F(S)|, strongest first; the constant, if any, always among them."""
+        strength = np.abs(np.asarray(self.coefficients, np.float64))
+        strength = np.where(np.asarray(self.orders) == 0, np.inf, strength)
+        keep = np.argsort(-strength, kind="stable")[:max_terms]
+        return Spectrum(self.support[keep], self.coefficients[keep], self.num_features)
+
+    def energy_by_order(self) -> Float[np.ndarray, " d+1"]:
+        """`sum_{|S| = o} F(S)^2` for o = 0..d. By Parseval, entries 1.. sum to the variance of f over uniform masks."""
+        weights = np.asarray(self.coefficients, np.float64) ** 2
+        return np.bincount(np.asarray(self.orders), weights=weights, minlength=self.support.shape[1] + 1)
+
+    @classmethod
+    def from_dict(cls, terms: Mapping[tuple[int, ...], float], num_features: int) -> "Spectrum":
+        """Builds a spectrum from `{S: F(S)}`.
+
+        Raises:
+          ValueError: if an S repeats a feature, names one outside `0..n-1`, or appears twice in another order.
+        """
+        sets = [tuple(sorted(s)) for s in terms]
+        for s in sets:
+            if len(set(s)) != len(s) or (s and not 0 <= s[0] <= s[-1] < num_features):
+                raise ValueError(f"{s} is not a set of features out of 0..{num_features - 1}.")
+        if len(set(sets)) != len(sets):
+            raise ValueError("The same interaction is given twice in different orders; give each once.")
+        support = np.full((len(sets), max(map(len, sets), default=0)), num_features, np.int32)
+        for row, s in zip(support, sets, strict=True):
+            row[: len(s)] = s
+        return cls(jnp.asarray(support), jnp.asarray([float(v) for v in terms.values()]), num_features)
+
+    def to_dict(self) -> dict[tuple[int, ...], float]:
+        """`{S: F(S)}`, with S as a sorted tuple; repeated rows are added."""
+        terms: dict[tuple[int, ...], float] = {}
+        coefficients = np.asarray(self.coefficients, np.float64).tolist()
+        for row, value in zip(np.asarray(self.support).tolist(), coefficients, strict=True):
+            s = tuple(i for i in row if i < self.num_features)
+            terms[s] = terms.get(s, 0.0) + value
+        return terms
+
+
+def unique_rows(rows: Int[np.ndarray, "k d"]) -> tuple[Int[np.ndarray, "u d"], Int[np.ndarray, " k"]]:
+    """The distinct rows in lexicographic order, and for each given row the index of its equal among them."""
+    if rows.shape[1] == 0:
+        return rows[:1], np.zeros(len(rows), np.int64)
+    order = np.lexsort(rows.T[::-1])
+    new = np.ones(len(rows), bool)
+    new[1:] = (rows[order[1:]] != rows[order[:-1]]).any(1)
+    inverse = np.empty(len(rows), np.int64)
+    inverse[order] = np.cumsum(new) - 1
+    return rows[order[new]], inverse
+
+
+def characters(support: Int[Array, "k d"], masks: Masks) -> Float[Array, "m k"]:
+    """The Fourier characters `(-1)^{|S ∩ x|}` of every mask and support row."""
+    return _signs(jnp.asarray(support), jnp.asarray(masks)).T
+
+
+def evaluate(spectrum: Spectrum, masks: Masks) -> Values:
+    """Evaluates `f(x) = sum_S F(S) (-1)^{|S ∩ x|}` at each mask, in bounded memory.
+
+    Blocks of masks are taken in turn, so that nothing of size `[m, k, n]`, `[m, k, d]` or even `[m, k]` exists
+    beyond 4 million entries. Within a block, parities come from d gathers, or from one matmul where n is small
+    against d for the device at hand.
+
+    Args:
+      spectrum: k terms of order at most d over n features.
+      masks: bool `[m, n]`.
+
+    Returns:
+      `Float[m]`, in the dtype of the coefficients.
+
+    Raises:
+      ValueError: if the masks have another number of features.
+    """
+    if masks.shape[-1] != spectrum.num_features:
+        raise ValueError(
+            f"The masks have {masks.shape[-1]} features but the spectrum has {spectrum.num_features}."
+        )
+    return _evaluate(spectrum, jnp.asarray(masks))
+
+
+@jax.jit
+def _evaluate(spectrum: Spectrum, masks: Bool[Array, "m n"]) -> Float[Array, " m"]:
+    m, n = masks.shape
+    values = jnp.zeros(m, spectrum.coefficients.dtype)
+    if m == 0 or len(spectrum) == 0:
+        return values
+    rows = min(m, max(1, _BLOCK // max(len(spectrum), n)))
+
+    def block(i: Int[Array, ""], values: Float[Array, " m"]) -> Float[Array, " m"]:
+        # The last block is clamped to end at m and repeats a few rows, which saves a ragged second program.
+        x = jax.lax.dynamic_slice_in_dim(masks, i * rows, rows)
+        y = spectrum.coefficients @ _signs(spectrum.support, x, spectrum.coefficients.dtype)
+        return jax.lax.dynamic_update_slice_in_dim(values, y, i * rows, 0)
+
+    return jax.lax.fori_loop(0, -(-m // rows), block, values)
+
+
+def _signs(support: Int[Array, "k d"], masks: Bool[Array, "m n"], dtype=None) -> Float[Array, "k m"]:
+    """`(-1)^{|S ∩ x|}`, one row per S."""
+    (k, d), n = support.shape, masks.shape[1]
+    # Measured: a CPU gathers contiguous rows faster than it multiplies; accelerators the other way round.
+    if n <= d * {"cpu": 1, "gpu": 32}.get(jax.default_backend(), 128):
+        member = jnp.zeros((k, n)).at[jnp.arange(k)[:, None], support].set(1.0, mode="drop")
+        overlap = jnp.matmul(member, masks.T.astype(member.dtype), precision="highest")
+        odd = (overlap.astype(jnp.int32) & 1).astype(bool)
+    else:
+        columns, odd = masks.T, jnp.zeros((k, masks.shape[0]), bool)
+        for j in range(d):
+            odd ^= columns.at[support[:, j]].get(mode="fill", fill_value=False)
+    one = jnp.ones((), dtype)
+    return jnp.where(odd, -one, one)

@@ -1,0 +1,45 @@
+"""The exact spectrum of a function known at all 2^n masks."""
+
+import jax.numpy as jnp
+import numpy as np
+
+from spexjax.spectrum import Spectrum
+from spexjax.transforms.hadamard import walsh_hadamard
+from spexjax.typing import Masks, Values
+
+
+def exact_spectrum(masks: Masks, values: Values) -> Spectrum:
+    """All Fourier coefficients `F(S) = 2^-n sum_x f(x) (-1)^{|S ∩ x|}` that are not zero to rounding.
+
+    Args:
+      masks: `Bool[2^n, n]`, every mask once, in any order.
+      values: `Float[2^n]`, f at each mask.
+
+    Returns:
+      The constant, then the terms with `|F(S)| > 2 eps max |f|`, strongest first, in the dtype of `values`.
+
+    Raises:
+      ValueError: if some of the 2^n masks are missing or repeated, or the numbers of masks and values differ.
+
+    >>> masks = np.array([[1, 1], [0, 0], [1, 0], [0, 1]], bool)
+    >>> exact_spectrum(masks, np.array([4.0, 0.0, 2.0, 2.0])).to_dict()
+    {(): 2.0, (0,): -1.0, (1,): -1.0}
+    """
+    masks, values = np.asarray(masks), jnp.asarray(values)
+    m, n = masks.shape
+    subset = masks @ (1 << np.arange(n))
+    if len(values) != m or m != 1 << n or np.bincount(subset, minlength=m).max() > 1:
+        raise ValueError(
+            f"An exact spectrum of n = {n} features needs each of the 2^{n} masks once, with one value each; "
+            f"got {m} masks and {len(values)} values."
+        )
+    f = jnp.zeros_like(values).at[subset].set(values)
+    coefficients = np.asarray(walsh_hadamard(f) / m)
+    strength = np.abs(coefficients)
+    strength[0] = np.inf
+    kept = np.argsort(-strength, kind="stable")
+    kept = kept[: np.count_nonzero(strength > 2 * jnp.finfo(f.dtype).eps * np.abs(values).max())]
+    features = np.arange(n, dtype=np.int32)
+    support = np.sort(np.where(kept[:, None] >> features & 1, features, np.int32(n)), axis=1)
+    width = (support < n).sum(1).max()
+    return Spectrum(jnp.asarray(support[:, :width]), jnp.asarray(coefficients[kept]), n)

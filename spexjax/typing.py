@@ -1,0 +1,58 @@
+"""Array aliases and the few protocols that the stations of the road share."""
+
+from collections.abc import Iterator, Sequence
+from typing import Any, NamedTuple, Protocol, runtime_checkable
+
+import jax
+import numpy as np
+from jaxtyping import Bool, Float, Int
+from jaxtyping import Key as _Key
+
+Array = jax.Array | np.ndarray  # device or host: both travel the road
+Key = _Key[jax.Array, ""]  # a typed PRNG key, consumed by whoever receives it
+Masks = Bool[Array, "m n"]  # one row per ablation, True = the component is kept
+Values = Float[Array, " m"]  # the value function at each mask
+
+
+class Batch(NamedTuple):
+    """One fixed-shape step of an evaluation.
+
+    `Plan.apply` maps `inputs` to `[b]` values; entry i answers evaluation `slots[i]`, or nothing when -1.
+    """
+
+    slots: Int[np.ndarray, " b"]
+    inputs: Any
+    work: int  # useful positions in `inputs`, of `capacity`: the rest is padding
+    capacity: int
+
+
+class Plan(NamedTuple):
+    """How an ablation will answer a set of masks.
+
+    `owner[i]` is the evaluation that answers mask i: masks that lead to the same input share one.
+    `apply(parameters, inputs) -> Float[b]` is pure; the same function object for the same program, so that
+    `jax.jit` compiles once per shape. Where `compiled` is False it is ordinary Python instead.
+    """
+
+    owner: Int[np.ndarray, " m"]
+    num_evaluations: int
+    apply: Any
+    parameters: Any
+    batches: Iterator[Batch]
+    compiled: bool = True
+
+
+@runtime_checkable
+class Ablation(Protocol):
+    """What the evaluation engine needs of a lens: names, an identity, and a plan for a set of masks."""
+
+    @property
+    def num_features(self) -> int: ...
+
+    @property
+    def feature_names(self) -> Sequence[str]: ...
+
+    @property
+    def fingerprint(self) -> str: ...
+
+    def plan(self, masks: Masks) -> Plan: ...
