@@ -1,0 +1,34 @@
+"""spexjax: find the interactions that drive an LLM, from few ablations, in JAX."""
+
+from spexjax import ablations, designs, evaluation, indices, metrics, models, proxies, report, transforms
+from spexjax.evaluation import evaluate
+from spexjax.explain import explain, fit, min_budget
+from spexjax.explanation import Explanation, Faithfulness, load
+from spexjax.indices import INDICES, Interactions
+from spexjax.models import load_model
+from spexjax.spectrum import Spectrum
+
+__version__ = "0.1.0"
+
+__all__ = [
+    "INDICES",
+    "Explanation",
+    "Faithfulness",
+    "Interactions",
+    "Spectrum",
+    "ablations",
+    "designs",
+    "evaluate",
+    "evaluation",
+    "explain",
+    "fit",
+    "indices",
+    "load",
+    "load_model",
+    "metrics",
+    "min_budget",
+    "models",
+    "proxies",
+    "report",
+    "transforms",
+]

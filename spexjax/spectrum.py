@@ -143,9 +143,7 @@ def evaluate(spectrum: Spectrum, masks: Masks) -> Values:
       ValueError: if the masks have another number of features.
     """
     if masks.shape[-1] != spectrum.num_features:
-        raise ValueError(
-            f"The masks have {masks.shape[-1]} features but the spectrum has {spectrum.num_features}."
-        )
+        raise ValueError(f"The masks have {masks.shape[-1]} features but the spectrum has {spectrum.num_features}.")
     return _evaluate(spectrum, jnp.asarray(masks))
 
 

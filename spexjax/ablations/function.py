@@ -31,7 +31,12 @@ class FunctionAblation:
         """Cuts the masks into batches of one size; the last is filled up with its first mask if compiled."""
         masks = np.asarray(masks)
         return Plan(
-            np.arange(len(masks)), len(masks), self.apply, self.parameters, self._batches(masks), self.compiled
+            np.arange(len(masks)),
+            len(masks),
+            self.apply,
+            self.parameters,
+            self._batches(masks),
+            self.compiled,
         )
 
     def _batches(self, masks: np.ndarray) -> Iterator[Batch]:
@@ -85,9 +90,7 @@ def host_function(
 
     Args are those of `function`.
     """
-    return _make(
-        lambda _, masks: fn(masks), None, num_features, feature_names, fingerprint, batch_size, False
-    )
+    return _make(lambda _, masks: fn(masks), None, num_features, feature_names, fingerprint, batch_size, False)
 
 
 def _make(apply, parameters, n, names, fingerprint, batch_size, compiled) -> FunctionAblation:

@@ -5,11 +5,19 @@ depth-first order. Node j is an ancestor of node i exactly when `j <= i < ends[j
 causal attention over a trie needs, and what two sequences have in common is computed once.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
+import jax
 import numpy as np
 from jaxtyping import Int
+
+from spexjax.ablations.reading import Inputs
+from spexjax.typing import Batch
+
+_ROW = 256  # nodes a row: long enough to share and to leave little over, short enough for cheap attention
+_BATCH = {"cpu": 2048}  # nodes a batch: enough to fill the device
+_BATCH_ELSEWHERE = 65536
 
 
 class Rows(NamedTuple):
@@ -31,9 +39,7 @@ def common_prefix(sequences: Int[np.ndarray, "s l"]) -> Int[np.ndarray, " s"]:
     return np.concatenate([[0], same])
 
 
-def pack(
-    tokens: Sequence[Sequence[int]], positions: Sequence[Sequence[int]], row_length: int, reads: int
-) -> Rows:
+def pack(tokens: Sequence[Sequence[int]], positions: Sequence[Sequence[int]], row_length: int, reads: int) -> Rows:
     """Packs distinct sequences, greedily in sorted order, into rows of `row_length` nodes.
 
     Args:
@@ -59,7 +65,11 @@ def pack(
     r = len(starts)
     ids, places = np.zeros((2, r, row_length), np.int32)
     ends = np.tile(np.arange(1, row_length + 1, dtype=np.int32), (r, 1))
-    row_of, last, used = np.zeros(len(tokens), np.int32), np.zeros((len(tokens), reads), np.int32), np.zeros(r, np.int32)
+    row_of, last, used = (
+        np.zeros(len(tokens), np.int32),
+        np.zeros((len(tokens), reads), np.int32),
+        np.zeros(r, np.int32),
+    )
     for row, (first, stop) in enumerate(zip(starts, [*starts[1:], len(order)], strict=True)):
         path, at = np.zeros(0, np.int32), 0
         for i in range(first, stop):
@@ -71,3 +81,41 @@ def pack(
             row_of[s], last[s] = row, path[lengths[s] - reads :]
         ends[row, path], used[row] = at, at
     return Rows(ids, places, ends, row_of, last, used)
+
+
+def shared_prefix(tokens: Sequence[Sequence[int]], positions: Sequence[Sequence[int]], reads: int) -> int:
+    """How many leading tokens all sequences have in common, leaving each at least its `reads` last ones."""
+    limit = min(map(len, tokens), default=reads) - reads
+    nodes = ({(t[i], p[i]) for t, p in zip(tokens, positions, strict=True)} for i in range(limit))
+    return next((i for i, distinct in enumerate(nodes) if len(distinct) > 1), limit)
+
+
+def batches(tokens: Sequence[Sequence[int]], positions: Sequence[Sequence[int]], reads: int) -> Iterator[Batch]:
+    """Packs the sequences and groups the rows evenly into batches of one shape."""
+    longest, total = max(map(len, tokens), default=0), sum(map(len, tokens))
+    length = max(_round_up(longest, 64), min(_ROW, _round_up(total, 64)))
+    rows = pack(tokens, positions, length, reads)
+    count = len(rows.tokens)
+    if count == 0:
+        return
+    most = max(1, _BATCH.get(jax.default_backend(), _BATCH_ELSEWHERE) // length)
+    size = -(-count // -(-count // most))  # the last batch is nearly as full as the others
+    members = [np.flatnonzero(rows.row_of // size == g) for g in range(-(-count // size))]
+    slots = _round_up(max(map(len, members)), 8)
+    for g, inside in enumerate(members):
+        part = slice(g * size, (g + 1) * size)
+        spare = ((0, size - len(rows.tokens[part])), (0, 0))
+        ends = np.concatenate([rows.ends[part], np.tile(np.arange(1, length + 1, dtype=np.int32), (spare[0][1], 1))])
+        reads_at = (rows.row_of[inside] - g * size)[:, None] * length + rows.last_nodes[inside]
+        more = ((0, slots - len(inside)), (0, 0))
+        inputs = Inputs(
+            np.pad(rows.tokens[part], spare),
+            np.pad(rows.positions[part], spare),
+            ends,
+            np.pad(reads_at, more),
+        )
+        yield Batch(np.pad(inside, more[0], constant_values=-1), inputs, int(rows.used[part].sum()), size * length)
+
+
+def _round_up(number: int, multiple: int) -> int:
+    return -(-number // multiple) * multiple

@@ -5,9 +5,7 @@ from typing import Any
 _MARK = "\ue000"  # a private-use character that stands for the text while the template is rendered
 
 
-def around(
-    tokenizer: Any, question: str | None, answer_prefix: str, system: str | None
-) -> tuple[str, str]:
+def around(tokenizer: Any, question: str | None, answer_prefix: str, system: str | None) -> tuple[str, str]:
     """What comes before and after the text in the full prompt.
 
     With a chat template, one user turn holds question and text and the assistant's turn begins with `answer_prefix`;

@@ -33,7 +33,7 @@ class Inputs(NamedTuple):
     reads: Int[Array, "b k"]  # into the r * t nodes
 
 
-@functools.lru_cache(maxsize=None)
+@functools.cache
 def program(graph: nnx.GraphDef, value: str) -> Callable[[Parameters, Inputs], Float[Array, " b"]]:
     """The pure function of one batch; the same object for the same model, so that it is compiled once per shape.
 
@@ -55,7 +55,7 @@ def program(graph: nnx.GraphDef, value: str) -> Callable[[Parameters, Inputs], F
     return apply
 
 
-@functools.lru_cache(maxsize=None)
+@functools.cache
 def prefix_program(graph: nnx.GraphDef) -> Callable[..., Prefix]:
     """Compiled `run_prefix` for one model."""
     return jax.jit(lambda weights, tokens, length: run_prefix(nnx.merge(graph, weights), tokens, length))

@@ -1,10 +1,13 @@
 """Cutting a text into the units that are removed: words, sentences, lines, or spans of characters."""
 
+import itertools
 import re
 from collections.abc import Sequence
 from typing import NamedTuple
 
-_ABBREVIATION = re.compile(r"(?:^|[\s(\"'])(?:[A-Z]|Mr|Mrs|Ms|Dr|Prof|St|Jr|Sr|vs|etc|e\.g|i\.e|cf|No|Fig|U\.S|U\.K)\.$")
+_ABBREVIATION = re.compile(
+    r"(?:^|[\s(\"'])(?:[A-Z]|Mr|Mrs|Ms|Dr|Prof|St|Jr|Sr|vs|etc|e\.g|i\.e|cf|No|Fig|U\.S|U\.K)\.$"
+)
 _SENTENCE_END = re.compile(r"[.!?…]+[\"'”’)\]]*(?=\s)|[。！？]+[”’」』）]*")  # noqa: RUF100
 
 
@@ -66,7 +69,7 @@ def split(text: str, features: str | Sequence[tuple[int, int]]) -> Units:
     else:
         spans = [(int(a), int(b)) for a, b in features]
         edges = [0, *(edge for span in spans for edge in span), len(text)]
-        if any(a > b for a, b in zip(edges, edges[1:], strict=False)) or any(a >= b for a, b in spans):
+        if any(a > b for a, b in itertools.pairwise(edges)) or any(a >= b for a, b in spans):
             raise ValueError("Spans must be (start, end) with start < end, in order, without overlap, in the text.")
     ends = [*(start for start, _ in spans[1:]), len(text)]
     return Units(

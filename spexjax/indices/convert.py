@@ -15,7 +15,7 @@ from spexjax.spectrum import Spectrum, unique_rows
 
 INDICES = tuple(TABLE)
 _ALIASES = {"möbius": "Moebius", "mobius": "Moebius"} | {name.lower(): name for name in INDICES}
-_MAX_ENTRIES = 1 << 27  # features in the subsets that one order adds to one size: 0.5 GiB
+_MAX_ENTRIES = 1 << 27  # of the table of all subsets, before equal ones are merged: 0.5 GiB
 
 Table = tuple[Int[np.ndarray, "_ _"], Float[np.ndarray, " _"]]
 
@@ -38,9 +38,9 @@ def interactions(
     | FSII, FBII | the best fit of order k, Shapley or uniform weights | Tsai, Yeh & Ravikumar 2023 |
     | k-SII | n-Shapley values: SII made to sum to f | Bordt & von Luxburg 2023 |
 
-    The empty set is part of Fourier, Moebius and FBII, and, as f(nothing kept), of STII, FSII and k-SII, which
-    then sum to f(everything kept). Each term is spread over its subsets of at most k features, at a cost that
-    does not depend on n.
+    The empty set is part of Fourier, Moebius and FBII, and, as f(nothing kept), of STII, FSII and k-SII, each
+    of which then sums to f(everything kept). A term is spread over its subsets of at most k features, so the
+    cost does not depend on n.
 
     Args:
       spectrum: k terms of any order over n features.
@@ -60,9 +60,7 @@ def interactions(
     >>> interactions(both, "Moebius").to_dict(), interactions(both, "SV").to_dict()
     ({(0, 7): 1.0}, {(0,): 0.5, (7,): 0.5})
     """
-    index, n = _canonical(index), spectrum.num_features
-    if max_order is not None and max_order < 1:
-        raise ValueError(f"max_order is the size of the largest interaction, 1 or more; got {max_order}.")
+    index, n = check_index(index, max_order), spectrum.num_features
     if feature_names is not None and len(feature_names) != n:
         raise ValueError(f"The spectrum has {n} features but {len(feature_names)} names were given.")
     if max_order is None or TABLE[index].single:
@@ -80,8 +78,17 @@ def interactions(
     )
 
 
-def _canonical(index: str) -> str:
-    """The name in `INDICES` that is meant."""
+def check_index(index: str, max_order: int | None = None) -> str:
+    """The name in `INDICES` that is meant.
+
+    Raises:
+      ValueError: if there is none, or `max_order < 1`.
+
+    >>> check_index("k-sii", 3)
+    'k-SII'
+    """
+    if max_order is not None and max_order < 1:
+        raise ValueError(f"max_order is the size of the largest interaction, 1 or more; got {max_order}.")
     if index.lower() in _ALIASES:
         return _ALIASES[index.lower()]
     near = get_close_matches(index.lower(), _ALIASES, n=1)
@@ -93,21 +100,26 @@ def _expand(spectrum: Spectrum, index: str, max_order: int | None) -> list[Table
     """For s = 0, 1, ...: the sets S of s features with a value, and I(S)."""
     support, orders = np.asarray(spectrum.support, np.int32), np.asarray(spectrum.orders)
     coefficients = np.asarray(spectrum.coefficients, np.float64)
-    shares: dict[int, list[Table]] = {}  # by s: every subset of every term, and what the term gives it
-    for r in np.unique(orders).tolist():
-        terms, values = support[orders == r], coefficients[orders == r]
-        for s, weight in enumerate(fourier_weights(index, r if max_order is None else max_order, r)):
-            if weight == 0:
-                continue
-            each = comb(r, s)
-            if len(terms) * each * s > _MAX_ENTRIES:
-                raise ValueError(
-                    f"The {len(terms)} terms of order {r} have {each:,} subsets of {s} features each, too many "
-                    f"to hold; ask for a max_order below {s}."
-                )
-            positions = np.fromiter(chain.from_iterable(combinations(range(r), s)), np.intp, each * s)
-            subsets = terms[:, positions].reshape(len(terms) * each, s)
-            shares.setdefault(s, []).append((subsets, np.repeat(weight * values, each)))
+    counts = np.bincount(orders).tolist()
+    steps = [
+        (r, s, weight)
+        for r, count in enumerate(counts)
+        if count
+        for s, weight in enumerate(fourier_weights(index, max_order or r, r))
+        if weight != 0
+    ]
+    total = sum(counts[r] * comb(r, s) * max(s, 1) for r, s, _ in steps)
+    if total > _MAX_ENTRIES:
+        raise ValueError(
+            f"{index} of terms of order {len(counts) - 1} needs a table of {total:,} entries, more than the "
+            f"{_MAX_ENTRIES:,} that are allowed; ask for a smaller max_order."
+        )
+    shares: dict[int, list[Table]] = {}  # by s: the subsets of the terms, and what each term gives to each
+    for r, s, weight in steps:
+        each = comb(r, s)
+        positions = np.fromiter(chain.from_iterable(combinations(range(r), s)), np.intp, each * s)
+        subsets = support[orders == r][:, positions].reshape(counts[r] * each, s)
+        shares.setdefault(s, []).append((subsets, np.repeat(weight * coefficients[orders == r], each)))
     eps = float(jnp.finfo(spectrum.coefficients.dtype).eps)
     return [_merge(shares[s], eps) for s in sorted(shares)]
 

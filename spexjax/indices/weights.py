@@ -19,8 +19,8 @@ Weight = Callable[[int, int, int], Fraction | int]
 class Index(NamedTuple):
     """An interaction index.
 
-    `weight(s, t, k)` is w(s, t) for `s <= t`; `smallest` is the least |S| that has a value; `max_order` is the
-    k taken when none is asked for (None: all orders); a `single` index has order 1 whatever is asked for.
+    `weight(s, t, k)` is w(s, t) for `s <= t`; `smallest` is the least |S| that has a value; `max_order` is k
+    when none is asked for (None: all orders); a `single` index has order 1 whatever is asked for.
     """
 
     weight: Weight

@@ -32,7 +32,7 @@ def greedy_answer(model: LanguageModel, ids: Sequence[int], *, max_tokens: int =
     return model.tokenizer.decode(answer)
 
 
-@functools.lru_cache(maxsize=None)
+@functools.cache
 def _next_token(graph: nnx.GraphDef):
     def step(weights, tokens, at):
         model = nnx.merge(graph, weights)

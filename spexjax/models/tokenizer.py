@@ -97,7 +97,11 @@ def _sentence_piece(gguf: GGUF) -> Any:
     unknown = tokens[gguf.field("tokenizer.ggml.unknown_token_id", 0)]
     core = Tokenizer(
         models.BPE(
-            vocabulary, [pair for _, pair in sorted(merges)], unk_token=unknown, fuse_unk=True, byte_fallback=True
+            vocabulary,
+            [pair for _, pair in sorted(merges)],
+            unk_token=unknown,
+            fuse_unk=True,
+            byte_fallback=True,
         )
     )
     first = [normalizers.Prepend("▁")] if gguf.field("tokenizer.ggml.add_space_prefix", True) else []

@@ -10,6 +10,7 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 from flax import nnx
+from jax.typing import DTypeLike
 from jaxtyping import Bool, Float, Int
 
 from spexjax.models.config import TransformerConfig
@@ -36,7 +37,7 @@ class Prefix(NamedTuple):
     length: Int[Array, ""]
 
     @classmethod
-    def empty(cls, config: TransformerConfig, dtype: jnp.dtype) -> "Prefix":
+    def empty(cls, config: TransformerConfig, dtype: DTypeLike) -> "Prefix":
         """No tokens at all."""
         none = jnp.zeros((config.num_layers, 0, config.num_kv_heads, config.head_dim), dtype)
         return cls(none, none, jnp.zeros((), jnp.int32))
@@ -53,7 +54,7 @@ class _Context(NamedTuple):
 class Attention(nnx.Module):
     """Grouped-query self-attention with rotary positions and one gate per head."""
 
-    def __init__(self, config: TransformerConfig, *, dtype: jnp.dtype, rngs: nnx.Rngs):
+    def __init__(self, config: TransformerConfig, *, dtype: DTypeLike, rngs: nnx.Rngs):
         self.config = config
         queries, pairs = config.num_heads * config.head_dim, config.num_kv_heads * config.head_dim
         kind = {"dtype": dtype, "param_dtype": dtype, "rngs": rngs}
@@ -86,7 +87,7 @@ class Attention(nnx.Module):
 class MLP(nnx.Module):
     """The gated feed-forward block `down(silu(gate(x)) * up(x))`."""
 
-    def __init__(self, config: TransformerConfig, *, dtype: jnp.dtype, rngs: nnx.Rngs):
+    def __init__(self, config: TransformerConfig, *, dtype: DTypeLike, rngs: nnx.Rngs):
         kind = {"use_bias": config.mlp_bias, "dtype": dtype, "param_dtype": dtype, "rngs": rngs}
         self.gate = nnx.Linear(config.hidden_size, config.intermediate_size, **kind)
         self.up = nnx.Linear(config.hidden_size, config.intermediate_size, **kind)
@@ -99,7 +100,7 @@ class MLP(nnx.Module):
 class Layer(nnx.Module):
     """Pre-norm attention and MLP, each added to the residual stream through its gates."""
 
-    def __init__(self, config: TransformerConfig, *, dtype: jnp.dtype, rngs: nnx.Rngs):
+    def __init__(self, config: TransformerConfig, *, dtype: DTypeLike, rngs: nnx.Rngs):
         norm = {"epsilon": config.norm_epsilon, "dtype": dtype, "param_dtype": dtype, "rngs": rngs}
         self.attention_norm = nnx.RMSNorm(config.hidden_size, **norm)
         self.attention = Attention(config, dtype=dtype, rngs=rngs)
@@ -107,9 +108,7 @@ class Layer(nnx.Module):
         self.mlp = MLP(config, dtype=dtype, rngs=rngs)
 
     def __call__(self, x, context: _Context, prefix_keys, prefix_values, head_gates, mlp_gate):
-        attended, own = self.attention(
-            self.attention_norm(x), context, prefix_keys, prefix_values, head_gates
-        )
+        attended, own = self.attention(self.attention_norm(x), context, prefix_keys, prefix_values, head_gates)
         x = x + attended
         return x + self.mlp(self.mlp_norm(x)) * mlp_gate.astype(x.dtype), own
 
@@ -117,7 +116,7 @@ class Layer(nnx.Module):
 class Transformer(nnx.Module):
     """The whole model, its layers stacked on a leading axis and run by `lax.scan`: one layer is compiled, not all."""
 
-    def __init__(self, config: TransformerConfig, *, dtype: jnp.dtype = jnp.float32, rngs: nnx.Rngs):
+    def __init__(self, config: TransformerConfig, *, dtype: DTypeLike = jnp.float32, rngs: nnx.Rngs):
         kind = {"dtype": dtype, "param_dtype": dtype, "rngs": rngs}
         self.config, self.dtype = config, dtype
         self.embedding = nnx.Embed(config.vocab_size, config.hidden_size, **kind)

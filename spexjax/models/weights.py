@@ -5,9 +5,11 @@ from collections.abc import Callable, Iterable
 import jax.numpy as jnp
 import numpy as np
 from flax import nnx
+from jax.typing import DTypeLike
 
 from spexjax.models.config import TransformerConfig
 from spexjax.models.transformer import Transformer
+from spexjax.typing import Array
 
 _OUTSIDE = {
     ("embedding", "embedding"): "model.embed_tokens.weight",
@@ -28,7 +30,7 @@ _MODULES = {
 
 
 def load_weights(
-    config: TransformerConfig, names: Iterable[str], read: Callable[[str], np.ndarray], dtype: jnp.dtype
+    config: TransformerConfig, names: Iterable[str], read: Callable[[str], Array], dtype: DTypeLike
 ) -> tuple[nnx.GraphDef, nnx.State]:
     """Fills a `Transformer`, one stacked parameter at a time, so that host memory holds one and no more.
 
@@ -50,7 +52,7 @@ def load_weights(
     if config.tie_embeddings:
         unread.discard("lm_head.weight")  # some checkpoints store the tied copy as well
 
-    def tensor(name: str, shape: tuple[int, ...]) -> np.ndarray:
+    def tensor(name: str, shape: tuple[int, ...]) -> Array:
         if name not in unread:
             raise ValueError(f"The checkpoint has no tensor {name!r}, which this architecture needs.")
         unread.discard(name)

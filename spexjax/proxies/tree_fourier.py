@@ -4,7 +4,6 @@ import itertools
 import math
 import re
 
-import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Bool, Float, Int
 
@@ -61,10 +60,9 @@ def tree_spectrum(
                 subsets = np.array(list(itertools.combinations(range(d), o)), int).reshape(math.comb(d, o), o)
                 sums[o].add(block[:, subsets].reshape(len(block) * len(subsets), o), table[:, (1 << subsets).sum(1)].ravel())
     terms = [s.terms() for s in sums]
-    support = np.concatenate([np.pad(s, ((0, 0), (0, width - s.shape[1])), constant_values=num_features) for s, _ in terms])
-    return Spectrum(
-        jnp.asarray(support.astype(np.int32)), jnp.asarray(np.concatenate([c for _, c in terms]), jnp.float32), num_features
-    )
+    support = [np.pad(s, ((0, 0), (0, width - s.shape[1])), constant_values=num_features) for s, _ in terms]
+    coefficients = np.concatenate([c for _, c in terms])
+    return Spectrum(np.concatenate(support).astype(np.int32), coefficients.astype(np.float32), num_features)
 
 
 def _distinct_tests(features, bits, values, n: int):
@@ -122,7 +120,8 @@ class _Sums:
 
     def _merge(self) -> None:
         words, inverse = unique_rows(np.concatenate([w for w, _ in self.parts]))
-        self.parts = [(words, np.bincount(inverse, np.concatenate([c for _, c in self.parts]), len(words)))]
+        sums = np.bincount(inverse, np.concatenate([c for _, c in self.parts]), len(words))
+        self.parts = [(words, sums.astype(float))]  # bincount counts in integers when there is nothing to add
         self.pending = 0
 
 

@@ -1,0 +1,68 @@
+"""Uniform random masks: every Fourier coefficient can be estimated from them, and they say how faithful a fit is."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Bool
+
+from spexjax.typing import Array, Key, Masks
+
+_ENUMERABLE = 20  # up to 2^20 masks are listed and shuffled; beyond, equal draws are so few that redrawing is cheap
+
+
+def uniform_size(num_masks: int, num_features: int) -> int:
+    """How many masks `uniform` returns for that budget: at most the 2^n there are.
+
+    >>> uniform_size(100, 5), uniform_size(100, 50)
+    (32, 100)
+    """
+    return num_masks if num_features >= num_masks.bit_length() else min(num_masks, 1 << num_features)
+
+
+def uniform(key: Key, num_masks: int, num_features: int, *, paired: bool = False) -> Masks:
+    """Draws distinct masks uniformly from {0,1}^n, the all-kept one first: E[f(x) (-1)^{|S ∩ x|}] = F(S).
+
+    The all-kept mask is the answer being explained, so it is always evaluated; the others are drawn without
+    replacement from the rest.
+
+    Args:
+      key: PRNG key, consumed.
+      num_masks: m, the ablation budget; even when `paired`. With m >= 2^n all 2^n masks come, once each.
+      num_features: n.
+      paired: follow each mask by its complement, which separates odd from even orders.
+
+    Returns:
+      bool `[uniform_size(m, n), n]`, True = kept.
+
+    Raises:
+      ValueError: if m or n is below 1, or `paired` and m is odd.
+
+    >>> uniform(jax.random.key(0), 4, 2).astype(int).sum(0).tolist()
+    [2, 2]
+    """
+    if num_masks < 1 or num_features < 1:
+        raise ValueError(f"A design needs at least one mask and one feature; got m = {num_masks}, n = {num_features}.")
+    if not paired:
+        return _distinct(key, uniform_size(num_masks, num_features), num_features)
+    if num_masks % 2:
+        raise ValueError(f"A paired design needs an even number of masks, not {num_masks}.")
+    # Pairs are told apart by the member that keeps feature 0, so distinct halves make distinct pairs.
+    half = uniform_size(num_masks, num_features) // 2
+    rest = _distinct(key, half, num_features - 1) if num_features > 1 else jnp.ones((1, 0), bool)
+    kept = jnp.concatenate([jnp.ones((half, 1), bool), rest], 1)
+    return jnp.stack([kept, ~kept], 1).reshape(-1, num_features)
+
+
+def _distinct(key: Key, m: int, n: int) -> Bool[Array, "m n"]:
+    if n <= _ENUMERABLE:
+        everything = 1 << n
+        drawn = jax.random.permutation(key, everything - 1)[: m - 1]
+        codes = jnp.concatenate([jnp.array([everything - 1]), drawn])
+        return (codes[:, None] >> jnp.arange(n) & 1).astype(bool)
+    masks = np.ones((1, n), bool)
+    while len(masks) < m:
+        key, draw = jax.random.split(key)
+        masks = np.concatenate([masks, np.asarray(jax.random.bernoulli(draw, shape=(m - len(masks), n)))])
+        _, first = np.unique(np.packbits(masks, axis=1), axis=0, return_index=True)
+        masks = masks[np.sort(first)]
+    return jnp.asarray(masks)

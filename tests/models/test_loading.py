@@ -1,0 +1,174 @@
+"""Loading checkpoints: GGUF equals safetensors, and what cannot be loaded is named."""
+
+import json
+import shutil
+
+import gguf
+import numpy as np
+import pytest
+from conftest import GOLDEN
+from safetensors.numpy import load_file, save_file
+from test_golden_logits import logits
+
+from spexjax.models import load_model
+from spexjax.models.config import from_hugging_face
+from spexjax.models.gguf import _INSIDE, GGUF
+
+
+def write_gguf(path, folder, *, rope=None, change=lambda name, value: (name, value), quantise=None, **fields):
+    """Writes a tiny Hugging Face folder the way llama.cpp's converter does."""
+    config = json.loads((folder / "config.json").read_text())
+    architecture = {"llama": "llama", "qwen2": "qwen2"}.get(config["model_type"], "llama")
+    writer = gguf.GGUFWriter(path, fields.pop("architecture", architecture))
+    writer.add_block_count(config["num_hidden_layers"])
+    writer.add_embedding_length(config["hidden_size"])
+    writer.add_context_length(config["max_position_embeddings"])
+    writer.add_feed_forward_length(config["intermediate_size"])
+    writer.add_head_count(config["num_attention_heads"])
+    writer.add_head_count_kv(config["num_key_value_heads"])
+    writer.add_layer_norm_rms_eps(config["rms_norm_eps"])
+    writer.add_rope_freq_base(config["rope_parameters"]["rope_theta"])
+    for key, value in fields.items():
+        writer.add_string(key, value)
+    core = json.loads((folder / "tokenizer.json").read_text())
+    vocabulary = core["model"]["vocab"]
+    writer.add_tokenizer_model("gpt2")
+    writer.add_tokenizer_pre("gpt-2")
+    writer.add_token_list(sorted(vocabulary, key=vocabulary.get))
+    writer.add_token_types([3] + [1] * (len(vocabulary) - 1))
+    writer.add_token_merges([" ".join(m) for m in core["model"]["merges"]])
+    writer.add_eos_token_id(0)
+    names = {hf: name for name, hf in _INSIDE.items()}
+    outside = {"model.embed_tokens": "token_embd", "model.norm": "output_norm", "lm_head": "output"}
+    for file in sorted(folder.glob("*.safetensors")):
+        for name, value in load_file(file).items():
+            module, leaf = name.rsplit(".", 1)
+            if module in outside:
+                short = f"{outside[module]}.{leaf}"
+            else:
+                _, _, layer, inner = module.split(".", 3)
+                short = f"blk.{layer}.{names[inner]}.{leaf}"
+                if architecture == "llama" and inner in ("self_attn.q_proj", "self_attn.k_proj"):
+                    heads = value.shape[0] // 8
+                    value = value.reshape(heads, 2, 4, -1).swapaxes(1, 2).reshape(value.shape)
+            short, value = change(short, np.ascontiguousarray(value))
+            kind = gguf.GGMLQuantizationType.Q8_0
+            if quantise and value.ndim == 2 and value.shape[1] % 32 == 0:
+                writer.add_tensor(short, gguf.quants.quantize(value, kind), raw_dtype=kind)
+            elif short:
+                writer.add_tensor(short, value)
+    if rope is not None:
+        writer.add_tensor("rope_freqs.weight", rope.astype(np.float32))
+    writer.write_header_to_file()
+    writer.write_kv_data_to_file()
+    writer.write_tensors_to_file()
+    writer.close()
+    return path
+
+
+@pytest.mark.parametrize("name", ["tiny_llama", "tiny_qwen2"])
+def test_gguf_equals_safetensors(name, golden, tmp_path):
+    folder, rope = GOLDEN / name, None
+    if name == "tiny_llama":  # llama.cpp stores Llama 3's scaling as divisors of the plain frequencies
+        plain = 10_000.0 ** (-np.arange(4) / 4)
+        rope = plain / np.array(load_model(folder).config.rope_frequencies)
+    model = load_model(write_gguf(tmp_path / "tiny.gguf", folder, rope=rope))
+    record = golden(name)
+    np.testing.assert_allclose(logits(model, record["ids"])[record["positions"]], record["logits"], atol=2e-4)
+    text = "Is it so? Yes, 12 times.\n"
+    assert model.encode([text]) == load_model(folder).encode([text])
+
+
+def test_quantised_gguf_is_close(golden, tmp_path):
+    model = load_model(write_gguf(tmp_path / "tiny.gguf", GOLDEN / "tiny_qwen2", quantise=True))
+    record = golden("tiny_qwen2")
+    error = np.abs(logits(model, record["ids"])[record["positions"]] - record["logits"])
+    assert 0 < error.mean() < 0.1  # logits of size 5 at 8 bits
+
+
+def test_gguf_errors_name_the_cause(tmp_path):
+    folder, path = GOLDEN / "tiny_llama", tmp_path / "tiny.gguf"
+
+    def rename(old, new):
+        return lambda name, value: (new if name == old else name, value)
+
+    write_gguf(path, folder, change=rename("blk.1.ffn_up.weight", "blk.1.ffn_up_exps.weight"))
+    with pytest.raises(ValueError, match=r"blk\.1\.ffn_up_exps\.weight"):
+        load_model(path)
+    write_gguf(path, folder, change=rename("blk.1.ffn_up.weight", "blk.7.ffn_up.weight"))
+    with pytest.raises(ValueError, match=r"model\.layers\.1\.mlp\.up_proj\.weight"):
+        load_model(path)
+    write_gguf(path, folder, architecture="gemma2")
+    with pytest.raises(ValueError, match="gemma2"):
+        load_model(path)
+    write_gguf(path, folder, **{"llama.rope.scaling.type": "yarn"})
+    with pytest.raises(ValueError, match="yarn"):
+        load_model(path)
+    path.write_bytes(b"not a model at all, but long enough to be one")
+    with pytest.raises(ValueError, match="not a readable GGUF"):
+        load_model(path)
+
+
+def test_unsupported_quantisation_is_named(tmp_path, monkeypatch):
+    def refuse(data, kind):
+        raise NotImplementedError
+
+    path = write_gguf(tmp_path / "tiny.gguf", GOLDEN / "tiny_qwen2", quantise=True)
+    monkeypatch.setattr(gguf.quants, "dequantize", refuse)
+    with pytest.raises(ValueError, match="quantisation"):
+        GGUF(path).read("model.embed_tokens.weight")
+
+
+def copy_with(folder, target, **changes):
+    shutil.copytree(folder, target)
+    config = json.loads((target / "config.json").read_text())
+    (target / "config.json").write_text(json.dumps({**config, **changes}))
+    return target
+
+
+def test_folder_errors_name_the_cause(tmp_path):
+    source = GOLDEN / "tiny_llama"
+    with pytest.raises(ValueError, match="gpt_neox"):
+        load_model(copy_with(source, tmp_path / "a", model_type="gpt_neox"))
+    with pytest.raises(ValueError, match=r"no tensor 'model\.layers\.3"):
+        load_model(copy_with(source, tmp_path / "b", num_hidden_layers=4))
+    with pytest.raises(ValueError, match=r"does not use, first 'model\.layers\.2"):
+        load_model(copy_with(source, tmp_path / "c", num_hidden_layers=2))
+    with pytest.raises(ValueError, match="config asks for"):
+        load_model(copy_with(source, tmp_path / "d", intermediate_size=64))
+    extra = copy_with(source, tmp_path / "e")
+    save_file({"model.extra.weight": np.zeros(3, np.float32)}, extra / "more.safetensors")
+    with pytest.raises(ValueError, match=r"model\.extra\.weight"):
+        load_model(extra)
+    with pytest.raises(ValueError, match=r"no config\.json"):
+        load_model(tmp_path)
+    empty = copy_with(source, tmp_path / "f")
+    (empty / "model.safetensors").unlink()
+    with pytest.raises(ValueError, match="no .safetensors"):
+        load_model(empty)
+
+
+def test_unknown_models(tmp_path, monkeypatch):
+    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+    for source in ["nobody/nothing-here", "not a model name!"]:
+        with pytest.raises(ValueError, match="is not 'smollm2', a folder"):
+            load_model(source)
+    with pytest.raises(ValueError, match="There is no file"):
+        load_model(tmp_path / "none.gguf")
+    with pytest.raises(ValueError, match="dtype must be"):
+        load_model("smollm2", dtype="float16")
+
+
+def test_config_variants():
+    base = json.loads((GOLDEN / "tiny_mistral" / "config.json").read_text())
+    with pytest.raises(ValueError, match="Sliding-window"):
+        from_hugging_face({**base, "sliding_window": 128})
+    assert from_hugging_face({**base, "sliding_window": 512}).max_length == 512
+    with pytest.raises(ValueError, match="gelu"):
+        from_hugging_face({**base, "hidden_act": "gelu"})
+    old = {k: v for k, v in base.items() if k != "rope_parameters"} | {"rope_theta": 10_000.0}
+    assert from_hugging_face(old) == from_hugging_face(base)
+    slow = from_hugging_face({**old, "rope_scaling": {"type": "linear", "factor": 2.0}})
+    assert slow.rope_frequencies == tuple(f / 2 for f in from_hugging_face(old).rope_frequencies)
+    with pytest.raises(ValueError, match="dynamic"):
+        from_hugging_face({**old, "rope_scaling": {"type": "dynamic", "factor": 2.0}})

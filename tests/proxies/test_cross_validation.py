@@ -1,0 +1,45 @@
+import jax
+import numpy as np
+import pytest
+
+from spexjax.proxies.cross_validation import folds, leave_fold_selection
+
+
+@pytest.mark.parametrize(("m", "k"), [(2, 2), (7, 5), (100, 5), (5, 5)])
+def test_folds_are_balanced(m, k):
+    fold = folds(jax.random.key(0), m, k)
+    sizes = np.bincount(fold, minlength=k)
+    assert fold.shape == (m,)
+    assert sizes.sum() == m
+    assert sizes.max() - sizes.min() <= 1
+
+
+@pytest.mark.parametrize(("m", "k"), [(1, 2), (4, 1), (3, 5)])
+def test_impossible_folds(m, k):
+    with pytest.raises(ValueError, match="2 <= folds <= masks"):
+        folds(jax.random.key(0), m, k)
+
+
+def test_selection_by_definition():
+    rng = np.random.default_rng(0)
+    values, fold = rng.normal(size=30), np.arange(30) % 3
+    p = values + rng.normal(size=(8, 30))
+    chosen = leave_fold_selection(p, values, fold)
+    assert chosen.best == ((p - values) ** 2).sum(1).argmin()
+    for k in range(3):
+        others = fold != k
+        best = ((p - values)[:, others] ** 2).sum(1).argmin()
+        assert chosen.without_fold[k] == best
+        np.testing.assert_array_equal(chosen.held_out[fold == k], p[best, fold == k])
+
+
+def test_a_mask_has_no_say_in_what_predicts_it():
+    values, fold = np.zeros(4), np.array([0, 0, 1, 1])
+    p = np.array([[0.0, 0, 9, 9], [5, 5, 1, 1]])  # each setting is best on one fold
+    np.testing.assert_array_equal(leave_fold_selection(p, values, fold).held_out, [5, 5, 9, 9])
+
+
+def test_ties_go_to_the_simplest_and_not_finite_never_wins():
+    values, fold = np.arange(6.0), np.arange(6) % 2
+    p = np.stack([np.full(6, np.nan), values + 1, values + 1 - 1e-5, np.full(6, np.inf)])
+    assert leave_fold_selection(p, values, fold).best == 1
