@@ -33,12 +33,18 @@ def _parser() -> argparse.ArgumentParser:
     demo = commands.add_parser("demo", help="explain SmolLM2's verdict on a film review")
     explain = commands.add_parser("explain", help="explain a model's answer to a text")
     source = explain.add_mutually_exclusive_group()
-    source.add_argument("text", nargs="?", help="the text; read from standard input if neither text nor --file is given")
+    source.add_argument(
+        "text", nargs="?", help="the text; read from standard input if neither text nor --file is given"
+    )
     source.add_argument("--file", type=Path, help="read the text from this file")
     explain.add_argument("--model", default="smollm2", help="smollm2, a Hugging Face id, a folder or a .gguf file")
     explain.add_argument("--dtype", default="float32", choices=["float32", "bfloat16"])
     explain.add_argument("--question", help="asked before the text, or around {text}; never ablated")
-    explain.add_argument("--answers", nargs="+", help="two answers (logit difference) or one (log-probability); the model's own by default")
+    explain.add_argument(
+        "--answers",
+        nargs="+",
+        help="two answers (logit difference) or one (log-probability); the model's own by default",
+    )
     explain.add_argument("--answer-prefix", default="", help="what the model's turn begins with")
     explain.add_argument("--value", help="logit-difference, log-probability or log-odds")
     explain.add_argument("--features", default="word", choices=["word", "sentence", "line", "token"])
@@ -46,8 +52,12 @@ def _parser() -> argparse.ArgumentParser:
     explain.add_argument("--replacement", default="_", help="what stands for a removed unit with --removal replace")
     for command in (demo, explain):
         command.add_argument("--budget", type=int, default=512, help="ablations to spend (default: 512)")
-        command.add_argument("--method", default="auto", help="auto, exact, proxyspex-trees, proxyspex-trees-fast or lasso")
-        command.add_argument("--index", default="FSII", help="SV, BV, SII, BII, STII, FSII, FBII, k-SII, Moebius or Fourier")
+        command.add_argument(
+            "--method", default="auto", help="auto, exact, proxyspex-trees, proxyspex-trees-fast or lasso"
+        )
+        command.add_argument(
+            "--index", default="FSII", help="SV, BV, SII, BII, STII, FSII, FBII, k-SII, Moebius or Fourier"
+        )
         command.add_argument("--order", type=int, default=2, help="largest interaction (default: 2)")
         command.add_argument("--top", type=int, default=10, help="interactions in the table (default: 10)")
         command.add_argument("--seed", type=int, default=0)
@@ -114,7 +124,7 @@ def _read(args: argparse.Namespace) -> str:
 
 
 def _cache_programs(jax) -> None:
-    """Keeps compiled programs on disk, so that only the first run on a machine compiles; JAX's own variable overrides."""
+    """Keeps compiled programs on disk, so that only the first run compiles; JAX's own variable has precedence."""
     if "JAX_COMPILATION_CACHE_DIR" not in os.environ:
         home = Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache"))
         jax.config.update("jax_compilation_cache_dir", str(home / "spexjax" / "programs"))

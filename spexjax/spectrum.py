@@ -11,7 +11,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Bool, Float, Int
 
-from spexjax.typing import Array, Masks, Values
+from spexjax.typing import Array, Leaf, Masks, Values
 
 _BLOCK = 1 << 22  # entries of the [k, rows] block of signs, and of the [rows, n] block of masks, held at once
 
@@ -30,8 +30,8 @@ class Spectrum:
     [1.0, 0.0]
     """
 
-    support: Int[Array, "k d"]
-    coefficients: Float[Array, " k"]
+    support: Leaf  # Int[k, d]
+    coefficients: Leaf  # Float[k]
     num_features: int = dataclasses.field(metadata={"static": True})
 
     def __call__(self, masks: Masks) -> Values:
@@ -75,7 +75,7 @@ class Spectrum:
         keep = np.argsort(-strength, kind="stable")[:max_terms]
         return Spectrum(self.support[keep], self.coefficients[keep], self.num_features)
 
-    def energy_by_order(self) -> Float[np.ndarray, " d+1"]:
+    def energy_by_order(self) -> Float[np.ndarray, " _"]:
         """`sum_{|S| = o} F(S)^2` for o = 0..d. By Parseval, entries 1.. sum to the variance of f over uniform masks."""
         weights = np.asarray(self.coefficients, np.float64) ** 2
         return np.bincount(np.asarray(self.orders), weights=weights, minlength=self.support.shape[1] + 1)

@@ -48,7 +48,7 @@ def pack(tokens: Sequence[Sequence[int]], positions: Sequence[Sequence[int]], ro
       row_length: t, nodes a row.
       reads: k, how many of each sequence's last nodes are wanted.
     """
-    lengths = np.array([len(t) for t in tokens])
+    lengths = np.array([len(t) for t in tokens], np.int64)
     merged = np.full((len(tokens), lengths.max(initial=0)), -1, np.int64)
     for row, ids, places in zip(merged, tokens, positions, strict=True):
         row[: len(ids)] = (np.asarray(ids, np.int64) << 32) | np.asarray(places, np.int64)
@@ -70,7 +70,7 @@ def pack(tokens: Sequence[Sequence[int]], positions: Sequence[Sequence[int]], ro
         np.zeros((len(tokens), reads), np.int32),
         np.zeros(r, np.int32),
     )
-    for row, (first, stop) in enumerate(zip(starts, [*starts[1:], len(order)], strict=True)):
+    for row, (first, stop) in enumerate(zip(starts, [*starts[1:], len(order)][:r], strict=True)):
         path, at = np.zeros(0, np.int32), 0
         for i in range(first, stop):
             s, keep = order[i], shared[i]
@@ -84,10 +84,10 @@ def pack(tokens: Sequence[Sequence[int]], positions: Sequence[Sequence[int]], ro
 
 
 def shared_prefix(tokens: Sequence[Sequence[int]], positions: Sequence[Sequence[int]], reads: int) -> int:
-    """How many leading tokens all sequences have in common, leaving each at least its `reads` last ones."""
+    """How many leading tokens, at positions 0, 1, ..., all sequences share, leaving each at least its `reads`."""
     limit = min(map(len, tokens), default=reads) - reads
     nodes = ({(t[i], p[i]) for t, p in zip(tokens, positions, strict=True)} for i in range(limit))
-    return next((i for i, distinct in enumerate(nodes) if len(distinct) > 1), limit)
+    return next((i for i, found in enumerate(nodes) if found != {(tokens[0][i], i)}), limit)
 
 
 def batches(tokens: Sequence[Sequence[int]], positions: Sequence[Sequence[int]], reads: int) -> Iterator[Batch]:

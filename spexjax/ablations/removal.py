@@ -21,11 +21,19 @@ class FromText:
     replacement: str | None  # None deletes
     encode: Callable[[Sequence[str]], list[list[int]]] = dataclasses.field(repr=False)
 
+    @property
+    def removal(self) -> str:
+        """One of `REMOVALS`."""
+        return "delete" if self.replacement is None else "replace"
+
     def sequences(self, masks: Bool[np.ndarray, "m n"], forced: tuple[int, ...]) -> tuple[list, list]:
         """Token ids and positions of each mask's prompt, followed by the `forced` tokens of the answer."""
-        prompts = [self.before + self.units.ablate(mask, self.replacement) + self.after for mask in masks.tolist()]
-        ids = [(*tokens, *forced) for tokens in self.encode(prompts)]
+        ids = [(*tokens, *forced) for tokens in self.encode(self.prompts(masks))]
         return ids, [tuple(range(len(i))) for i in ids]
+
+    def prompts(self, masks: Bool[np.ndarray, "m n"]) -> list[str]:
+        """What the model is given for each mask."""
+        return [self.before + self.units.ablate(mask, self.replacement) + self.after for mask in masks.tolist()]
 
 
 @dataclasses.dataclass(frozen=True)

@@ -61,6 +61,7 @@ class TextAblation:
             "pieces": pieces + [[self.text[at:], -1]] * (at < len(self.text)),
             "answers": list(self.answers),
             "value": self.value,
+            "removal": self.removal.removal,
         }
 
     def plan(self, masks: Masks) -> Plan:
@@ -72,7 +73,7 @@ class TextAblation:
         shared = shared_prefix(tokens, positions, reads=len(forced) + 1)
         parameters = Parameters(
             self.model.parameters,
-            self._prefix(tokens[0][:shared]) if tokens else Prefix.empty(self.model.config, jnp.float32),
+            self._prefix(tokens[0][:shared] if tokens else ()),
             Gates.open(self.model.config),
             jnp.asarray(self.targets, jnp.int32),
         )
@@ -86,7 +87,7 @@ class TextAblation:
         )
 
     def _prefix(self, tokens: Sequence[int]) -> Prefix:
-        padded = np.zeros(-(-len(tokens) // 32) * 32, np.int32)
+        padded = np.zeros(max(32, -(-len(tokens) // 32) * 32), np.int32)
         padded[: len(tokens)] = tokens
         return prefix_program(self.model.graph)(self.model.parameters, padded, len(tokens))
 
@@ -155,6 +156,10 @@ def text(
         remove = FromText(before, units, after, replacement if removal == "replace" else None, model.encode)
     else:
         remove = FromTokens(tuple(ids), owner, removal, tuple(model.encode([replacement])[0]))
+    if not remove.sequences(np.zeros((1, len(names)), bool), ())[0][0]:
+        raise ValueError(
+            "Nothing is left of the prompt once every unit is removed; give a question or an answer prefix."
+        )
     return TextAblation(model, text, before, after, answers, value, targets, tuple(names), tuple(spans), remove)
 
 

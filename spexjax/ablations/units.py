@@ -8,7 +8,7 @@ from typing import NamedTuple
 _ABBREVIATION = re.compile(
     r"(?:^|[\s(\"'])(?:[A-Z]|Mr|Mrs|Ms|Dr|Prof|St|Jr|Sr|vs|etc|e\.g|i\.e|cf|No|Fig|U\.S|U\.K)\.$"
 )
-_SENTENCE_END = re.compile(r"[.!?…]+[\"'”’)\]]*(?=\s)|[。！？]+[”’」』）]*")  # noqa: RUF100
+_SENTENCE_END = re.compile(r"[.!?…]+[\"'”’]*(?=\s)|[.!?…]+[\"'”’]*[)\]]+[\"'”’]*(?=\s+[^a-z])|[。！？]+[”’」』）]*")
 
 
 class Units(NamedTuple):

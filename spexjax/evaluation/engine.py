@@ -6,9 +6,10 @@ import time
 
 import jax
 import numpy as np
+from jax.typing import ArrayLike
 
 from spexjax.evaluation.progress import progress_bar
-from spexjax.typing import Ablation, Masks, Values
+from spexjax.typing import Ablation, Values
 
 _IN_FLIGHT = 2  # batches handed to the device before the first is waited for
 
@@ -37,7 +38,7 @@ class Evaluation:
         )
 
 
-def evaluate(ablation: Ablation, masks: Masks, *, progress: bool | None = None) -> Values:
+def evaluate(ablation: Ablation, masks: ArrayLike, *, progress: bool | None = None) -> Values:
     """Evaluates the value function at each mask.
 
     Args:
@@ -55,7 +56,7 @@ def evaluate(ablation: Ablation, masks: Masks, *, progress: bool | None = None) 
     return run(ablation, masks, progress=progress).values
 
 
-def run(ablation: Ablation, masks: Masks, *, progress: bool | None = None) -> Evaluation:
+def run(ablation: Ablation, masks: ArrayLike, *, progress: bool | None = None) -> Evaluation:
     """`evaluate`, with an account of what it cost."""
     start = time.perf_counter()
     masks = np.asarray(masks)

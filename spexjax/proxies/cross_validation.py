@@ -31,9 +31,7 @@ def folds(key: Key, m: int, num_folds: int) -> Int[np.ndarray, " m"]:
     return np.asarray(jax.random.permutation(key, m)) % num_folds
 
 
-def leave_fold_selection(
-    predictions: Float[Array, "c m"], values: Values, fold: Int[np.ndarray, " m"]
-) -> Selection:
+def leave_fold_selection(predictions: Float[Array, "c m"], values: Values, fold: Int[np.ndarray, " m"]) -> Selection:
     """Chooses among c settings by out-of-fold error, and predicts each fold by the choice of the other folds.
 
     With `E[c, k] = sum_{i in fold k} (P[c, i] - f_i)^2`, the choice from all masks minimises `sum_k E[c, k]`, and

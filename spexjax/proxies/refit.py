@@ -33,7 +33,11 @@ class Penalty(NamedTuple):
 
 
 def refit(
-    proxy: Spectrum, without_fold: Sequence[Spectrum], masks: Masks, values: Values, fold: Int[np.ndarray, " m"],
+    proxy: Spectrum,
+    without_fold: Sequence[Spectrum],
+    masks: Masks,
+    values: Values,
+    fold: Int[np.ndarray, " m"],
     max_terms: int = 1000,
 ) -> Fit:
     """Keeps the first k terms of a proxy and refits them, with k and the ridge chosen by held-out error.
@@ -162,8 +166,13 @@ def _moments(support, masks, y, train):
 @jax.jit
 @jax.default_matmul_precision("highest")
 def _score(
-    support: Int[Array, "f K d"], coefficients: Float[Array, "f K"], masks: Bool[Array, "m n"], y: Float[Array, " m"],
-    train: Bool[Array, "f m"], rows: Int[Array, "f t"], sizes: Int[Array, " q"],
+    support: Int[Array, "f K d"],
+    coefficients: Float[Array, "f K"],
+    masks: Bool[Array, "m n"],
+    y: Float[Array, " m"],
+    train: Bool[Array, "f m"],
+    rows: Int[Array, "f t"],
+    sizes: Int[Array, " q"],
 ) -> Float[Array, "f q p t"]:
     """Out-of-fold predictions of every size and penalty, one fold at a time to bound the memory."""
 

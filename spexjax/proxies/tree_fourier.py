@@ -58,7 +58,9 @@ def tree_spectrum(
             table = _walsh_hadamard(table, d)
             for o in range(d + 1):
                 subsets = np.array(list(itertools.combinations(range(d), o)), int).reshape(math.comb(d, o), o)
-                sums[o].add(block[:, subsets].reshape(len(block) * len(subsets), o), table[:, (1 << subsets).sum(1)].ravel())
+                sums[o].add(
+                    block[:, subsets].reshape(len(block) * len(subsets), o), table[:, (1 << subsets).sum(1)].ravel()
+                )
     terms = [s.terms() for s in sums]
     support = [np.pad(s, ((0, 0), (0, width - s.shape[1])), constant_values=num_features) for s, _ in terms]
     coefficients = np.concatenate([c for _, c in terms])
@@ -141,7 +143,11 @@ def booster_leaves(
         return np.array(" ".join(re.findall(rf"^{name}=(.*)$", model, re.M)).split(), dtype)
 
     num_leaves = numbers("num_leaves", int)
-    feature, threshold, leaf_value = numbers("split_feature", int), numbers("threshold", float), numbers("leaf_value", float)
+    feature, threshold, leaf_value = (
+        numbers("split_feature", int),
+        numbers("threshold", float),
+        numbers("leaf_value", float),
+    )
     children = np.stack([numbers("left_child", int), numbers("right_child", int)])
     first_leaf = np.cumsum(num_leaves) - num_leaves
     first_node = first_leaf - np.arange(len(num_leaves))
@@ -149,9 +155,9 @@ def booster_leaves(
     tree = np.flatnonzero(num_leaves > 1)
     node = np.zeros(len(tree), int)
     path, bits = np.zeros((len(tree), 0), int), np.zeros((len(tree), 0), bool)
-    levels = [(path[:0], bits[:0], leaf_value[first_leaf[num_leaves == 1]])]
-    stumps = int((num_leaves == 1).sum())
-    levels[0] = (np.zeros((stumps, 0), int), np.zeros((stumps, 0), bool), levels[0][2])
+    stumps = num_leaves == 1
+    none = np.zeros((stumps.sum(), 0))
+    levels = [(none.astype(int), none.astype(bool), leaf_value[first_leaf[stumps]])]
     while len(tree):
         at = first_node[tree] + node
         # A threshold outside [0, 1) sends both values the same way: no test on one side, nothing on the other.

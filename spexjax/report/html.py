@@ -30,7 +30,7 @@ from spexjax.report.words import (
 
 Terms = list[tuple[tuple[int, ...], float]]
 
-_ARCS = 5  # drawn while nothing is pointed at
+_ARCS = 6  # drawn while nothing is pointed at
 _LINKED = 8  # interactions that a unit can show, at least
 _LONG = 150  # units beyond which the text is set tighter
 _CHIPS = 500  # features beyond which only those with an effect are shown, where there is no text
@@ -54,12 +54,11 @@ def html(explanation: Explanation, *, index: str = "FSII", max_order: int = 2, t
     singles, joint = [t for t in ranked if len(t[0]) == 1], [t for t in ranked if len(t[0]) > 1]
     linked = singles[:top] + _linked(joint, top)
     linked += [t for t in singles[top:] if len(explanation.feature_names) <= _CHIPS or "pieces" in provenance]
-    names = labels(explanation.feature_names)
+    names = labels(explanation.feature_names, width=72)
     scale = max((abs(value) for _, value in ranked), default=0.0)
     position = {s: k for k, (s, _) in enumerate(linked)}
 
-    shown = _assets("page.html", "page.css", "page.js")
-    page, style, script = shown
+    page, style, script = _assets("page.html", "page.css", "page.js")
     words = directions(provenance)
     warning = caution(explanation.faithfulness.r2)
     unit = "part of the text" if "pieces" in provenance else "feature"
@@ -69,7 +68,7 @@ def html(explanation: Explanation, *, index: str = "FSII", max_order: int = 2, t
         "shown": _ARCS,
     }
     parts = {
-        "title": escape(value_in_words(provenance) or f"A function of {len(names)} features"),
+        "title": _phrase(value_in_words(provenance) or f"a function of {len(names):,} features"),
         "subtitle": _subtitle(explanation),
         "figures": _figures(explanation),
         "caution": f'<p class="caution" role="note">{escape(warning)}</p>' if warning else "",
@@ -78,10 +77,10 @@ def html(explanation: Explanation, *, index: str = "FSII", max_order: int = 2, t
         "before": _template(provenance.get("before")),
         "after": _template(provenance.get("after")),
         "units": _units(explanation, names, dict(singles), {i for s, _ in linked for i in s}, scale),
-        "raises": escape(words[0]),
-        "lowers": escape(words[1]),
-        "hint": f"Point at a {unit}, or tab to it and use the arrow keys, to see what it interacts with. "
-        "Arcs show the strongest interactions.",
+        "raises": _phrase(words[0]),
+        "lowers": _phrase(words[1]),
+        "hint": f"Arcs: the strongest interactions. Point at a {unit}, or tab to it and use the arrow keys, "
+        "to see its own.",
         "interactions": _list(joint, top, names, position, scale, "No interaction of two or more features."),
         "singles": _list(singles, top, names, position, scale, "No feature has an effect on its own."),
         "details": _details(explanation, table.index, table.max_order),
@@ -126,10 +125,17 @@ def _linked(joint: Terms, top: int) -> Terms:
     return kept
 
 
+def _phrase(text: str) -> str:
+    """Escaped, with no line break after an opening quote."""
+    return escape(text).replace("&quot; ", "&quot;&nbsp;")
+
+
 def _subtitle(explanation: Explanation) -> str:
     model, n = explanation.provenance.get("model"), len(explanation.feature_names)
-    of = "of the text " if "pieces" in explanation.provenance else ""
-    return (f"in {escape(str(model))}, " if model else "") + f"when some of {n:,} features {of}are removed"
+    phrases = [f"in {escape(str(model))}"] if model else []
+    if "pieces" in explanation.provenance:
+        phrases.append(f"{n:,} parts of the text, kept or removed")
+    return " · ".join(phrases)
 
 
 def _figures(explanation: Explanation) -> str:
@@ -140,10 +146,12 @@ def _figures(explanation: Explanation) -> str:
         rows = np.flatnonzero((explanation.masks == kept).all(1))
         if len(rows):
             number = signed(float(explanation.values[rows[0]]), scale)
-            figures.append((name, number, "the value that is explained" if kept else "the value of nothing"))
-    figures.append(("Faithfulness R<sup>2</sup>", f"{faithfulness.r2:.3f}", variance_explained(faithfulness)))
+            figures.append((name, number, "the value that is explained" if kept else "where it starts from"))
+    figures.append(("Faithfulness R²", f"{faithfulness.r2:.3f}", variance_explained(faithfulness)))
     figures.append(("Ablations", f"{len(explanation.values):,}", f"of 2<sup>{n}</sup> possible ones"))
-    items = (f"<div><dt>{name}</dt><dd><b>{number}</b><small>{note}</small></dd></div>" for name, number, note in figures)
+    items = (
+        f"<div><dt>{name}</dt><dd><b>{number}</b><small>{note}</small></dd></div>" for name, number, note in figures
+    )
     return f'<dl class="figures">{"".join(items)}</dl>'
 
 
@@ -192,14 +200,13 @@ def _sign(value: float) -> str:
 def _list(terms: Terms, top: int, names: Sequence[str], position: Mapping, scale: float, none: str) -> str:
     if not terms:
         return f'<p class="rest">{none}</p>'
-    strongest = abs(terms[0][1])
     rows = []
     for rank, (s, value) in enumerate(terms[:top], 1):
         joined = '<span class="times">×</span>'.join(f"<bdi>{escape(names[i])}</bdi>" for i in s)
         rows.append(
             f'<li class="row" data-set="{position[s]}"><span class="rank">{rank}</span>'
             f'<span class="names">{joined}</span><span class="bar" aria-hidden="true">'
-            f'<i class="{_sign(value)}" style="--share:{abs(value) / strongest:.3f}"></i></span>'
+            f'<i class="{_sign(value)}" style="--share:{abs(value) / scale:.3f}"></i></span>'
             f'<span class="value {_sign(value)}">{signed(value, scale)}</span></li>'
         )
     rest = f'<p class="rest">and {len(terms) - top:,} weaker ones</p>' if len(terms) > top else ""
@@ -212,7 +219,7 @@ def _details(explanation: Explanation, index: str, max_order: int | None) -> str
     rows = [
         ("Index", f"{index} {orders}. {escape(DEFINITIONS[index])}."),
         ("Faithfulness", escape(str(explanation.faithfulness))),
-        ("Method", escape(explanation.method) + (f"<br>{_settings(explanation.details)}" if explanation.details else "")),
+        ("Method", "<br>".join(filter(None, (escape(explanation.method), _settings(explanation.details))))),
         ("Variance by order", _energy(explanation)),
     ]
     cost = {k: provenance[k] for k in ("budget", "evaluations", "programs", "padding") if k in provenance}

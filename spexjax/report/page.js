@@ -2,13 +2,14 @@
 "use strict";
 const { labels, interactions, shown } = JSON.parse(document.getElementById("data").textContent);
 const text = document.getElementById("text"), arcs = document.getElementById("arcs");
-const detail = document.getElementById("detail"), hint = document.querySelector(".hint");
+const subject = document.getElementById("subject"), list = document.getElementById("links");
+const hint = subject.textContent;
 const units = new Map([...text.querySelectorAll(".unit")].map((unit) => [Number(unit.dataset.feature), unit]));
 const reading = [...units.keys()];
 const joint = interactions.filter(([set]) => set.length > 1);
 const strongest = Math.max(...joint.map(([, value]) => Math.abs(value)));
 const PER_UNIT = 6;
-let current = () => overview();
+let current = overview;
 
 function make(name, kind, content) {
   const element = document.createElement(name);
@@ -44,21 +45,34 @@ function clear() {
   arcs.replaceChildren();
   text.classList.remove("focused");
   for (const unit of units.values()) unit.classList.remove("centre", "partner");
-  detail.hidden = true;
-  hint.hidden = false;
 }
 
-function link(sets) {
+// Draws the interactions and lists them, without the feature they are listed for.
+function link(sets, subjectFeature) {
   const frame = text.getBoundingClientRect();
   for (const [set, value] of sets) {
     const members = reading.filter((feature) => set.includes(feature)).map((feature) => units.get(feature));
     for (let i = 1; i < members.length; i++) arc(members[i - 1], members[i], value, frame);
   }
+  list.replaceChildren(...sets.map((term) => entry(term, subjectFeature)));
+}
+
+function entry([set, value, number], subjectFeature) {
+  const item = make("li", "link"), names = make("span", "names"), bar = make("span", "bar");
+  for (const feature of set.filter((i) => i !== subjectFeature)) {
+    if (names.hasChildNodes() || subjectFeature !== undefined) names.append(make("span", "times", "×"));
+    names.append(make("bdi", "", labels[feature]));
+  }
+  bar.append(make("i", sign(value)));
+  bar.firstChild.style.setProperty("--share", Math.abs(value) / strongest);
+  item.append(names, bar, make("span", `value ${sign(value)}`, number));
+  return item;
 }
 
 function overview() {
   clear();
   link(joint.slice(0, shown));
+  subject.textContent = hint;
 }
 
 function mark(set, value) {
@@ -71,10 +85,10 @@ function mark(set, value) {
   }
 }
 
-function showSet([set, value]) {
+function showSet(term) {
   clear();
-  mark(set, value);
-  link([[set, value]]);
+  mark(term[0], term[1]);
+  link([term]);
 }
 
 function showUnit(feature) {
@@ -84,23 +98,9 @@ function showUnit(feature) {
   units.get(feature)?.classList.add("centre");
   text.classList.add("focused");
   for (const [set, value] of sets) mark(set, value);
-  link(sets);
-  const list = make("ol", "");
-  for (const [set, value, number] of sets) {
-    const row = make("li", "row"), names = make("span", "names"), bar = make("span", "bar");
-    for (const other of set.filter((i) => i !== feature)) {
-      names.append(make("span", "times", "×"), make("bdi", "", labels[other]));
-    }
-    bar.append(make("i", sign(value)));
-    bar.firstChild.style.setProperty("--share", Math.abs(value) / strongest);
-    row.append(make("span", "rank"), names, bar, make("span", `value ${sign(value)}`, number));
-    list.append(row);
-  }
-  const heading = make("h3", "");
-  heading.append(make("bdi", "", labels[feature]), single ? ` alone ${single[2]}` : " alone: no effect");
-  detail.replaceChildren(heading, sets.length ? list : make("p", "rest", "No interactions with other features."));
-  detail.hidden = false;
-  hint.hidden = true;
+  link(sets, feature);
+  const alone = single ? ` alone ${single[2]}` : " has no effect alone";
+  subject.replaceChildren(make("bdi", "", labels[feature]), alone + (sets.length ? "; together with others:" : ""));
 }
 
 function show(view) {
@@ -112,9 +112,9 @@ for (const [feature, unit] of units) {
   const view = () => show(() => showUnit(feature));
   unit.addEventListener("mouseenter", view);
   unit.addEventListener("focus", view);
-  unit.addEventListener("blur", () => show(overview));
-  unit.addEventListener("mouseleave", () => show(overview));
 }
+text.addEventListener("mouseleave", () => show(overview));
+text.addEventListener("focusout", (event) => text.contains(event.relatedTarget) || show(overview));
 for (const row of document.querySelectorAll("[data-set]")) {
   row.addEventListener("mouseenter", () => show(() => showSet(interactions[row.dataset.set])));
   row.addEventListener("mouseleave", () => show(overview));
@@ -132,5 +132,4 @@ text.addEventListener("keydown", (event) => {
   units.get(reading[next]).tabIndex = 0;
   units.get(reading[next]).focus();
 });
-new ResizeObserver(() => current()).observe(text);
-overview();
+new ResizeObserver(() => current()).observe(text); // also once at the start

@@ -1,5 +1,6 @@
 """Interactions as a table on the terminal."""
 
+from rich import box
 from rich.table import Table
 from rich.text import Text
 
@@ -9,9 +10,7 @@ from spexjax.report.words import caution, labels, signed
 _HALF = 8  # cells on each side of a bar's zero
 
 
-def interaction_table(
-    explanation: Explanation, index: str = "FSII", max_order: int = 2, top: int = 10
-) -> Table:
+def interaction_table(explanation: Explanation, index: str = "FSII", max_order: int = 2, top: int = 10) -> Table:
     """The strongest interactions of any order, for `rich.print`.
 
     Args:
@@ -29,6 +28,9 @@ def interaction_table(
     names = labels(explanation.feature_names)
     warning = caution(explanation.faithfulness.r2)
     table = Table(
+        box=box.SIMPLE_HEAD,
+        title_justify="left",
+        caption_justify="left",
         title=Text(f"{interactions.index} up to order {interactions.max_order} · {explanation.faithfulness}"),
         caption=Text(warning, "bold red") if warning else None,
     )

@@ -53,9 +53,7 @@ def _shortened(name: str, width: int) -> str:
 
 
 def _unprintable(character: str) -> bool:
-    return (
-        unicodedata.category(character) in ("Cc", "Cs") or unicodedata.bidirectional(character) in _REORDERING
-    )
+    return unicodedata.category(character) in ("Cc", "Cs") or unicodedata.bidirectional(character) in _REORDERING
 
 
 def signed(value: float, scale: float) -> str:
@@ -78,7 +76,7 @@ def value_in_words(provenance: Mapping[str, Any]) -> str | None:
     >>> value_in_words({"value": "logit-difference", "answers": [" yes", " no"]})
     'logit(" yes") − logit(" no")'
     """
-    value, answers = provenance.get("value"), [f'"{answer}"' for answer in provenance.get("answers", ())]
+    value, answers = provenance.get("value"), [f'"{answer}"' for answer in provenance.get("answers") or ()]
     if value == "logit-difference" and len(answers) == 2:
         return f"logit({answers[0]}) − logit({answers[1]})"
     if value in ("log-probability", "log-odds") and len(answers) == 1:
@@ -92,11 +90,11 @@ def directions(provenance: Mapping[str, Any]) -> tuple[str, str]:
     >>> directions({"value": "logit-difference", "answers": [" yes", " no"]})
     ('towards " yes"', 'towards " no"')
     """
-    value, answers = provenance.get("value"), [f'"{answer}"' for answer in provenance.get("answers", ())]
+    value, answers = provenance.get("value"), [f'"{answer}"' for answer in provenance.get("answers") or ()]
     if value == "logit-difference" and len(answers) == 2:
         return f"towards {answers[0]}", f"towards {answers[1]}"
     if value in ("log-probability", "log-odds") and len(answers) == 1:
-        return f"makes {answers[0]} likelier", f"makes {answers[0]} less likely"
+        return f"makes {answers[0]} more likely", f"makes {answers[0]} less likely"
     return "raises the value", "lowers the value"
 
 

@@ -33,7 +33,7 @@ def write_gguf(path, folder, *, rope=None, change=lambda name, value: (name, val
     core = json.loads((folder / "tokenizer.json").read_text())
     vocabulary = core["model"]["vocab"]
     writer.add_tokenizer_model("gpt2")
-    writer.add_tokenizer_pre("gpt-2")
+    writer.add_tokenizer_pre("qwen2" if architecture == "qwen2" else "gpt-2")
     writer.add_token_list(sorted(vocabulary, key=vocabulary.get))
     writer.add_token_types([3] + [1] * (len(vocabulary) - 1))
     writer.add_token_merges([" ".join(m) for m in core["model"]["merges"]])
@@ -144,7 +144,7 @@ def test_folder_errors_name_the_cause(tmp_path):
         load_model(tmp_path)
     empty = copy_with(source, tmp_path / "f")
     (empty / "model.safetensors").unlink()
-    with pytest.raises(ValueError, match="no .safetensors"):
+    with pytest.raises(ValueError, match=r"no \.safetensors"):
         load_model(empty)
 
 

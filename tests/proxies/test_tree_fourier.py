@@ -80,10 +80,12 @@ def test_repeated_and_contradictory_tests():
 
 
 def test_thresholds_outside_the_unit_interval_test_nothing():
-    model = "\n".join(
-        ["num_leaves=3", "split_feature=0 1", "threshold=1.5 -0.5", "left_child=1 -1", "right_child=-3 -2"]
-        + ["leaf_value=7 5 3"]
-    )
+    model = """num_leaves=3
+split_feature=0 1
+threshold=1.5 -0.5
+left_child=1 -1
+right_child=-3 -2
+leaf_value=7 5 3"""
     assert tree_spectrum(*booster_leaves(model, 2), 2).to_dict() == {(): 5.0}
 
 

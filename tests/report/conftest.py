@@ -1,0 +1,51 @@
+import numpy as np
+import pytest
+
+from spexjax.explanation import Explanation, Faithfulness
+from spexjax.spectrum import Spectrum
+
+
+@pytest.fixture
+def explain():
+    """Makes the explanation of a known function: `{S: F(S)}`, feature names, and whatever else is known."""
+
+    def make(terms, names, *, r2=0.8, scheme="held out", provenance=None, details=None):
+        n = len(names)
+        masks = np.concatenate([np.ones((1, n), bool), np.random.default_rng(0).random((30, n)) < 0.5])
+        spectrum = Spectrum.from_dict(terms, n)
+        return Explanation(
+            spectrum,
+            Faithfulness(r2, np.arange(31), scheme),
+            tuple(names),
+            "lasso",
+            masks,
+            np.asarray(spectrum(masks)),
+            details or {},
+            provenance or {},
+        )
+
+    return make
+
+
+@pytest.fixture
+def review(explain):
+    """A sentence in which "the" stands twice and "not good" works together."""
+    words = ("the", "film", "is", "not", "good", "the", "end")
+    pieces = [piece for i, word in enumerate(words) for piece in ([word, i], [" ", -1])][:-1]
+    terms = {(): 0.5, (1,): -0.1, (3,): 0.3, (4,): 0.2, (3, 4): 0.6, (0, 5): -0.25, (2, 3, 4): 0.05}
+    provenance = {
+        "model": "tiny",
+        "before": "<|user|>\nHow is it? ",
+        "after": "\n<|answer|>",
+        "pieces": pieces,
+        "answers": [" good", " bad"],
+        "value": "logit-difference",
+        "removal": "delete",
+        "budget": 31,
+        "evaluations": 30,
+        "seconds": {"compile": 1.0, "ablations": 3.0},
+        "fingerprint": "abc123",
+        "padding": 0.1,
+        "programs": 1,
+    }
+    return explain(terms, words, provenance=provenance, details={"folds": 5, "prior": "own"})

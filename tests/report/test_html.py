@@ -1,0 +1,218 @@
+import base64
+import dataclasses
+import hashlib
+import json
+import re
+from html.parser import HTMLParser
+
+import numpy as np
+import pytest
+
+from spexjax.explanation import Faithfulness
+from spexjax.report import html, write_html
+
+HOSTILE = (
+    "</script><script>alert(1)</script>",
+    '"><img src=x onerror=alert(1)>',
+    "' onmouseover='alert(1)",
+    "<!-- ",
+    "]]></style></div>",
+    "{{script}} {{data}} {not} \\u003c",
+    "&lt;b&gt;&amp;",
+    "\u2028\u2029\u202e\x1b[31m",
+    "\ud800lone",
+    "<svg/onload=alert(1)>",
+)
+
+
+class Page(HTMLParser):
+    """The elements with their attributes, and the text inside each element that has an id."""
+
+    VOID = ("meta", "path", "br")
+
+    def __init__(self, page):
+        super().__init__()
+        self.elements, self.open, self.texts, self.rows = [], [], {}, 0
+        self.feed(page)
+        self.close()
+
+    def handle_starttag(self, tag, attributes):
+        self.elements.append((tag, dict(attributes)))
+        if tag not in self.VOID:
+            self.open.append((tag, dict(attributes).get("id", tag)))
+
+    def handle_endtag(self, tag):
+        assert self.open.pop()[0] == tag, f"</{tag}> closes something else"
+
+    def handle_comment(self, data):
+        raise AssertionError("a comment")
+
+    def handle_data(self, data):
+        for _, name in self.open:
+            self.texts[name] = self.texts.get(name, "") + data
+
+    @property
+    def structure(self):
+        return [(tag, sorted(attributes)) for tag, attributes in self.elements]
+
+    @property
+    def data(self):
+        return json.loads(self.texts["data"])
+
+
+def in_strings(text, explain):
+    """An explanation in which every string is `text`, or one that `text` chooses by number."""
+    names = [text(i) for i in range(10)]
+    provenance = {
+        "model": text(0),
+        "before": text(1),
+        "after": text(2),
+        "pieces": [[text(i), i] for i in range(10)] + [[text(3), -1]],
+        "answers": [text(4), text(5)],
+        "value": "logit-difference",
+        "removal": text(6),
+        "seconds": {text(7): 1.0},
+        "fingerprint": text(8),
+    }
+    terms = {(): 1.0, **{(i,): 0.1 + i for i in range(10)}, (0, 1): -2.0, (3, 8): 1.5}
+    return explain(terms, names, scheme=text(9), provenance=provenance, details={text(3): text(4)})
+
+
+def test_nothing_in_a_string_becomes_markup(explain):
+    plain = Page(html(in_strings(lambda i: f"word{i}", explain)))
+    for shift in range(len(HOSTILE)):
+        page = html(in_strings(lambda i, s=shift: HOSTILE[(i + s) % len(HOSTILE)], explain))
+        parsed = Page(page)
+        assert parsed.structure == plain.structure
+        assert not parsed.open
+        assert parsed.texts["style"] == plain.texts["style"]
+        assert parsed.data["interactions"] == plain.data["interactions"]
+        page.encode()
+
+
+def test_the_text_is_shown_as_it_was(explain):
+    explanation = in_strings(HOSTILE.__getitem__, explain)
+    original = "".join(piece for piece, _ in explanation.provenance["pieces"])
+    assert Page(html(explanation)).texts["text"] == original.replace("\ud800", "?")
+
+
+def test_data_cannot_leave_its_element(explain):
+    page = html(in_strings(HOSTILE.__getitem__, explain))
+    data = re.search(r'id="data">(.*?)</script>', page, re.DOTALL)[1]
+    assert not set("<>&\u2028\u2029") & set(data)
+    assert json.loads(data)["labels"][3] == "<!--"
+
+
+def test_self_contained(review):
+    page = html(review)
+    assert re.findall(r"\w+://[\w./]+", page) == ["http://www.w3.org/2000/svg"]  # a name, not an address
+    assert not re.search(r"\b(src|href)=|url\(|@import|fetch\(|import\(|innerHTML|eval\(", page)
+    assert "{{" not in page
+
+
+def test_only_its_own_script_may_run(review):
+    page = html(review)
+    policy = next(a["content"] for tag, a in Page(page).elements if a.get("http-equiv") == "Content-Security-Policy")
+    script = re.findall(r"<script>(.*?)</script>", page, re.DOTALL)
+    digest = base64.b64encode(hashlib.sha256(script[0].encode()).digest()).decode()
+    assert len(script) == 1
+    assert policy.startswith("default-src 'none'")
+    assert f"script-src 'sha256-{digest}'" in policy
+
+
+def test_every_unit_is_coloured_named_and_reachable(review):
+    units = [a for _, a in Page(html(review)).elements if a.get("class", "").startswith("unit")]
+    singles = review.interactions("FSII", 2).order(1)
+    strongest = max(abs(value) for _, value in singles)
+    assert [int(a["data-feature"]) for a in units] == list(range(7))
+    assert [a["tabindex"] for a in units] == ["0", *["-1"] * 6]  # one tab stop, then the arrow keys
+    assert units[0]["aria-label"].startswith("the₁, ")
+    assert units[5]["aria-label"].startswith("the₂, ")
+    for i, a in enumerate(units):
+        if singles[i]:
+            assert a["class"] == f"unit {'pos' if singles[i] > 0 else 'neg'}"
+            assert float(a["style"].removeprefix("--share:")) == pytest.approx(abs(singles[i]) / strongest, abs=1e-3)
+
+
+def test_what_is_said_around_the_text(review):
+    page = Page(html(review))
+    assert page.texts["h1"] == 'logit("\xa0good") − logit("\xa0bad")'
+    whole = page.texts["main"]
+    for said in ("tiny", "How is it?", "<|answer|>", "Everything kept", "80 % of the variance", 'towards "\xa0bad"'):
+        assert said in whole
+    for said in ("abc123", "delete", "compile 1.0 s (25 %)", "folds 5", "R2 = 0.800 (held out)", "order 3"):
+        assert said in whole
+    assert "Everything removed" not in whole  # that mask was not evaluated
+
+
+def test_everything_removed_is_shown_where_it_was_evaluated(review):
+    masks = np.concatenate([review.masks, np.zeros((1, 7), bool)])
+    more = dataclasses.replace(review, masks=masks, values=np.append(review.values, np.float32(-1.25)))
+    assert "−1.25" in Page(html(more)).texts["main"]
+
+
+def test_lists_are_ranked_and_cut(review):
+    page = Page(html(review, top=1))
+    rows = [a for _, a in page.elements if "data-set" in a]
+    assert [page.data["interactions"][int(a["data-set"])][0] for a in rows] == [[3, 4], [3]]
+    assert "not×good" in page.texts["main"]
+    assert "weaker ones" in page.texts["main"]
+
+
+def test_every_feature_has_its_strongest_interactions(explain):
+    pairs = {(i, j): 1.0 / (1 + i + j) for i in range(30) for j in range(i)}
+    names = [f"x{i}" for i in range(30)]
+    sets = [s for s, _, _ in Page(html(explain(pairs, names), top=5)).data["interactions"]]
+    assert all(sum(i in s for s in sets if len(s) > 1) >= 8 for i in range(30))
+    assert len(sets) < len(pairs)
+
+
+def test_without_provenance_the_features_are_chips(explain):
+    page = Page(html(explain({(0, 1): 1.0}, ["x0", "x1", "x2"])))
+    assert page.texts["text"] == "x0x1x2"
+    assert page.texts["h1"] == "a function of 3 features"
+    assert next(a for _, a in page.elements if a.get("id") == "text")["class"] == "chips"
+
+
+def test_of_very_many_features_only_those_with_an_effect_are_chips(explain):
+    names = [f"x{i}" for i in range(2000)]
+    assert Page(html(explain({(3, 1999): 1.0}, names), max_order=2)).texts["text"] == "x3x1999"
+
+
+def test_a_constant_function(explain):
+    page = Page(html(explain({(): 0.0}, ["a", "b"], provenance={"pieces": [["a", 0], ["b", 1]]})))
+    assert "No interaction of two or more features." in page.texts["main"]
+    assert "No feature has an effect on its own." in page.texts["main"]
+    assert "the function is constant" in page.texts["main"]
+    assert page.data["interactions"] == []
+
+
+def test_an_index_of_single_features(review):
+    page = Page(html(review, index="SV"))
+    assert "SV up to order 1" in page.texts["main"]
+    assert all(len(s) == 1 for s, _, _ in page.data["interactions"])
+
+
+def test_one_interaction(explain):
+    page = Page(html(explain({(0, 1): 0.25}, ["a", "b"]), index="Fourier"))
+    assert page.data["interactions"] == [[[0, 1], 0.25, "+0.250"]]
+
+
+@pytest.mark.parametrize(
+    ("r2", "warning"),
+    [(0.9, None), (0.5, None), (0.49, "Read with care"), (0.09, "Not learnable"), (float("nan"), "Not learnable")],
+)
+def test_warnings(review, r2, warning):
+    page = html(dataclasses.replace(review, faithfulness=Faithfulness(r2, np.arange(31), "held out")))
+    assert ('class="caution"' in page) == (warning is not None)
+    assert warning is None or warning in page
+
+
+def test_unknown_index(review):
+    with pytest.raises(ValueError, match="FSII"):
+        html(review, index="FSI")
+
+
+def test_write(review, tmp_path):
+    path = write_html(review, tmp_path / "new" / "page.html", top=3)
+    assert path.read_text(encoding="utf-8") == html(review, top=3)

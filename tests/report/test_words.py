@@ -1,0 +1,76 @@
+import numpy as np
+import pytest
+
+from spexjax.explanation import Faithfulness
+from spexjax.indices import INDICES
+from spexjax.report.words import (
+    DEFINITIONS,
+    directions,
+    labels,
+    signed,
+    value_in_words,
+    variance_explained,
+    where_time_went,
+)
+
+
+def test_every_index_has_a_definition():
+    assert set(DEFINITIONS) == set(INDICES)
+
+
+def test_labels_are_distinct_one_line_and_short():
+    names = ["the", "the", "the₁", "a\nb", "a b", "", "  ", "x" * 50, "x" * 60, "\ud800", "a\u202eb"]
+    short = labels(names, width=10)
+    assert len(set(short)) == len(names)
+    assert short[:3] == ("the₁′", "the₂", "the₁")
+    assert short[3:5] == ("a b₁", "a b₂")
+    assert short[7] == "xxxxxxxxx…₁"
+    assert short[9:] == ("\ufffd", "a\ufffdb")
+
+
+def test_many_equal_names():
+    assert labels(["a"] * 12)[-1] == "a₁₂"
+
+
+@pytest.mark.parametrize(
+    ("value", "scale", "text"),
+    [
+        (1.0, 1.0, "+1.00"),
+        (-0.001, 1.0, "+0.00"),
+        (0.0, 0.0, "+0.00"),
+        (-12.34, 123.0, "−12"),
+        (-3e-7, 3e-7, "−3.00e−07"),
+        (2e12, 2e12, "+2.00e+12"),
+        (0.00012, 0.00012, "+0.000120"),
+    ],
+)
+def test_signed(value, scale, text):
+    assert signed(value, scale) == text
+
+
+def test_values_in_words():
+    assert value_in_words({}) is None
+    assert value_in_words({"value": "log-probability", "answers": ["Ada"]}) == 'log P("Ada")'
+    assert value_in_words({"value": "log-odds", "answers": ["Ada"]}) == 'log-odds("Ada")'
+    assert value_in_words({"value": "accuracy"}) == "accuracy"
+    assert directions({}) == ("raises the value", "lowers the value")
+    assert directions({"value": "log-odds", "answers": ["Ada"]})[1] == 'makes "Ada" less likely'
+
+
+@pytest.mark.parametrize(
+    ("r2", "scheme", "said"),
+    [
+        (0.82, "held out", "explains 82 % of the variance"),
+        (0.996, "held out", "explains 99.6 %"),
+        (-0.1, "held out", "no better than guessing"),
+        (float("nan"), "held out", "no better than guessing"),
+        (1.0, "exact: all 8 masks were evaluated", "every mask was evaluated"),
+    ],
+)
+def test_variance_explained(r2, scheme, said):
+    assert said in variance_explained(Faithfulness(r2, np.arange(3), scheme))
+
+
+def test_no_time_at_all():
+    assert where_time_went({}) == ""
+    assert where_time_went({"fit": 0.0}) == "fit 0.0 s"
