@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jax.typing import ArrayLike
+from numpy.typing import ArrayLike
 
 from spexjax import designs, proxies
 from spexjax.evaluation import run
@@ -145,11 +145,12 @@ def _checked(masks: ArrayLike, values: ArrayLike, names: Sequence[str] | None) -
     bad = np.flatnonzero(~np.isfinite(values))
     if len(bad):
         raise ValueError(f"{len(bad)} of the {len(values)} values are not finite, first at row {bad[0]}; remove them.")
-    distinct, group = unique_rows(masks)
-    if len(distinct) < min_budget(n):
-        raise ValueError(f"{len(distinct)} distinct masks are too few: {n} features need at least {min_budget(n)}.")
-    if len(distinct) < len(masks):
-        masks, values = distinct, (np.bincount(group, values) / np.bincount(group)).astype(np.float32)
+    _, group = unique_rows(np.packbits(masks, axis=1))
+    _, first, counts = np.unique(group, return_index=True, return_counts=True)
+    if len(first) < min_budget(n):
+        raise ValueError(f"{len(first)} distinct masks are too few: {n} features need at least {min_budget(n)}.")
+    if len(first) < len(masks):
+        masks, values = masks[first], (np.bincount(group, values) / counts).astype(np.float32)
     names = tuple(names) if names is not None else tuple(f"x{i}" for i in range(n))
     if len(names) != n:
         raise ValueError(f"There are {n} features but {len(names)} feature names.")

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Bool, Float, Int
+from jaxtyping import Bool, Float, Int, Shaped
 
 from spexjax.typing import Array, Leaf, Masks, Values
 
@@ -108,7 +108,7 @@ class Spectrum:
         return terms
 
 
-def unique_rows(rows: Int[np.ndarray, "k d"]) -> tuple[Int[np.ndarray, "u d"], Int[np.ndarray, " k"]]:
+def unique_rows(rows: Shaped[np.ndarray, "k d"]) -> tuple[Shaped[np.ndarray, "u d"], Int[np.ndarray, " k"]]:
     """The distinct rows in lexicographic order, and for each given row the index of its equal among them."""
     if rows.shape[1] == 0:
         return rows[:1], np.zeros(len(rows), np.int64)

@@ -54,7 +54,7 @@ class BoostedTrees:
 
         def predict(run: Boosting, k: int) -> Float[np.ndarray, "t rows"]:
             booster = train(x[fold != k], y[fold != k], run, run.num_trees[-1], seed)
-            return np.stack([booster.predict(x[fold == k], num_iteration=t) for t in run.num_trees])
+            return np.stack([booster.predict(x[fold == k], num_iteration=t, num_threads=1) for t in run.num_trees])
 
         def spectrum(setting: int, k: int) -> Spectrum:
             run, num_trees = settings[setting]
