@@ -11,7 +11,7 @@ import jax
 import jax.numpy as jnp
 from flax import nnx
 from jax.typing import DTypeLike
-from jaxtyping import Bool, Float, Int
+from jaxtyping import Float, Int
 
 from spexjax.models.config import TransformerConfig
 from spexjax.typing import Array
@@ -44,20 +44,20 @@ class Prefix(NamedTuple):
 
 
 class _Context(NamedTuple):
-    """What every layer needs besides its input: RoPE's angles and who may attend to whom."""
+    """What every layer needs besides its input: RoPE's angles, and 0 where a token may attend, else a huge negative."""
 
     cos: Float[Array, "r t 1 hd/2"]
     sin: Float[Array, "r t 1 hd/2"]
-    visible: Bool[Array, "r 1 1 t p+t"]
+    bias: Float[Array, "r t p+t"]
 
 
 class Attention(nnx.Module):
     """Grouped-query self-attention with rotary positions and one gate per head."""
 
     def __init__(self, config: TransformerConfig, *, dtype: DTypeLike, rngs: nnx.Rngs):
-        self.config = config
+        self.config, self.dtype = config, dtype
         queries, pairs = config.num_heads * config.head_dim, config.num_kv_heads * config.head_dim
-        kind = {"dtype": dtype, "param_dtype": dtype, "rngs": rngs}
+        kind = _linear(dtype, rngs)
         self.query = nnx.Linear(config.hidden_size, queries, use_bias=config.qkv_bias, **kind)
         self.key = nnx.Linear(config.hidden_size, pairs, use_bias=config.qkv_bias, **kind)
         self.value = nnx.Linear(config.hidden_size, pairs, use_bias=config.qkv_bias, **kind)
@@ -67,20 +67,20 @@ class Attention(nnx.Module):
         """Returns the attended `[r, t, d]` and this row's own keys and values `[r, t, kv, hd]`."""
         c, (r, t, _) = self.config, x.shape
         groups = c.num_heads // c.num_kv_heads
-        q = _rotate(self.query(x).reshape(r, t, c.num_heads, c.head_dim), context)
+        q = _rotate(self.query(x).reshape(r, t, c.num_heads, c.head_dim), context) * c.head_dim**-0.5
         k = _rotate(self.key(x).reshape(r, t, c.num_kv_heads, c.head_dim), context)
         v = self.value(x).reshape(r, t, c.num_kv_heads, c.head_dim)
+        q, k, v = (a.astype(self.dtype) for a in (q.reshape(r, t, c.num_kv_heads, groups, c.head_dim), k, v))
 
-        q = q.reshape(r, t, c.num_kv_heads, groups, c.head_dim) * c.head_dim**-0.5
-        f32 = {"preferred_element_type": jnp.float32}
-        before = jnp.einsum("rtkgd,pkd->rkgtp", q, prefix_keys, **f32)
-        within = jnp.einsum("rtkgd,rskd->rkgts", q, k, **f32)
-        scores = jnp.where(context.visible, jnp.concatenate([before, within], -1), -jnp.inf)
-        weights = jax.nn.softmax(scores, axis=-1).astype(v.dtype)
-        p = prefix_keys.shape[0]
-        heads = jnp.einsum("rkgtp,pkd->rtkgd", weights[..., :p], prefix_values)
-        heads += jnp.einsum("rkgts,rskd->rtkgd", weights[..., p:], v)
-        heads = heads.reshape(r, t, c.num_heads, c.head_dim) * gates[:, None].astype(v.dtype)
+        def row(q, k, v, bias):
+            return _attend(q, jnp.concatenate([prefix_keys, k]), jnp.concatenate([prefix_values, v]), bias)
+
+        # A CPU is three times as fast on one row at a time, whose scores stay in its cache.
+        if jax.default_backend() == "cpu":
+            heads = jax.lax.map(lambda one: row(*one), (q, k, v, context.bias))
+        else:
+            heads = jax.vmap(row)(q, k, v, context.bias)
+        heads = heads.reshape(r, t, c.num_heads, c.head_dim) * gates[:, None]
         return self.output(heads.reshape(r, t, -1)), (k, v)
 
 
@@ -88,7 +88,7 @@ class MLP(nnx.Module):
     """The gated feed-forward block `down(silu(gate(x)) * up(x))`."""
 
     def __init__(self, config: TransformerConfig, *, dtype: DTypeLike, rngs: nnx.Rngs):
-        kind = {"use_bias": config.mlp_bias, "dtype": dtype, "param_dtype": dtype, "rngs": rngs}
+        kind = {"use_bias": config.mlp_bias, **_linear(dtype, rngs)}
         self.gate = nnx.Linear(config.hidden_size, config.intermediate_size, **kind)
         self.up = nnx.Linear(config.hidden_size, config.intermediate_size, **kind)
         self.down = nnx.Linear(config.intermediate_size, config.hidden_size, **kind)
@@ -98,7 +98,7 @@ class MLP(nnx.Module):
 
 
 class Layer(nnx.Module):
-    """Pre-norm attention and MLP, each added to the residual stream through its gates."""
+    """Pre-norm attention and MLP, each added to the residual stream, which is float32, through its gates."""
 
     def __init__(self, config: TransformerConfig, *, dtype: DTypeLike, rngs: nnx.Rngs):
         norm = {"epsilon": config.norm_epsilon, "dtype": dtype, "param_dtype": dtype, "rngs": rngs}
@@ -110,7 +110,7 @@ class Layer(nnx.Module):
     def __call__(self, x, context: _Context, prefix_keys, prefix_values, head_gates, mlp_gate):
         attended, own = self.attention(self.attention_norm(x), context, prefix_keys, prefix_values, head_gates)
         x = x + attended
-        return x + self.mlp(self.mlp_norm(x)) * mlp_gate.astype(x.dtype), own
+        return x + self.mlp(self.mlp_norm(x)) * mlp_gate, own
 
 
 class Transformer(nnx.Module):
@@ -152,8 +152,8 @@ class Transformer(nnx.Module):
         i, j = jnp.arange(t)[:, None], jnp.arange(t)
         own = (j <= i) & (i < ends[:, None, :])
         shared = jnp.broadcast_to(jnp.arange(p) < prefix.length, (*own.shape[:2], p))
-        visible = jnp.concatenate([shared, own], -1)[:, None, None]
-        context = _Context(jnp.cos(angles), jnp.sin(angles), visible)
+        bias = jnp.where(jnp.concatenate([shared, own], -1), 0.0, -1e30)
+        context = _Context(jnp.cos(angles), jnp.sin(angles), bias)
         graph, stacked = nnx.split(self.layers)
 
         def step(x, layer):
@@ -161,7 +161,9 @@ class Transformer(nnx.Module):
             return nnx.merge(graph, weights)(x, context, *rest)
 
         x, keys_values = jax.lax.scan(
-            step, self.embedding(tokens), (stacked, prefix.keys, prefix.values, gates.heads, gates.mlps)
+            step,
+            self.embedding(tokens).astype(jnp.float32),
+            (stacked, prefix.keys, prefix.values, gates.heads, gates.mlps),
         )
         return self.norm(x), keys_values
 
@@ -186,8 +188,28 @@ def run_prefix(model: Transformer, tokens: Int[Array, " p"], length: Int[Array, 
     return Prefix(keys[:, 0], values[:, 0], jnp.asarray(length, jnp.int32))
 
 
+def _linear(dtype: DTypeLike, rngs: nnx.Rngs) -> dict:
+    """Products of `dtype` numbers summed in float32, which keeps precision and is what CPUs and TPUs do fast."""
+    return {"dtype": dtype, "param_dtype": dtype, "preferred_element_type": jnp.float32, "rngs": rngs}
+
+
+def _attend(
+    q: Float[Array, "t kv g hd"],
+    k: Float[Array, "s kv hd"],
+    v: Float[Array, "s kv hd"],
+    bias: Float[Array, "t s"],
+) -> Float[Array, "t kv g hd"]:
+    """Softmax attention of one row; scores and weights are float32. Plain batched products, normalised at the end."""
+    t, kv, g, hd = q.shape
+    f32 = {"preferred_element_type": jnp.float32}
+    grouped = q.transpose(1, 2, 0, 3).reshape(kv, g * t, hd)
+    scores = jnp.matmul(grouped, k.transpose(1, 2, 0), **f32).reshape(kv, g, t, -1) + bias
+    weights = jnp.exp(scores - scores.max(-1, keepdims=True))
+    summed = jnp.matmul(weights.astype(v.dtype).reshape(kv, g * t, -1), v.transpose(1, 0, 2), **f32)
+    return (summed.reshape(kv, g, t, hd) / weights.sum(-1)[..., None]).transpose(2, 0, 1, 3)
+
+
 def _rotate(x: Float[Array, "r t h hd"], context: _Context) -> Float[Array, "r t h hd"]:
     """Rotates the pairs (i, i + hd/2) by their position's angle (Su et al. 2021, arXiv 2104.09864)."""
-    a, b = jnp.split(x.astype(jnp.float32), 2, -1)
-    rotated = (a * context.cos - b * context.sin, b * context.cos + a * context.sin)
-    return jnp.concatenate(rotated, -1).astype(x.dtype)
+    a, b = jnp.split(x, 2, -1)
+    return jnp.concatenate([a * context.cos - b * context.sin, b * context.cos + a * context.sin], -1)
