@@ -9,8 +9,9 @@ sequences sorted by length so that dynamic padding is small, and the best of sev
 import argparse
 import json
 import os
-import platform
+import sys
 import time
+from importlib.metadata import version
 from pathlib import Path
 
 import jax
@@ -49,7 +50,8 @@ def torch_model(path):
     network = LlamaForCausalLM(config).eval()
     weights = {name: torch.tensor(checkpoint.read(name)) for name in checkpoint.names}
     missing, unexpected = network.load_state_dict(weights, strict=False)
-    assert missing == ["lm_head.weight"] and not unexpected, (missing, unexpected)  # tied
+    assert missing == ["lm_head.weight"]  # tied
+    assert not unexpected
     return network
 
 
@@ -80,60 +82,56 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--budget", type=int, default=512)
     parser.add_argument("--repeats", type=int, default=3)
+    parser.add_argument("--question", default=QUESTION, help="the template's question; the demo's by default")
     parser.add_argument("--out", type=Path, default=Path(__file__).parent / "results" / "ablation_speed.json")
     args = parser.parse_args()
 
-    model = sx.load_model("smollm2")
-    ablation = sx.ablations.text(model, REVIEW, question=QUESTION, answers=ANSWERS, answer_prefix=ANSWER_PREFIX)
+    options = {"question": args.question, "answers": ANSWERS, "answer_prefix": ANSWER_PREFIX}
+    models = {dtype: sx.load_model("smollm2", dtype=dtype) for dtype in ("float32", "bfloat16")}
+    ablations = {dtype: sx.ablations.text(model, REVIEW, **options) for dtype, model in models.items()}
+    ablation, tokenizer = ablations["float32"], models["float32"].tokenizer
     masks = np.asarray(sx.designs.uniform(jax.random.key(0), args.budget, ablation.num_features))
-    cold = run(ablation, masks, progress=False)
     prompts = ablation.removal.prompts(masks)
-
     network = torch_model(smollm2_path())
-    trial = masks.shape[0] // 4
-    timings = {}
-    for size in BATCH_SIZES:
-        start = time.perf_counter()
-        torch_values(network, model.tokenizer, prompts[:trial], ablation.targets, size)
-        timings[size] = time.perf_counter() - start
-    best = min(timings, key=timings.get)
 
-    ours, theirs = [], []
-    for _ in range(args.repeats):  # in turn, so that a drift of the machine meets both
-        ours.append(run(ablation, masks, progress=False))
+    def theirs(rows, batch_size):
         start = time.perf_counter()
-        peer = torch_values(network, model.tokenizer, prompts, ablation.targets, best)
-        theirs.append(time.perf_counter() - start)
-    seconds, torch_seconds = np.median([e.seconds for e in ours]), np.median(theirs)
+        values = torch_values(network, tokenizer, prompts[:rows], ablation.targets, batch_size)
+        return time.perf_counter() - start, values
+
+    batch_size = min(BATCH_SIZES, key=lambda size: theirs(args.budget // 4, size)[0])
+    cold = {dtype: run(a, masks, progress=False) for dtype, a in ablations.items()}
+    seconds = {"spexjax float32": [], "spexjax bfloat16": [], "torch float32": []}
+    for _ in range(args.repeats):  # in turn, so that a drift of the machine meets all
+        for dtype, a in ablations.items():
+            warm = run(a, masks, progress=False)
+            seconds[f"spexjax {dtype}"].append(warm.seconds)
+        taken, reference = theirs(args.budget, batch_size)
+        seconds["torch float32"].append(taken)
+
+    median = {name: float(np.median(times)) for name, times in seconds.items()}
     result = {
-        "text": REVIEW,
+        "command": "python benchmarks/ablation_speed.py " + " ".join(sys.argv[1:]),
         "features": ablation.num_features,
         "ablations": args.budget,
-        "prompt_tokens": len(model.encode([ablation.before + ablation.text + ablation.after])[0]),
-        "spexjax": {
-            "masks_per_second": args.budget / seconds,
-            "seconds": [e.seconds for e in ours],
-            "cold_seconds": cold.seconds,
-            "compile_seconds": cold.compile_seconds,
-            "programs": cold.num_programs,
-            "padding": cold.padding,
+        "template_tokens": len(models["float32"].encode([ablation.before + ablation.after])[0]),
+        "masks_per_second": {name: args.budget / s for name, s in median.items()},
+        "ratio_to_torch_float32": {n: median["torch float32"] / s for n, s in median.items() if n != "torch float32"},
+        "seconds": seconds,
+        "torch_batch_size": batch_size,
+        "first_run": {
+            dtype: {"compile_seconds": c.compile_seconds, "programs": c.num_programs, "padding": c.padding}
+            for dtype, c in cold.items()
         },
-        "torch": {"masks_per_second": args.budget / torch_seconds, "seconds": theirs, "batch_size": best},
-        "ratio": torch_seconds / seconds,
-        "largest_difference_of_values": float(np.abs(ours[0].values - peer).max()),
-        "machine": f"{os.cpu_count()} cores, {platform.processor() or platform.machine()}",
-        "versions": {"jax": jax.__version__, **_torch_versions()},
-        "command": f"python benchmarks/ablation_speed.py --budget {args.budget}",
+        "largest_difference_from_torch": {
+            dtype: float(np.abs(c.values - reference).max()) for dtype, c in cold.items()
+        },
+        "standard_deviation_of_values": float(reference.std()),
+        "cores": os.cpu_count(),
+        "versions": {p: version(p) for p in ("jax", "torch", "transformers")},
     }
     args.out.write_text(json.dumps(result, indent=1) + "\n")
     print(json.dumps(result, indent=1))
-
-
-def _torch_versions():
-    import torch
-    import transformers
-
-    return {"torch": torch.__version__, "transformers": transformers.__version__}
 
 
 if __name__ == "__main__":

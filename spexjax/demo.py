@@ -1,6 +1,10 @@
-"""The text that `make demo` explains."""
+"""What `make demo` explains."""
 
-QUESTION = "Is the sentiment of this movie review Positive or Negative?\nReview: {text}"
+QUESTION = (
+    "You will read a film review. Reviewers often praise and criticise in the same breath, so weigh everything that "
+    "is said, watch for negations, and judge the review as a whole. Is the overall sentiment of this movie review "
+    "Positive or Negative? Answer with one word.\nReview: {text}"
+)
 ANSWERS = (" Positive", " Negative")
 ANSWER_PREFIX = "Sentiment:"
 REVIEW = (

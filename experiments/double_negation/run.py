@@ -9,9 +9,13 @@ import jax
 from rich.console import Console
 
 import spexjax as sx
-from spexjax.demo import ANSWER_PREFIX, ANSWERS, QUESTION
 from spexjax.report import interaction_table, write_html
 
+QUESTION = {
+    "question": "Is the sentiment of this movie review Positive or Negative?\nReview: {text}",
+    "answers": (" Positive", " Negative"),
+    "answer_prefix": "Sentiment:",
+}
 TEXTS = {
     "not_bad": "This movie is not bad at all.",
     "never_boring": "The film was never boring and not a waste of time.",
@@ -22,7 +26,7 @@ def main():
     """Writes a page and a JSON file for each text into `out/`, beside this file."""
     model, console = sx.load_model("smollm2"), Console()
     for name, text in TEXTS.items():
-        ablation = sx.ablations.text(model, text, question=QUESTION, answers=ANSWERS, answer_prefix=ANSWER_PREFIX)
+        ablation = sx.ablations.text(model, text, **QUESTION)
         explanation = sx.explain(ablation, budget=2**ablation.num_features, key=jax.random.key(0))
         folder = Path(__file__).parent / "out" / name
         explanation.save(folder)

@@ -15,7 +15,8 @@ from jaxtyping import Int
 from spexjax.ablations.reading import Inputs
 from spexjax.typing import Batch
 
-_ROW = 256  # nodes a row: long enough to share and to leave little over, short enough for cheap attention
+_ROWS = (160, 192, 224, 256, 288, 320)  # nodes a row: long enough to share, short enough for cheap attention
+_ATTENTION = 1400  # nodes a row at which attention costs as much as all else
 _BATCH = {"cpu": 2048}  # nodes a batch: enough to fill the device
 _BATCH_ELSEWHERE = 65536
 
@@ -39,14 +40,16 @@ def common_prefix(sequences: Int[np.ndarray, "s l"]) -> Int[np.ndarray, " s"]:
     return np.concatenate([[0], same])
 
 
-def pack(tokens: Sequence[Sequence[int]], positions: Sequence[Sequence[int]], row_length: int, reads: int) -> Rows:
-    """Packs distinct sequences, greedily in sorted order, into rows of `row_length` nodes.
+def pack(
+    tokens: Sequence[Sequence[int]], positions: Sequence[Sequence[int]], reads: int, row_length: int | None = None
+) -> Rows:
+    """Packs distinct sequences, greedily in sorted order, into rows.
 
     Args:
-      tokens: s sequences of token ids, none longer than `row_length`.
+      tokens: s sequences of token ids.
       positions: the position of each token; equal tokens at different positions are different nodes.
-      row_length: t, nodes a row.
       reads: k, how many of each sequence's last nodes are wanted.
+      row_length: t, nodes a row, no fewer than the longest sequence has; the least costly if not given.
     """
     lengths = np.array([len(t) for t in tokens], np.int64)
     merged = np.full((len(tokens), lengths.max(initial=0)), -1, np.int64)
@@ -54,14 +57,10 @@ def pack(tokens: Sequence[Sequence[int]], positions: Sequence[Sequence[int]], ro
         row[: len(ids)] = (np.asarray(ids, np.int64) << 32) | np.asarray(places, np.int64)
     order = np.lexsort(merged.T[::-1]) if merged.size else np.arange(len(tokens))
     shared = np.minimum(common_prefix(merged[order]), lengths[order])
-
-    starts, fill = [], row_length + 1
-    for i, s in enumerate(order):  # the row each sequence opens, if any
-        if fill + lengths[s] - shared[i] > row_length:
-            starts.append(i)
-            shared[i], fill = 0, 0
-        fill += lengths[s] - shared[i]
-
+    if row_length is None:
+        row_length = _least_costly(lengths[order], shared)
+    starts = _starts(lengths[order], shared, row_length)
+    shared[starts] = 0
     r = len(starts)
     ids, places = np.zeros((2, r, row_length), np.int32)
     ends = np.tile(np.arange(1, row_length + 1, dtype=np.int32), (r, 1))
@@ -91,15 +90,12 @@ def shared_prefix(tokens: Sequence[Sequence[int]], positions: Sequence[Sequence[
 
 
 def batches(tokens: Sequence[Sequence[int]], positions: Sequence[Sequence[int]], reads: int) -> Iterator[Batch]:
-    """Packs the sequences and groups the rows evenly into batches of one shape."""
-    longest, total = max(map(len, tokens), default=0), sum(map(len, tokens))
-    length = max(_round_up(longest, 64), min(_ROW, _round_up(total, 64)))
-    rows = pack(tokens, positions, length, reads)
-    count = len(rows.tokens)
+    """Packs the sequences and groups the rows into batches of one shape."""
+    rows = pack(tokens, positions, reads)
+    count, length = rows.tokens.shape
     if count == 0:
         return
-    most = max(1, _BATCH.get(jax.default_backend(), _BATCH_ELSEWHERE) // length)
-    size = -(-count // -(-count // most))  # the last batch is nearly as full as the others
+    size = _rows_per_batch(count, length)
     members = [np.flatnonzero(rows.row_of // size == g) for g in range(-(-count // size))]
     slots = _round_up(max(map(len, members)), 8)
     for g, inside in enumerate(members):
@@ -109,12 +105,40 @@ def batches(tokens: Sequence[Sequence[int]], positions: Sequence[Sequence[int]],
         reads_at = (rows.row_of[inside] - g * size)[:, None] * length + rows.last_nodes[inside]
         more = ((0, slots - len(inside)), (0, 0))
         inputs = Inputs(
-            np.pad(rows.tokens[part], spare),
-            np.pad(rows.positions[part], spare),
-            ends,
-            np.pad(reads_at, more),
+            np.pad(rows.tokens[part], spare), np.pad(rows.positions[part], spare), ends, np.pad(reads_at, more)
         )
         yield Batch(np.pad(inside, more[0], constant_values=-1), inputs, int(rows.used[part].sum()), size * length)
+
+
+def _starts(lengths: Int[np.ndarray, " s"], shared: Int[np.ndarray, " s"], row_length: int) -> list[int]:
+    """Which of the sorted sequences open a row."""
+    starts, fill = [], row_length
+    for i, (length, new) in enumerate(zip(lengths.tolist(), (lengths - shared).tolist(), strict=True)):
+        if fill + new > row_length:
+            starts.append(i)
+            fill = length
+        else:
+            fill += new
+    return starts
+
+
+def _least_costly(lengths: Int[np.ndarray, " s"], shared: Int[np.ndarray, " s"]) -> int:
+    """The row length of least work, spare nodes and attention counted."""
+    least, total = _round_up(int(lengths.max(initial=1)), 32), _round_up(int(lengths.sum()), 32)
+    options = {max(least, min(option, total)) for option in _ROWS}
+
+    def cost(row_length: int) -> float:
+        count = len(_starts(lengths, shared, row_length))
+        batches = -(-count // (size := _rows_per_batch(count, row_length)))
+        return batches * size * row_length * (1 + row_length / _ATTENTION)
+
+    return min(sorted(options), key=cost)
+
+
+def _rows_per_batch(count: int, row_length: int) -> int:
+    """How many rows fill the device and leave the fewest over in the last batch."""
+    most = max(1, min(count, _BATCH.get(jax.default_backend(), _BATCH_ELSEWHERE) // row_length))
+    return min(range(most, most // 2, -1), key=lambda size: -(-count // size) * size, default=1)
 
 
 def _round_up(number: int, multiple: int) -> int:

@@ -24,7 +24,7 @@ def path(rows, row, node):
 def test_every_sequence_is_a_path(count, length, alphabet):
     tokens = sequences(count, length, alphabet)
     positions = [tuple(range(10, 10 + len(t))) for t in tokens]
-    rows = pack(tokens, positions, 64, 1)
+    rows = pack(tokens, positions, 1, 64)
     for s, (ids, places) in enumerate(zip(tokens, positions, strict=True)):
         seen = path(rows, rows.row_of[s], rows.last_nodes[s, 0])
         assert tuple(rows.tokens[rows.row_of[s], seen].tolist()) == ids
@@ -38,12 +38,12 @@ def test_every_sequence_is_a_path(count, length, alphabet):
 
 def test_sharing_saves_work():
     tokens = sequences(200, 12, 2)
-    rows = pack(tokens, [tuple(range(len(t))) for t in tokens], 256, 1)
+    rows = pack(tokens, [tuple(range(len(t))) for t in tokens], 1)
     assert rows.used.sum() < 0.6 * sum(map(len, tokens))
 
 
 def test_equal_tokens_at_other_positions_are_other_nodes():
-    rows = pack([(1, 2), (1, 2)], [(0, 1), (0, 5)], 64, 1)
+    rows = pack([(1, 2), (1, 2)], [(0, 1), (0, 5)], 1, 64)
     assert rows.used.tolist() == [3]
 
 

@@ -10,12 +10,15 @@ from conftest import all_masks
 from flax import nnx
 
 from spexjax import ablations
-from spexjax.demo import ANSWER_PREFIX, ANSWERS, QUESTION
 from spexjax.evaluation import evaluate, run
 from spexjax.models import Gates, Prefix
 from spexjax.transforms import exact_spectrum
 
-SENTIMENT = {"question": QUESTION, "answers": ANSWERS, "answer_prefix": ANSWER_PREFIX}
+SENTIMENT = {
+    "question": "Is the sentiment of this movie review Positive or Negative?\nReview: {text}",
+    "answers": (" Positive", " Negative"),
+    "answer_prefix": "Sentiment:",
+}
 TEXT = "The quick brown fox jumps over lazy dogs. It is so."
 
 
