@@ -56,6 +56,8 @@ def explain(
     if budget < min_budget(n):
         raise ValueError(f"A budget of {budget} is too small: {n} features need at least {min_budget(n)} ablations.")
     name, proxy = _resolve(method, designs.uniform_size(budget, n), n)
+    if hasattr(proxy, "check"):
+        proxy.check()
     design_key, fit_key = jax.random.split(key)
     evaluation = run(ablation, masks := designs.uniform(design_key, budget, n), progress=progress)
     start = time.perf_counter()

@@ -2,15 +2,13 @@
 
 import json
 from importlib.util import find_spec
-from pathlib import Path
 
 import jax
 import numpy as np
 import pytest
+from common import GAMES, GOLDEN
 
 from spexjax.models import load_model
-
-GOLDEN, GAMES = Path(__file__).parent / "golden", Path(__file__).parent / "games"
 
 
 @pytest.fixture(scope="session")
@@ -47,8 +45,3 @@ def game():
 @pytest.fixture
 def key():
     return jax.random.key(0)
-
-
-def all_masks(n):
-    """All 2^n masks, feature 0 fastest."""
-    return (np.arange(2**n)[:, None] >> np.arange(n) & 1).astype(bool)

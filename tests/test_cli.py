@@ -5,7 +5,7 @@ import json
 import sys
 
 import pytest
-from conftest import GOLDEN
+from common import GOLDEN
 
 import spexjax as sx
 from spexjax.cli import main

@@ -5,7 +5,7 @@ import dataclasses
 import jax
 import numpy as np
 import pytest
-from conftest import all_masks
+from common import all_masks
 
 import spexjax as sx
 

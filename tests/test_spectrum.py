@@ -4,7 +4,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from conftest import all_masks
+from common import all_masks
 
 from spexjax import spectrum as module
 from spexjax.spectrum import Spectrum, characters, evaluate, unique_rows

@@ -41,6 +41,10 @@ class BoostedTrees:
     num_folds: int = 5
     max_terms: int = 1000
 
+    def check(self) -> None:
+        """Raises ImportError without LightGBM; `explain` asks before it spends an ablation."""
+        _trainer()
+
     def __call__(self, masks: Masks, values: Values, key: Key) -> Fit:
         """Fits trees to each fold and to all masks, and refits their strongest terms; see `boosted_trees`."""
         train = _trainer()
@@ -93,7 +97,7 @@ def boosted_trees(grid: str = "fast") -> BoostedTrees:
     Source: Butler et al., ProxySPEX, arXiv 2505.17495 (2025), section 4.
 
     Args:
-      grid: "paper" costs about 10 to 25 s on two cores for 256 to 2,048 masks, "fast" one or two.
+      grid: "paper" or "fast"; the paper's costs several times more.
 
     Returns:
       A proxy. Calling it raises ImportError without LightGBM, and ValueError for fewer than 2 masks.

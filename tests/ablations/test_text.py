@@ -6,7 +6,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from conftest import all_masks
+from common import all_masks
 from flax import nnx
 
 from spexjax import ablations

@@ -5,7 +5,7 @@ import io
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from conftest import all_masks
+from common import all_masks
 
 from spexjax import ablations
 from spexjax.evaluation import evaluate, progress_bar, run

@@ -4,7 +4,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from conftest import GOLDEN
+from common import GOLDEN
 from flax import nnx
 
 from spexjax.models import Gates, Prefix, load_model, run_prefix

@@ -6,7 +6,7 @@ import shutil
 import gguf
 import numpy as np
 import pytest
-from conftest import GOLDEN
+from common import GOLDEN
 from safetensors.numpy import load_file, save_file
 from test_golden_logits import logits
 
