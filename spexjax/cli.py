@@ -108,7 +108,8 @@ def _explain(args: argparse.Namespace, start: float) -> int:
     page = write_html(explanation, args.out / "explanation.html", index=args.index, max_order=args.order)
     record = explanation.save(args.out)
     seconds = {"import": imported - start, "load": loaded - imported, **explanation.provenance["seconds"]}
-    console.print(where_time_went({**seconds, "total": time.perf_counter() - start}))
+    total = time.perf_counter() - start
+    console.print(f"time  {where_time_went(seconds)} · total {total:.1f} s", highlight=False, soft_wrap=True)
     console.print(f"page  {page}\nJSON  {record}", highlight=False, soft_wrap=True)
     return 0
 
