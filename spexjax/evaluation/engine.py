@@ -64,14 +64,14 @@ def run(ablation: Ablation, masks: ArrayLike, *, progress: bool | None = None) -
         raise ValueError(
             f"Masks must be bool of shape [m, {ablation.num_features}]; got {masks.dtype} of shape {masks.shape}."
         )
-    packed = np.packbits(masks, axis=1)
-    _, first, inverse = np.unique(packed, axis=0, return_index=True, return_inverse=True)
+    _, first, inverse = np.unique(np.packbits(masks, axis=1), axis=0, return_index=True, return_inverse=True)
     plan = ablation.plan(masks[first])
+    owner = plan.owner[inverse.ravel()]
     plan_seconds = time.perf_counter() - start
 
     apply = jax.jit(plan.apply) if plan.compiled else plan.apply
     answers = np.full(plan.num_evaluations, np.nan, np.float32)
-    masks_of = np.bincount(plan.owner[inverse.ravel()], minlength=plan.num_evaluations)
+    masks_of = np.bincount(owner, minlength=plan.num_evaluations)
     in_flight: collections.deque = collections.deque()
     shapes: set = set()
     work = capacity = 0
@@ -99,7 +99,7 @@ def run(ablation: Ablation, masks: ArrayLike, *, progress: bool | None = None) -
         while in_flight:
             collect()
 
-    values = answers[plan.owner][inverse.ravel()]
+    values = answers[owner]
     _check_finite(values)
     return Evaluation(
         values=values,
