@@ -82,7 +82,6 @@ def _explain(args: argparse.Namespace, start: float) -> int:
     from spexjax.report import interaction_table, where_time_went, write_html
 
     check_index(args.index, args.order)
-    imported = time.perf_counter()
     model = sx.load_model(args.model, dtype=args.dtype)
     ablation = sx.ablations.text(
         model,
@@ -107,7 +106,7 @@ def _explain(args: argparse.Namespace, start: float) -> int:
     console.print(interaction_table(explanation, args.index, args.order, args.top))
     page = write_html(explanation, args.out / "explanation.html", index=args.index, max_order=args.order)
     record = explanation.save(args.out)
-    seconds = {"import": imported - start, "load": loaded - imported, **explanation.provenance["seconds"]}
+    seconds = {"load": loaded - start, **explanation.provenance["seconds"]}
     total = time.perf_counter() - start
     console.print(f"time  {where_time_went(seconds)} · total {total:.1f} s", highlight=False, soft_wrap=True)
     console.print(f"page  {page}\nJSON  {record}", highlight=False, soft_wrap=True)
