@@ -156,10 +156,10 @@ def text(
         remove = FromText(before, units, after, replacement if removal == "replace" else None, model.encode)
     else:
         remove = FromTokens(tuple(ids), owner, removal, tuple(model.encode([replacement])[0]))
-    if not remove.sequences(np.zeros((1, len(names)), bool), ())[0][0]:
-        raise ValueError(
-            "Nothing is left of the prompt once every unit is removed; give a question or an answer prefix."
-        )
+    (bare,), _ = remove.sequences(np.zeros((1, len(names)), bool), targets[:-1])
+    if len(bare) < len(targets):
+        raise ValueError("Nothing is left of the prompt with every unit removed; give a question or an answer prefix.")
+    _check_length(model, len(bare))
     return TextAblation(model, text, before, after, answers, value, targets, tuple(names), tuple(spans), remove)
 
 

@@ -205,6 +205,7 @@ def test_fingerprints(tiny):
         ("a b", {"features": "letter"}, "'letter'"),
         ("a b " * 300, {}, "more than the 512 of"),
         ("a b", {"question": None}, "Nothing is left"),
+        ("a b", {"removal": "replace", "replacement": "long " * 300}, "more than the 512 of"),
     ],
 )
 def test_bad_input_is_one_sentence(tiny, text, options, message):
