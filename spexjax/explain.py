@@ -3,6 +3,7 @@
 import dataclasses
 import time
 from collections.abc import Sequence
+from importlib.util import find_spec
 
 import jax
 import jax.numpy as jnp
@@ -12,18 +13,22 @@ from numpy.typing import ArrayLike
 from spexjax import designs, proxies
 from spexjax.evaluation import run
 from spexjax.explanation import Explanation, Faithfulness
-from spexjax.metrics import r2
+from spexjax.indices import check_index
+from spexjax.metrics import r2, r2_error
 from spexjax.proxies import Proxy
 from spexjax.spectrum import unique_rows
 from spexjax.transforms import exact_spectrum
-from spexjax.typing import Ablation, Key
+from spexjax.typing import Ablation, Key, Masks
 
 METHODS = {
+    "proxyspex": lambda: proxies.select({"lasso": proxies.lasso(), "kernels": proxies.kernels()}),
     "proxyspex-trees": lambda: proxies.boosted_trees(grid="paper"),
     "proxyspex-trees-fast": lambda: proxies.boosted_trees(grid="fast"),
     "lasso": proxies.lasso,
 }
+SHAPLEY = ("SV", "SII", "STII", "FSII", "k-SII")  # indices that weigh small and large masks as much as all others
 _MIN_MASKS = 20  # five folds of four
+_FIRST_ROUND = 128
 
 
 def min_budget(num_features: int) -> int:
@@ -36,46 +41,79 @@ def min_budget(num_features: int) -> int:
 
 
 def explain(
-    ablation: Ablation, *, budget: int, key: Key, method: str | Proxy = "auto", progress: bool | None = None
+    ablation: Ablation,
+    *,
+    key: Key,
+    budget: int | None = None,
+    target_faithfulness: float | None = None,
+    max_budget: int | None = None,
+    method: str | Proxy = "auto",
+    index: str | None = None,
+    progress: bool | None = None,
 ) -> Explanation:
-    """Finds the interactions that drive a value function from at most `budget` ablations.
+    """Finds the interactions that drive a value function from few ablations.
+
+    Either with a fixed `budget`, or in rounds, each twice the one before and reusing all its values, until the
+    held-out R2 less its standard error reaches `target_faithfulness`, or `max_budget` is spent, or R2 has grown so
+    slowly that the target is out of reach; `provenance["stopped"]` says which.
 
     Args:
       ablation: what is explained; see `spexjax.ablations`.
-      budget: how many ablations may be spent; where there are no more masks than that, all 2^n are evaluated.
       key: PRNG key, consumed; the same key gives the same explanation.
+      budget: how many ablations may be spent; where there are no more masks than that, all 2^n are evaluated. With a
+        target, the size of the first round (128 by default).
+      target_faithfulness: the held-out R2 to reach, below 1.
+      max_budget: how many ablations may be spent to reach it.
       method: as in `fit`.
+      index: the interaction index that will be asked for. For a Shapley-type index (SV, SII, STII, FSII, k-SII) half
+        of the masks are drawn with the sizes it depends on (`designs.sized`), and faithfulness is measured on the
+        other half.
       progress: show a progress bar; None shows it only on a terminal.
 
     Raises:
-      ValueError: if the budget is below `min_budget` or the method is unknown, before anything is spent; or if a
-        value is not finite.
+      ValueError: if the budget is missing, below `min_budget`, or at odds with the target, or the method or index is
+        unknown, before anything is spent; or if a value is not finite.
       ImportError: if the method needs a package that is not installed, before anything is spent.
     """
     n = ablation.num_features
-    if budget < min_budget(n):
-        raise ValueError(f"A budget of {budget} is too small: {n} features need at least {min_budget(n)} ablations.")
-    name, proxy = _resolve(method, designs.uniform_size(budget, n), n)
+    sizes = _rounds(n, budget, target_faithfulness, max_budget)
+    design = "sized" if index is not None and check_index(index) in SHAPLEY else "uniform"
+    name, proxy = _resolve(method, designs.uniform_size(sizes[0], n), n)
     if hasattr(proxy, "check"):
         proxy.check()
     design_key, fit_key = jax.random.split(key)
-    evaluation = run(ablation, masks := designs.uniform(design_key, budget, n), progress=progress)
-    start = time.perf_counter()
-    explanation = _fit(np.asarray(masks), evaluation.values, name, proxy, fit_key, tuple(ablation.feature_names))
+    masks = np.asarray(getattr(designs, design)(design_key, sizes[-1], n))
+    seconds, counts = dict.fromkeys(("prepare", "compile", "ablations", "fit"), 0.0), {"evaluations": 0, "programs": 0}
+    values, history, stopped = np.zeros(0, np.float32), [], f"the budget of {sizes[-1]} ablations is spent"
+    for size in sizes:
+        evaluation = run(ablation, masks[len(values) : size], progress=progress)
+        values = np.concatenate([values, evaluation.values])
+        start = time.perf_counter()
+        name, proxy = _resolve(method, len(values), n)
+        held_out = np.arange(0, len(values), 2) if design == "sized" and proxy is not None else None
+        explanation = _fit(masks[:size], values, name, proxy, fit_key, tuple(ablation.feature_names), held_out)
+        seconds["prepare"] += evaluation.plan_seconds
+        seconds["compile"] += evaluation.compile_seconds
+        seconds["ablations"] += evaluation.seconds - evaluation.plan_seconds - evaluation.compile_seconds
+        seconds["fit"] += time.perf_counter() - start
+        counts["evaluations"] += evaluation.num_evaluations
+        counts["programs"] = max(counts["programs"], evaluation.num_programs)
+        history.append((len(values), explanation.faithfulness.r2, explanation.faithfulness.error))
+        if target_faithfulness is not None and (why := _stop(history, target_faithfulness, sizes[-1])):
+            stopped = why
+            break
     provenance = {
         "fingerprint": ablation.fingerprint,
-        "budget": budget,
-        "evaluations": evaluation.num_evaluations,
-        "programs": evaluation.num_programs,
+        "budget": sizes[-1],
+        "design": design,
+        **counts,
         "padding": round(evaluation.padding, 4),
-        "seconds": {
-            "prepare": round(evaluation.plan_seconds, 3),
-            "compile": round(evaluation.compile_seconds, 3),
-            "ablations": round(evaluation.seconds - evaluation.plan_seconds - evaluation.compile_seconds, 3),
-            "fit": round(time.perf_counter() - start, 3),
-        },
+        "seconds": {phase: round(s, 3) for phase, s in seconds.items()},
         **(ablation.describe() if hasattr(ablation, "describe") else {}),
     }
+    if target_faithfulness is not None:
+        rounds = [{"ablations": m, "r2": round(r, 4), "error": round(e, 4)} for m, r, e in history]
+        provenance |= {"target_faithfulness": target_faithfulness, "rounds": rounds, "stopped": stopped}
     return dataclasses.replace(explanation, provenance=provenance)
 
 
@@ -92,9 +130,11 @@ def fit(
     Args:
       masks: bool `[m, n]`, True = kept; of equal masks the mean value counts.
       values: `[m]` finite numbers.
-      method: "exact" (all 2^n masks are there), "proxyspex-trees" (boosted trees, the paper's grid),
-        "proxyspex-trees-fast" (one good setting), "lasso" (order 1 only), or any `Proxy`. "auto" is "exact" where
-        possible and else "proxyspex-trees-fast".
+      method: "exact" (all 2^n masks are there), "proxyspex" (the differentiable proxy, or the linear fit where that
+        is better), "proxyspex-trees" (boosted trees, the paper's grid), "proxyspex-trees-fast" (one good setting),
+        "lasso" (order 1 only), or any `Proxy`. "auto" is "exact" where possible, and else the best by held-out error
+        of lasso, the differentiable proxy and, if LightGBM is installed, trees, or a mixture of two of them;
+        `explanation.details` says which and why.
       key: PRNG key, consumed.
       feature_names: n names; x0, x1, ... by default.
 
@@ -108,33 +148,78 @@ def fit(
     return _fit(masks, values, name, proxy, key, names)
 
 
-def _fit(masks, values, name: str, proxy: Proxy | None, key: Key, names: tuple[str, ...]) -> Explanation:
-    if proxy is None:
-        spectrum, details = exact_spectrum(masks, values), {}
-        faithfulness = Faithfulness(1.0, np.zeros(0, np.int64), f"exact: all {len(values)} masks were evaluated")
+def _rounds(n: int, budget: int | None, target: float | None, max_budget: int | None) -> list[int]:
+    """How many ablations will have been spent after each round."""
+    if target is None:
+        if budget is None or max_budget is not None:
+            raise ValueError("Give a budget, or target_faithfulness together with max_budget.")
+        sizes = [budget]
     else:
-        spectrum, held_out, details = proxy(jnp.asarray(masks), jnp.asarray(values), key)
-        scheme = f"each of the {len(values)} masks predicted by a fit that never saw it, in 5-fold cross-validation"
-        faithfulness = Faithfulness(r2(values, held_out), np.arange(len(values)), scheme)
-    return Explanation(spectrum, faithfulness, names, name, masks, values, details)
+        if max_budget is None or not target < 1:
+            raise ValueError("target_faithfulness is an R2 below 1 and needs max_budget, the most ablations to spend.")
+        sizes = [min(budget or max(_FIRST_ROUND, min_budget(n)), max_budget)]
+        while sizes[-1] < max_budget:
+            sizes.append(min(2 * sizes[-1], max_budget))
+    if sizes[0] < min_budget(n):
+        raise ValueError(f"A budget of {sizes[0]} is too small: {n} features need at least {min_budget(n)} ablations.")
+    return sizes
+
+
+def _stop(history: list[tuple[int, float, float]], target: float, most: int) -> str | None:
+    """Why no further round is worth its ablations; None if one is."""
+    spent, score, error = history[-1]
+    if score - error >= target:
+        return f"R2 = {score:.3f} ± {error:.3f} reached the target of {target:g} with {spent} ablations"
+    if len(history) > 2 and spent < most:
+        gain = max(score - history[-2][1], history[-2][1] - history[-3][1], 0.0)  # per doubling; it shrinks as R2 grows
+        reach = score + 2 * error + gain * np.log2(most / spent)
+        if reach < target:
+            return (
+                f"R2 = {score:.3f} ± {error:.3f} with {spent} ablations grows by {gain:.3f} when they are doubled: "
+                f"the target of {target:g} is out of reach of {most}"
+            )
+    return None
+
+
+def _fit(
+    masks: Masks, values, name: str, proxy: Proxy | None, key: Key, names: tuple[str, ...], uniform=None
+) -> Explanation:
+    """`uniform` are the rows faithfulness is measured on, all of them by default."""
+    if proxy is None:
+        scheme = f"exact: all {len(values)} masks were evaluated"
+        faithfulness = Faithfulness(1.0, np.zeros(0, np.int64), scheme)
+        return Explanation(exact_spectrum(masks, values), faithfulness, names, name, masks, values)
+    fitted = proxy(jnp.asarray(masks), jnp.asarray(values), key)
+    rows = np.arange(len(values)) if uniform is None else uniform
+    scheme = f"each of {len(rows)} uniform masks predicted by a fit that never saw it, in cross-validation"
+    truth, held_out = values[rows], np.asarray(fitted.held_out)[rows]
+    faithfulness = Faithfulness(r2(truth, held_out), rows, scheme, r2_error(truth, held_out))
+    return Explanation(
+        fitted.spectrum, faithfulness, names, name, masks, values, fitted.diagnostics, surrogate=fitted.surrogate
+    )
 
 
 def _resolve(method: str | Proxy, num_masks: int, num_features: int) -> tuple[str, Proxy | None]:
     """The method's name and its proxy; None for the exact transform."""
     everything = num_masks == designs.uniform_size(num_masks + 1, num_features)
-    if method == "auto":
-        method = "exact" if everything else "proxyspex-trees-fast"
-    if method == "exact":
+    if method == "auto" and not everything:
+        return method, _auto()
+    if method in ("auto", "exact"):
         if not everything:
             raise ValueError(
                 f"The exact method needs all 2^{num_features} masks, but there are {num_masks}; choose another method."
             )
-        return method, None
+        return "exact", None
     if not isinstance(method, str):
         return getattr(method, "__name__", type(method).__name__), method
     if method not in METHODS:
         raise ValueError(f"There is no method {method!r}; choose one of auto, exact, {', '.join(METHODS)}.")
     return method, METHODS[method]()
+
+
+def _auto() -> Proxy:
+    trees = {"trees": proxies.boosted_trees("fast")} if find_spec("lightgbm") else {}
+    return proxies.select({"lasso": proxies.lasso(), "kernels": proxies.kernels(), **trees})
 
 
 def _checked(masks: ArrayLike, values: ArrayLike, names: Sequence[str] | None) -> tuple:

@@ -4,21 +4,25 @@ import base64
 import dataclasses
 import json
 from collections.abc import Mapping
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+import jax
 import numpy as np
 from jaxtyping import Bool, Float, Int
 
-from spexjax.indices import Interactions, interactions
+from spexjax.indices import Interactions, interactions, standard_errors, surrogate_interactions
 from spexjax.spectrum import Spectrum
+from spexjax.surrogate import Process, ProductKernel, Surrogate
+from spexjax.typing import Masks, Values
 
-_FILE, _FORMAT = "explanation.json", 1
+_FILE, _FORMAT = "explanation.json", 1  # a reader may ignore what it does not know
 
 
 @dataclasses.dataclass(frozen=True)
 class Faithfulness:
-    """R2 on masks that the fit never saw.
+    """R2 on masks that the fit never saw, and its standard error.
 
     `masks` are the rows of `Explanation.masks` it was measured on; `scheme` says how they were kept from the fit.
     """
@@ -26,6 +30,7 @@ class Faithfulness:
     r2: float
     masks: Int[np.ndarray, " h"]
     scheme: str
+    error: float = 0.0
 
     def __float__(self) -> float:
         return self.r2
@@ -38,8 +43,9 @@ class Faithfulness:
 class Explanation:
     """Which combinations of features drive a value function.
 
-    `details` is what the method says of its fit, `provenance` what was explained and what it cost; both are plain
-    JSON values.
+    Where the method has a `surrogate`, the spectrum is its truncation: predictions, faithfulness and indices are the
+    surrogate's. `details` is what the method says of its fit, `provenance` what was explained and what it cost; both
+    are plain JSON values.
     """
 
     spectrum: Spectrum
@@ -50,6 +56,7 @@ class Explanation:
     values: Float[np.ndarray, " m"]
     details: Mapping[str, Any] = dataclasses.field(default_factory=dict)
     provenance: Mapping[str, Any] = dataclasses.field(default_factory=dict)
+    surrogate: Surrogate | None = None
 
     def __str__(self) -> str:
         return (
@@ -57,13 +64,44 @@ class Explanation:
             f"{self.faithfulness}, {len(self.spectrum)} Fourier terms"
         )
 
+    def predict(self, masks: Masks) -> Values:
+        """What the explanation says of the value function at any masks, `Float[l]`.
+
+        Args:
+          masks: bool `[l, n]`, True = kept.
+
+        Raises:
+          ValueError: if the masks have another number of features.
+        """
+        return np.asarray((self.surrogate or self.spectrum)(np.asarray(masks)))
+
+    def prediction_errors(self, masks: Masks) -> Values:
+        """The standard error of `predict` at each mask; NaN where the method does not know it."""
+        masks = np.asarray(masks)
+        return np.full(len(masks), np.nan) if self.surrogate is None else self.surrogate.standard_error(masks)
+
     def interactions(self, index: str = "FSII", max_order: int | None = None) -> Interactions:
-        """Reads an interaction index off the spectrum; see `spexjax.indices.interactions` for the names.
+        """An interaction index of the explained function; see `spexjax.indices.interactions` for the names.
+
+        Taken from the surrogate in closed form where there is one, true values being used at every mask that was
+        evaluated (`spexjax.indices.surrogate_interactions`), and else read off the spectrum.
 
         Raises:
           ValueError: if the index is unknown or `max_order` is below 1.
         """
-        return interactions(self.spectrum, index, max_order, self.feature_names)
+        if self.surrogate is None:
+            return interactions(self.spectrum, index, max_order, self.feature_names)
+        return surrogate_interactions(
+            self.surrogate, self._residuals, self.spectrum, index, max_order, self.feature_names
+        )
+
+    def standard_errors(self, table: Interactions) -> Float[np.ndarray, " k"]:
+        """The standard error of each value of a table from `interactions`; NaN where the method does not know it."""
+        return np.full(len(table), np.nan) if self.surrogate is None else standard_errors(self.surrogate, table)
+
+    @cached_property
+    def _residuals(self) -> Values:
+        return self.values - self.surrogate(self.masks)
 
     def save(self, folder: str | Path) -> Path:
         """Writes everything, the evaluated masks and values included, to `folder`/explanation.json.
@@ -76,11 +114,13 @@ class Explanation:
             "method": self.method,
             "faithfulness": {
                 "r2": self.faithfulness.r2,
+                "error": self.faithfulness.error,
                 "scheme": self.faithfulness.scheme,
                 "masks": self.faithfulness.masks.tolist(),
             },
             "feature_names": list(self.feature_names),
-            "terms": [{"features": list(s), "coefficient": c} for s, c in self.spectrum.to_dict().items()],
+            "terms": _terms(self.spectrum),
+            "surrogate": None if self.surrogate is None else _surrogate_record(self.surrogate),
             "details": dict(self.details),
             "provenance": dict(self.provenance),
             "masks": base64.b64encode(np.packbits(self.masks, axis=1).tobytes()).decode(),
@@ -111,14 +151,47 @@ def load(folder: str | Path) -> Explanation:
     names, faith = tuple(record["feature_names"]), record["faithfulness"]
     values = np.asarray(record["values"], np.float32)
     packed = np.frombuffer(base64.b64decode(record["masks"]), np.uint8).reshape(len(values), -1)
-    spectrum = Spectrum.from_dict({tuple(t["features"]): t["coefficient"] for t in record["terms"]}, len(names))
+    masks = np.unpackbits(packed, axis=1, count=len(names)).astype(bool)
     return Explanation(
-        spectrum=spectrum,
-        faithfulness=Faithfulness(faith["r2"], np.asarray(faith["masks"], np.int64), faith["scheme"]),
+        spectrum=_spectrum(record["terms"], len(names)),
+        faithfulness=Faithfulness(
+            faith["r2"], np.asarray(faith["masks"], np.int64), faith["scheme"], faith.get("error", 0.0)
+        ),
         feature_names=names,
         method=record["method"],
-        masks=np.unpackbits(packed, axis=1, count=len(names)).astype(bool),
+        masks=masks,
         values=values,
         details=record["details"],
         provenance=record["provenance"],
+        surrogate=_surrogate(record["surrogate"], masks) if record.get("surrogate") else None,
     )
+
+
+def _terms(spectrum: Spectrum) -> list[dict]:
+    return [{"features": list(s), "coefficient": c} for s, c in spectrum.to_dict().items()]
+
+
+def _spectrum(terms: list[dict], n: int) -> Spectrum:
+    return Spectrum.from_dict({tuple(t["features"]): t["coefficient"] for t in terms}, n)
+
+
+def _surrogate_record(surrogate: Surrogate) -> dict:
+    """All but the masks, which are the explanation's."""
+    leaves = {"share": float(surrogate.share), "unit": float(surrogate.unit), "rest": _terms(surrogate.rest)}
+    return leaves | {"processes": [[_array(leaf) for leaf in jax.tree.leaves(p)] for p in surrogate.processes]}
+
+
+def _surrogate(record: dict, masks: Bool[np.ndarray, "m n"]) -> Surrogate:
+    processes = []
+    for leaves in record["processes"]:
+        *kernel, alphas = [
+            np.frombuffer(base64.b64decode(leaf["float32"]), np.float32).reshape(leaf["shape"]) for leaf in leaves
+        ]
+        processes.append(Process(ProductKernel(*kernel), alphas))
+    rest = _spectrum(record["rest"], masks.shape[1])
+    return Surrogate(masks, tuple(processes), rest, np.float32(record["share"]), np.float32(record["unit"]))
+
+
+def _array(leaf: Float[Any, "..."]) -> dict:
+    leaf = np.asarray(leaf, np.float32)
+    return {"shape": list(leaf.shape), "float32": base64.b64encode(leaf.tobytes()).decode()}

@@ -9,7 +9,7 @@ from common import all_masks
 
 import spexjax as sx
 
-METHODS = ["proxyspex-trees-fast", "lasso"]
+METHODS = ["proxyspex", "proxyspex-trees-fast", "lasso"]
 
 
 def game(n=12):
@@ -24,7 +24,7 @@ def game(n=12):
 
 def test_finds_the_interactions(key):
     explanation = sx.explain(game(), budget=512, key=key)
-    assert explanation.method == "proxyspex-trees-fast"
+    assert explanation.method == "auto"
     assert explanation.faithfulness.r2 > 0.95
     top = explanation.interactions("FBII", max_order=3)
     assert {s for s, _ in top.order(2).top(1)} == {(1, 2)}
@@ -130,7 +130,7 @@ def test_budget_and_method_are_checked_before_anything_is_spent(key, monkeypatch
         sx.explain(ablation, budget=64, key=key, method="exact")
     monkeypatch.setitem(__import__("sys").modules, "lightgbm", None)
     with pytest.raises(ImportError, match=r"pip install 'spexjax\[trees\]'"):
-        sx.explain(ablation, budget=64, key=key)
+        sx.explain(ablation, budget=64, key=key, method="proxyspex-trees")
 
 
 MASKS = np.asarray(sx.designs.uniform(jax.random.key(0), 30, 6))

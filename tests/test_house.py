@@ -11,14 +11,21 @@ import spexjax
 PACKAGE = Path(spexjax.__file__).parent
 LAYERS = {
     "typing": 0,
-    **dict.fromkeys(["spectrum", "codes", "transforms"], 1),
+    **dict.fromkeys(["spectrum", "surrogate", "codes", "transforms"], 1),
     **dict.fromkeys(["designs", "decoder", "proxies", "indices", "metrics"], 2),
     **dict.fromkeys(["models", "ablations", "evaluation"], 3),
     **dict.fromkeys(["explanation", "explain"], 4),
     **dict.fromkeys(["report", "interop"], 5),
     **dict.fromkeys(["cli", "demo"], 6),
 }
-SIBLINGS = {("decoder", "designs"), ("transforms", "spectrum"), ("ablations", "models"), ("explain", "explanation")}
+SIBLINGS = {
+    ("decoder", "designs"),
+    ("proxies", "metrics"),
+    ("surrogate", "spectrum"),
+    ("transforms", "spectrum"),
+    ("ablations", "models"),
+    ("explain", "explanation"),
+}
 LAZY = {"lightgbm": "proxies", "matplotlib": "report", "torch": "", "shapiq": "interop", "ray": ""}
 FORBIDDEN = {"explain": {"models"}, "explanation": {"models"}, "evaluation": {"models", "ablations"}}
 FILES = sorted(PACKAGE.rglob("*.py"))

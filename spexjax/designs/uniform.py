@@ -7,7 +7,7 @@ from jaxtyping import Bool
 
 from spexjax.typing import Array, Key, Masks
 
-_ENUMERABLE = 20  # up to 2^20 masks are listed and shuffled; beyond, equal draws are so few that redrawing is cheap
+ENUMERABLE = 20  # up to 2^20 masks are listed and shuffled; beyond, equal draws are so few that redrawing is cheap
 
 
 def uniform_size(num_masks: int, num_features: int) -> int:
@@ -54,7 +54,7 @@ def uniform(key: Key, num_masks: int, num_features: int, *, paired: bool = False
 
 
 def _distinct(key: Key, m: int, n: int) -> Bool[Array, "m n"]:
-    if n <= _ENUMERABLE:
+    if n <= ENUMERABLE:
         everything = 1 << n
         drawn = jax.random.permutation(key, everything - 1)[: m - 1]
         codes = jnp.concatenate([jnp.array([everything - 1]), drawn])

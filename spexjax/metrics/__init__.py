@@ -1,5 +1,5 @@
 """How good an explanation is."""
 
-from spexjax.metrics.faithfulness import r2
+from spexjax.metrics.faithfulness import r2, r2_error
 
-__all__ = ["r2"]
+__all__ = ["r2", "r2_error"]

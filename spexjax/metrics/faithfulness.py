@@ -27,3 +27,20 @@ def r2(values: ArrayLike, predictions: ArrayLike) -> float:
     if variance <= noise:
         return float(error <= 16 * noise)
     return float(1 - error / variance)
+
+
+def r2_error(values: ArrayLike, predictions: ArrayLike) -> float:
+    """The standard error of `r2` as an estimate from m masks of its value on all of them.
+
+    By the delta method, R2 being one minus the ratio of two means: `std(e_i^2 - (1 - R2) d_i^2) / (sqrt(m) mean d^2)`
+    with e the errors and d the deviations of f from its mean. 0 for a constant f.
+
+    >>> r2_error(np.arange(4.0), np.arange(4.0))
+    0.0
+    """
+    f, g = np.asarray(values, np.float64), np.asarray(predictions, np.float64)
+    errors, deviations = (f - g) ** 2, (f - f.mean()) ** 2
+    variance = deviations.mean()
+    if variance == 0:
+        return 0.0
+    return float((errors - errors.mean() / variance * deviations).std() / (np.sqrt(f.size) * variance))

@@ -3,11 +3,12 @@
 from typing import NamedTuple, Protocol, runtime_checkable
 
 from spexjax.spectrum import Spectrum
+from spexjax.surrogate import Surrogate
 from spexjax.typing import Key, Masks, Values
 
 
 class Fit(NamedTuple):
-    """A spectrum fitted to masks and values.
+    """A spectrum fitted to masks and values, and where it is a truncation, the surrogate that it is taken from.
 
     `held_out[i]` predicts mask i by the same procedure run without it, so that the R2 of `held_out` estimates the
     R2 on new masks.
@@ -16,6 +17,7 @@ class Fit(NamedTuple):
     spectrum: Spectrum
     held_out: Values  # [m]
     diagnostics: dict  # plain numbers and strings: the chosen settings
+    surrogate: Surrogate | None = None
 
 
 @runtime_checkable

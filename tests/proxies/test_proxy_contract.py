@@ -7,9 +7,14 @@ import numpy as np
 import pytest
 
 from spexjax.metrics import r2
-from spexjax.proxies import Fit, Proxy, boosted_trees, lasso
+from spexjax.proxies import Fit, Proxy, boosted_trees, kernels, lasso, select
 
-PROXIES = {"lasso": lasso(), "boosted_trees": boosted_trees("fast")}
+PROXIES = {
+    "lasso": lasso(),
+    "boosted_trees": boosted_trees("fast"),
+    "kernels": kernels(),
+    "select": select({"lasso": lasso(), "kernels": kernels()}),
+}
 
 
 @pytest.fixture(params=PROXIES.values(), ids=PROXIES.keys())

@@ -1,0 +1,156 @@
+"""Mean squared error of SV, SII and FSII from few ablations against the exact indices, ours and the peers'.
+
+On games of which all 2^n values are known; the mean is over all sets of 1 to `order` features, order 1 for SV and 2
+for SII and FSII, those without a value counting as 0. The peers are those of shapiq (see peers.py); each chooses its
+own ablations. Rows already in results/index_error.json are not measured again, so with all of the peers' rows there
+shapiq need not be installed.
+
+    OMP_NUM_THREADS=1 python benchmarks/index_error.py --methods auto --draws 5
+"""
+
+import argparse
+import inspect
+import warnings
+from collections import defaultdict
+from itertools import combinations
+
+import jax
+import numpy as np
+from common import HERE, Game, Results, Stopwatch, games
+
+import spexjax as sx
+from spexjax.indices import interactions
+from spexjax.transforms import exact_spectrum
+
+ORDERS = {"SV": 1, "SII": 2, "FSII": 2}
+PEERS = ("proxyshap", "proxyshap-adjusted", "regressionmsr", "proxyspex", "kernelshap")
+RESULTS = Results(HERE / "results" / "index_error.json", ("game", "index", "method", "budget", "draw"))
+
+
+def lookup(game: Game):
+    """The game as a function of a batch of masks."""
+    bits = 1 << np.arange(game.num_features)
+    values = np.zeros(len(game.values), np.float32)
+    values[game.masks @ bits] = game.values
+    return lambda masks: values[np.asarray(masks).astype(np.int64) @ bits]
+
+
+def ours(game: Game, index: str, order: int, budget: int, key, method: str = "auto"):
+    """Our explanation; it is told the index where `explain` can be, so that it may choose its masks for it."""
+    known = inspect.signature(sx.explain).parameters
+    options = {k: v for k, v in {"index": index, "max_order": order}.items() if k in known}
+    ablation = sx.ablations.host_function(lookup(game), game.num_features)
+    return sx.explain(ablation, budget=budget, key=key, method=method, progress=False, **options)
+
+
+def mean_squared_error(game: Game, index: str, found, exact) -> float:
+    """Over all sets of 1 to order features; `found[s]` and `exact[s]` are the values of a set."""
+    n, order = game.num_features, ORDERS[index]
+    sets = [s for size in range(1, order + 1) for s in combinations(range(n), size)]
+    return float(np.mean([(float(found[s]) - exact[s]) ** 2 for s in sets]))
+
+
+def measure_ours(game: Game, truth: dict, method: str, index: str, budget: int, draw: int) -> None:
+    watch = Stopwatch()
+    explanation = ours(game, index, ORDERS[index], budget, jax.random.key(draw), method)
+    found = explanation.interactions(index, ORDERS[index])
+    extra = {"chosen": explanation.method, "reported_r2": round(explanation.faithfulness.r2, 4), **watch.read()}
+    record(game, index, method, budget, draw, mean_squared_error(game, index, found, truth[index]), extra)
+
+
+def measure_peers(game: Game, truth: dict, indices: list[str], budget: int, draw: int) -> None:
+    """All peers on all indices; ProxySPEX is fitted once, and timed where it is."""
+    from peers import FitOnce, shapiq_approximators
+
+    search = None
+    for index in indices:
+        for name, approximator in shapiq_approximators(game.num_features, index, ORDERS[index], draw).items():
+            fitted = name == "proxyspex" and search is not None
+            if name == "proxyspex":
+                search = approximator.proxy_model = search or FitOnce(approximator.proxy_model)
+            watch = Stopwatch()
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")
+                found = approximator.approximate(budget, lookup(game))
+            times = {} if fitted else watch.read()
+            record(game, index, name, budget, draw, mean_squared_error(game, index, found, truth[index]), times)
+
+
+def record(game: Game, index: str, method: str, budget: int, draw: int, error: float, extra: dict) -> None:
+    row = {"game": game.name, "index": index, "method": method, "budget": budget, "draw": draw}
+    row |= {"mse": float(f"{error:.4g}"), **extra}
+    RESULTS.put(game, row)
+    print(row, flush=True)
+
+
+def collect(rows: list[dict]) -> dict[str, dict[tuple, list[float]]]:
+    """By method and (game, index, budget): the errors of all draws."""
+    found = defaultdict(lambda: defaultdict(list))
+    for r in rows:
+        found[r["method"]][r["game"], r["index"], r["budget"]].append(r["mse"])
+    return found
+
+
+def print_table(errors: dict, methods: list[str]) -> None:
+    """Mean and standard deviation over the draws."""
+    print(f"\n{'game':20}{'index':6}{'budget':>7}" + "".join(f"{name:>20}" for name in methods))
+    for game, index, budget in sorted({cell for name in methods for cell in errors[name]}):
+        cells = [errors[name].get((game, index, budget)) for name in methods]
+        texts = [f"{np.mean(c):.1e} ±{np.std(c):.0e}" if c else "-" for c in cells]
+        print(f"{game:20}{index:6}{budget:>7}" + "".join(f"{text:>20}" for text in texts))
+
+
+def print_ratios(errors: dict, method: str, peer: str, indices: list[str]) -> None:
+    """Our mean error over the peer's, averaged over games and budgets."""
+    for chosen in [[index] for index in indices] + [indices]:
+        cells = [c for c in errors[method] if c in errors[peer] and c[1] in chosen]
+        ratios = np.array([np.mean(errors[method][c]) / np.mean(errors[peer][c]) for c in cells])
+        if len(ratios):
+            print(
+                f"{method} / {peer}, {'+'.join(chosen)}: mean {ratios.mean():.3f}, geometric mean "
+                f"{np.exp(np.log(ratios).mean()):.3f}, worst {ratios.max():.2f}, above 1 in {(ratios > 1).sum()} of "
+                f"{len(ratios)} cells"
+            )
+
+
+def parse() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--methods", nargs="*", default=["auto"], help="spexjax methods; none for the peers alone")
+    parser.add_argument("--games", nargs="*", help="exact games; all by default")
+    parser.add_argument("--indices", nargs="*", default=list(ORDERS), choices=list(ORDERS))
+    parser.add_argument("--budgets", nargs="*", type=int, default=[256, 512, 1024])
+    parser.add_argument("--draws", type=int, default=5)
+    parser.add_argument("--peers", action=argparse.BooleanOptionalAction, default=True, help="measure missing peers")
+    parser.add_argument("--again", action="store_true", help="measure also what has been measured before")
+    return parser.parse_args()
+
+
+def missing(game: Game, method: str, indices: list[str], budget: int, draw: int, again: bool) -> list[str]:
+    return [i for i in indices if again or not RESULTS.has(game, i, method, budget, draw)]
+
+
+def main():
+    args = parse()
+    chosen = games(args.games, prefix="exact_")
+    spectra = {game.name: exact_spectrum(game.masks, game.values) for game in chosen}
+    truths = {name: {i: interactions(s, i, o) for i, o in ORDERS.items()} for name, s in spectra.items()}
+    for draw in range(args.draws):
+        for game in chosen:
+            truth = truths[game.name]
+            for budget in args.budgets:
+                for method in args.methods:
+                    for index in missing(game, method, args.indices, budget, draw, args.again):
+                        measure_ours(game, truth, method, index, budget, draw)
+                todo = missing(game, "kernelshap", args.indices, budget, draw, args.again) if args.peers else []
+                measure_peers(game, truth, todo, budget, draw)
+    rows = [r for r in RESULTS.rows(chosen) if r["budget"] in args.budgets and r["draw"] < args.draws]
+    errors = collect([r for r in rows if r["index"] in args.indices])
+    print_table(errors, [*args.methods, *PEERS])
+    print()
+    for method in args.methods:
+        for peer in PEERS:
+            print_ratios(errors, method, peer, args.indices)
+
+
+if __name__ == "__main__":
+    main()

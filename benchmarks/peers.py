@@ -1,0 +1,99 @@
+"""The peers that spexjax is compared with, called as their own documentation says.
+
+    pip install spectralexplain==0.0.4 lightgbm pandas scikit-learn
+
+The command is for `authors_and_lightgbm`; `Shapiq` needs "shapiq==1.8.*", xgboost and lightgbm, and Python 3.12.
+"""
+
+from collections.abc import Callable
+from unittest import mock
+
+import numpy as np
+from common import Stopwatch
+
+ROWS = 4096  # masks predicted at once
+
+
+def authors_and_lightgbm(masks: np.ndarray, values: np.ndarray) -> dict[str, tuple[Callable, dict, dict]]:
+    """One grid search, read in two ways: `{name: (predict, times, details)}`.
+
+    "authors" is the ProxySPEX of its authors: `proxy_spex` of spectralexplain, which searches its grid by 5-fold
+    cross-validation, turns the best trees into Fourier terms, keeps 95 % of their energy and refits them by ridge
+    regression. "lightgbm" is the very same best trees, predicting themselves.
+    """
+    from spectralexplain import utils
+
+    searches, times, watch = [], [], Stopwatch()
+
+    class Search(utils.GridSearchCV):
+        def fit(self, *args, **options):
+            super().fit(*args, **options)
+            times.append(watch.read())
+            searches.append(self)
+            return self
+
+    failure = None
+    with mock.patch.object(utils, "GridSearchCV", Search):
+        try:
+            terms = utils.proxy_spex((masks.astype(int), values.astype(float)))
+        except ValueError as error:  # where one coefficient has 95 % of the energy, no term is left to refit
+            terms, failure = {}, str(error)[:80]
+    times.append(watch.read())
+    best = searches[0].best_estimator_
+    details = {"terms": len(terms), **searches[0].best_params_} | ({"failure": failure} if failure else {})
+    mean = values.mean() if failure else 0.0
+    return {
+        "authors": (lambda x: mean + _fourier(terms, x), times[1], details),
+        "lightgbm": (lambda x: _trees(best, x), times[0], searches[0].best_params_),
+    }
+
+
+def _fourier(terms: dict[tuple[int, ...], float], masks: np.ndarray) -> np.ndarray:
+    """The sum of the terms at each mask; what `spectralexplain.utils.estimate_r2` computes, in bounded memory."""
+    if not terms:
+        return np.zeros(len(masks))
+    support, coefficients = np.array(list(terms), np.float32), np.array(list(terms.values()))
+    parts = np.split(masks, range(ROWS, len(masks), ROWS))
+    return np.concatenate([(1 - 2 * (part.astype(np.float32) @ support.T % 2)) @ coefficients for part in parts])
+
+
+def _trees(model, masks: np.ndarray) -> np.ndarray:
+    import pandas as pd
+
+    return model.predict(pd.DataFrame(masks.astype(int), columns=[f"f{i}" for i in range(masks.shape[1])]))
+
+
+def shapiq_approximators(n: int, index: str, order: int, seed: int) -> dict[str, object]:
+    """What shapiq has for that index, with its own defaults: `{name: approximator}`.
+
+    "kernelshap" is what shapiq chooses by itself: KernelSHAP for SV, KernelSHAP-IQ for SII, RegressionFSII for FSII.
+    "proxyshap-adjusted" adds to ProxySHAP the correction of its trees' residuals, off by default; "regressionmsr" is
+    ProxySHAP with that correction and the sampling made for SV.
+    """
+    from shapiq import approximator as a
+    from shapiq.explainer.configuration import setup_approximator_automatically
+
+    options = {"n": n, "max_order": order, "index": index, "random_state": seed}
+    found = {
+        "proxyshap": a.ProxySHAP(**options),
+        "proxyshap-adjusted": a.ProxySHAP(**options, adjustment=True),
+        "proxyspex": a.ProxySPEX(**options),
+        "kernelshap": setup_approximator_automatically(index, order, n, seed),
+    }
+    found["proxyspex"].proxy_model.estimator.set_params(verbosity=-1)
+    return found | ({"regressionmsr": a.RegressionMSR(n=n, index="SV", random_state=seed)} if index == "SV" else {})
+
+
+class FitOnce:
+    """ProxySPEX's grid search, not made anew for coalitions it has seen: they are the same for every index."""
+
+    def __init__(self, search):
+        self.search, self.estimator, self.best_estimator_, self.masks = search, search.estimator, None, None
+
+    def fit(self, masks: np.ndarray, values: np.ndarray) -> None:
+        if self.masks is None or not np.array_equal(masks, self.masks):
+            self.search.fit(masks, values)
+            self.masks, self.best_estimator_ = masks.copy(), self.search.best_estimator_
+
+    def predict(self, masks: np.ndarray) -> np.ndarray:
+        return self.best_estimator_.predict(masks)

@@ -1,0 +1,157 @@
+"""Training a product kernel by gradient: parameters, loss and the Optax loop, all pure."""
+
+import dataclasses
+from typing import NamedTuple, Protocol, runtime_checkable
+
+import jax
+import jax.numpy as jnp
+import optax
+from jaxtyping import Float
+
+from spexjax.surrogate import ProductKernel, combine, components, spd_inverse
+from spexjax.typing import Array, Leaf
+
+_SPREAD = 2.0  # of the log rates around their mean, under their prior
+_FLOOR = 1e-3  # of the kernel's variance: the least noise at which single precision can train
+
+
+@runtime_checkable
+class Parameters(Protocol):
+    """A pytree of numbers to be trained that stands for a kernel.
+
+    Stopping early is the regulariser: `steps` of Adam at the learning rate `rate`, and no more.
+    """
+
+    steps: int
+    rate: float
+
+    def kernel(self) -> ProductKernel: ...
+
+    def penalty(self) -> Float[Array, ""]: ...
+
+
+class Tied(NamedTuple):
+    """One product kernel and a linear one that agree on how much each feature matters.
+
+    w_i = e^{centre + e^{powers_0} u_i},    v = e^{log_scales_1} softmax(e^{powers_1} u)
+    """
+
+    relevance: Leaf  # u: Float[n]
+    centre: Leaf  # Float[]
+    powers: Leaf  # Float[2]
+    log_scales: Leaf  # Float[2]
+    log_noise: Leaf  # Float[]
+    steps = property(lambda self: 70)
+    rate = property(lambda self: 0.1)
+
+    @classmethod
+    def init(cls, n: int) -> "Tied":
+        """Every feature alike, one feature's removal changing the kernel by about 1 / n."""
+        centre, powers, scales = -jnp.log(float(n)), jnp.array([1.0, 0.0]), jnp.array([0.0, -1.0])
+        return cls(jnp.zeros(n), centre, powers, scales, jnp.float32(-3))
+
+    def kernel(self) -> ProductKernel:
+        rates = jnp.exp(self.centre + jnp.exp(self.powers[0]) * self.relevance)[None]
+        scales = jnp.exp(self.log_scales)
+        linear = scales[1] * jax.nn.softmax(jnp.exp(self.powers[1]) * self.relevance)
+        return ProductKernel(scales[:1], rates, linear, jnp.exp(self.log_noise))
+
+    def penalty(self) -> Float[Array, ""]:
+        return _gaussian(jnp.exp(self.powers[0]) * self.relevance)
+
+
+class Untied(NamedTuple):
+    """Three product kernels, from smooth to fine, and a linear one, each with its own relevance of every feature."""
+
+    log_rates: Leaf  # Float[3, n]
+    log_scales: Leaf  # Float[3]
+    log_linear: Leaf  # Float[n]
+    log_noise: Leaf  # Float[]
+    steps = property(lambda self: 40)
+    rate = property(lambda self: 0.25)
+
+    @classmethod
+    def init(cls, n: int) -> "Untied":
+        """Every feature alike, at rates around 1 / n."""
+        rates = jnp.array([-1.0, 0.5, 2.0])[:, None] - jnp.log(float(n)) + jnp.zeros((3, n))
+        return cls(rates, jnp.array([0.0, -1.0, -1.5]), jnp.full(n, -1 - jnp.log(float(n))), jnp.float32(-3))
+
+    def kernel(self) -> ProductKernel:
+        return ProductKernel(*map(jnp.exp, (self.log_scales, self.log_rates, self.log_linear, self.log_noise)))
+
+    def penalty(self) -> Float[Array, ""]:
+        return _gaussian(self.log_rates) + _gaussian(self.log_linear)
+
+
+def _gaussian(log_rates: Float[Array, "*r n"]) -> Float[Array, ""]:
+    return ((log_rates - log_rates.mean(-1, keepdims=True)) ** 2).sum() / (2 * _SPREAD**2)
+
+
+def loss(parameters: Parameters, z: Float[Array, "m n"], y: Float[Array, " m"]) -> Float[Array, ""]:
+    """The negative log posterior density of the parameters per mask, up to a constant.
+
+        (y' K^-1 y + log det K) / 2m + penalty / m,    K = k(x_i, x_j) + (noise + 0.001 k(x, x)) I
+
+    Args:
+      parameters: of the kernel.
+      z: `signs` of the masks.
+      y: the values there, of mean 0 and variance 1.
+    """
+    kernel = parameters.kernel()
+    floor = _FLOOR * jax.lax.stop_gradient(kernel.variance)
+    kernel = dataclasses.replace(kernel, noise=kernel.noise + floor)
+    return likelihood(kernel, z, y) + parameters.penalty() / len(y)
+
+
+@jax.custom_vjp
+def likelihood(kernel: ProductKernel, z: Float[Array, "m n"], y: Float[Array, " m"]) -> Float[Array, ""]:
+    """The first term of `loss`, with a gradient written by hand: two products per component and no second solve."""
+    return _likelihood(kernel, z, y)[0]
+
+
+@jax.default_matmul_precision("highest")
+def _likelihood(kernel, z, y):
+    parts = components(kernel, z, z)
+    inverse, log_det = spd_inverse(combine(kernel, parts, z, z) + kernel.noise * jnp.eye(len(y)))
+    alpha = inverse @ y
+    return (y @ alpha + log_det) / (2 * len(y)), (kernel, z, parts, inverse, alpha)
+
+
+@jax.default_matmul_precision("highest")
+def _likelihood_gradient(saved, g):
+    kernel, z, parts, inverse, alpha = saved
+    (r, m, _), n = parts.shape, z.shape[1]
+    slope = (inverse - alpha[:, None] * alpha) * (g / (2 * m))  # with respect to K
+    linear = (z * (slope @ z)).sum(0)
+    slopes = parts * slope
+    scales = slopes.sum((1, 2))
+    quadratic = (z * (slopes.reshape(r * m, m) @ z).reshape(r, m, n)).sum(1)
+    rates = kernel.scales[:, None] * (quadratic - scales[:, None]) / 2
+    return ProductKernel(scales, rates, linear, jnp.trace(slope)), jnp.zeros_like(z), g * alpha / m
+
+
+likelihood.defvjp(_likelihood, _likelihood_gradient)
+
+
+def train(
+    parameters: Parameters, z: Float[Array, "m n"], y: Float[Array, " m"]
+) -> tuple[Parameters, Float[Array, " steps"]]:
+    """Minimises `loss` by Adam for `parameters.steps`, the learning rate falling to 0 along a cosine.
+
+    Pure; `jax.vmap` trains many games or many starts at once.
+
+    Returns:
+      The parameters and the loss before each step.
+    """
+    optimizer = optax.adam(optax.cosine_decay_schedule(parameters.rate, parameters.steps))
+
+    def step(state, _):
+        parameters, momentum = state
+        value, gradient = jax.value_and_grad(loss)(parameters, z, y)
+        gradient = jax.tree.map(lambda g: jnp.where(jnp.isfinite(value), g, 0), gradient)
+        update, momentum = optimizer.update(gradient, momentum)
+        return (optax.apply_updates(parameters, update), momentum), value
+
+    start = parameters, optimizer.init(parameters)
+    (parameters, _), losses = jax.lax.scan(step, start, length=parameters.steps)
+    return parameters, losses

@@ -1,0 +1,118 @@
+"""Choosing among proxies, and mixing them, by held-out error: the default method."""
+
+import dataclasses
+from collections.abc import Mapping
+from itertools import permutations
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Float
+
+from spexjax.metrics import r2
+from spexjax.proxies.cross_validation import folds, leave_fold_selection
+from spexjax.proxies.proxy import Fit, Proxy
+from spexjax.spectrum import Spectrum
+from spexjax.typing import Key, Masks, Values
+
+_NUM_FOLDS = 5
+_SHARES = (0.75, 0.5)  # of the first of two proxies
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Select:
+    """The proxy made by `select`."""
+
+    proxies: Mapping[str, Proxy]
+
+    def check(self) -> None:
+        """Raises ImportError if a proxy needs a package that is not installed."""
+        for proxy in self.proxies.values():
+            if hasattr(proxy, "check"):
+                proxy.check()
+
+    def __call__(self, masks: Masks, values: Values, key: Key) -> Fit:
+        """Fits every proxy, and keeps the best or a mixture; see `select`."""
+        names, f = list(self.proxies), np.asarray(values, np.float64)
+        fold_key, *keys = jax.random.split(key, len(names) + 1)
+        fold = folds(fold_key, len(f), min(_NUM_FOLDS, len(f)))
+        fits = [proxy(masks, values, k) for proxy, k in zip(self.proxies.values(), keys, strict=True)]
+        held_out = np.stack([(f.sum() - f) / (len(f) - 1), *(np.asarray(fit.held_out, np.float64) for fit in fits)])
+        shares = _candidates(len(held_out))
+        chosen = leave_fold_selection(shares @ held_out, f, fold)
+        best, predictions = shares[chosen.best], chosen.held_out
+        if not _better(shares[chosen.best] @ held_out, held_out[0], f):
+            best, predictions = shares[0], held_out[0]
+
+        used = {name: float(share) for name, share in zip(["constant", *names], best, strict=True) if share}
+        scores = {name: round(r2(f, h), 4) for name, h in zip(names, held_out[1:], strict=True)}
+        details = {name: fit.diagnostics for name, fit in zip(names, fits, strict=True) if name in used}
+        fit = _mixture(best, [_constant(f.mean(), masks.shape[1]), *fits])
+        terms = {"terms": int((fit.spectrum.orders > 0).sum())}
+        diagnostics = {"chosen": used, "reason": _reason(used, scores), "held_out_r2": scores, **terms, **details}
+        return fit._replace(held_out=jnp.asarray(predictions, jnp.float32), diagnostics=diagnostics)
+
+
+def select(proxies: Mapping[str, Proxy]) -> Select:
+    """The best of several proxies, or a mixture of two of them, by held-out error.
+
+    Every proxy predicts each mask without having seen it. Compared are the mean, each proxy, and each pair of them in
+    shares of 1/4, 1/2 and 3/4; spectra and surrogates add. The first of those whose errors are within 0.1 % of the
+    least is taken, so give the simplest proxy first. Where the best is not better than the mean of the values by more
+    than the standard error of that difference, nothing can be learned at this budget, and the fit is the constant.
+
+    Args:
+      proxies: by name; the names appear in the diagnostics, with the held-out R2 of each and the reason of the choice.
+
+    Returns:
+      A proxy. Calling it raises what its proxies raise.
+    """
+    return Select(dict(proxies))
+
+
+def _candidates(count: int) -> Float[np.ndarray, "c p"]:
+    """Shares of the constant and the proxies: each alone, then mixtures of two proxies."""
+    mixed = []
+    for share in _SHARES:
+        for i, j in permutations(range(1, count), 2):
+            if i < j or share != 0.5:
+                row = np.zeros(count)
+                row[i], row[j] = share, 1 - share
+                mixed.append(row)
+    return np.array([*np.eye(count), *mixed])
+
+
+def _better(
+    predictions: Float[np.ndarray, " m"], baseline: Float[np.ndarray, " m"], f: Float[np.ndarray, " m"]
+) -> bool:
+    gain = (baseline - f) ** 2 - (predictions - f) ** 2
+    return bool(gain.mean() > gain.std() / np.sqrt(len(f)))
+
+
+def _reason(used: dict[str, float], scores: dict[str, float]) -> str:
+    if "constant" in used:
+        return "not learnable at this budget: nothing predicts a mask it has not seen better than the mean does"
+    what = "the least held-out error" if len(used) == 1 else "less held-out error together than either alone"
+    return f"{' + '.join(used)}: {what} of " + ", ".join(f"{name} (R2 {score:.3f})" for name, score in scores.items())
+
+
+def _constant(value: float, n: int) -> Fit:
+    spectrum = Spectrum(jnp.full((1, 1), n, jnp.int32), jnp.asarray([value], jnp.float32), n)
+    return Fit(spectrum, jnp.zeros(0), {})
+
+
+def _mixture(shares: Float[np.ndarray, " p"], fits: list[Fit]) -> Fit:
+    """The sum of shares of fits. At most one of them may be more than a spectrum."""
+    used = [(float(share), fit) for share, fit in zip(shares, fits, strict=True) if share]
+    if len(used) == 1:
+        return used[0][1]
+    first, *rest = [fit.spectrum.scale(share) for share, fit in used]
+    spectrum, surrogate = first.merge(*rest), None
+    smooth = [(share, fit.surrogate) for share, fit in used if fit.surrogate is not None]
+    if smooth:
+        ((share, surrogate),) = smooth
+        sparse = [fit.spectrum.scale(share) for share, fit in used if fit.surrogate is None]
+        surrogate = dataclasses.replace(
+            surrogate, rest=surrogate.rest.scale(share).merge(*sparse), share=surrogate.share * share
+        )
+    return Fit(spectrum.truncate(len(spectrum)), jnp.zeros(0), {}, surrogate)

@@ -1,0 +1,27 @@
+"""What a differentiable proxy leaves behind: a Gaussian process posterior, and all that has a closed form in it."""
+
+from spexjax.surrogate.extension import derivatives
+from spexjax.surrogate.fourier import coefficients, prior_variances, strongest_supports
+from spexjax.surrogate.inverse import spd_inverse
+from spexjax.surrogate.kernel import ProductKernel, combine, components, gram, signs
+from spexjax.surrogate.posterior import Posterior, condition, leave_one_out, robust_condition
+from spexjax.surrogate.surrogate import Process, Surrogate
+
+__all__ = [
+    "Posterior",
+    "Process",
+    "ProductKernel",
+    "Surrogate",
+    "coefficients",
+    "combine",
+    "components",
+    "condition",
+    "derivatives",
+    "gram",
+    "leave_one_out",
+    "prior_variances",
+    "robust_condition",
+    "signs",
+    "spd_inverse",
+    "strongest_supports",
+]

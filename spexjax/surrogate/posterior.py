@@ -1,0 +1,73 @@
+"""Gaussian process regression on masks: what the values say, given a product kernel."""
+
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import scipy.linalg
+from jaxtyping import Float
+
+from spexjax.surrogate.inverse import spd_inverse
+from spexjax.surrogate.kernel import ProductKernel, gram
+from spexjax.typing import Array
+
+_RESIDUAL = 1e-4  # of |y|: what single precision may leave of the system before double precision takes over
+
+
+class Posterior(NamedTuple):
+    """The weights alpha of the posterior mean, the inverse they came from, and the precision that took."""
+
+    alpha: Float[Array, " m"]
+    inverse: Float[Array, "m m"]
+    dtype: str
+
+
+def condition(
+    kernel: ProductKernel, z: Float[Array, "m n"], y: Float[Array, " m"]
+) -> tuple[Float[Array, " m"], Float[Array, "m m"]]:
+    """The weights `alpha = (K + noise I)^-1 y` of the posterior mean `sum_j alpha_j k(x, x_j)`, and that inverse.
+
+    Pure, in the precision of its arguments, and fit for `jax.jit` and `jax.vmap`; see `robust_condition`.
+
+    Args:
+      kernel: the prior.
+      z: `signs` of the masks.
+      y: the values there, of mean 0.
+    """
+    with jax.default_matmul_precision("highest"):
+        system = gram(kernel, z, z) + kernel.noise * jnp.eye(len(y), dtype=z.dtype)
+        inverse, _ = spd_inverse(system)
+        alpha = inverse @ y
+        return alpha + inverse @ (y - system @ alpha), inverse  # one step of refinement wins back two digits
+
+
+def robust_condition(kernel: ProductKernel, z: Float[Array, "m n"], y: Float[Array, " m"]) -> Posterior:
+    """`condition` on the device in single precision, and again on the host in double where that was not enough."""
+    alpha, inverse, residual = _checked_condition(kernel, z, y)
+    if residual <= _RESIDUAL * np.linalg.norm(y):
+        return Posterior(alpha, inverse, "float32")
+    host = jax.tree.map(lambda leaf: np.asarray(leaf, np.float64), kernel)
+    z = np.asarray(z, np.float64)
+    system = (z * host.linear) @ z.T + host.noise * np.eye(len(y))
+    for scale, rate in zip(host.scales, host.rates, strict=True):
+        system += scale * np.exp(((z * rate) @ z.T - rate.sum()) / 2)
+    factor, _ = scipy.linalg.lapack.dpotrf(system, lower=True)
+    inverse, _ = scipy.linalg.lapack.dpotri(factor, lower=True)  # the lower triangle
+    inverse += np.tril(inverse, -1).T
+    return Posterior(inverse @ np.asarray(y, np.float64), inverse, "float64")
+
+
+@jax.jit
+def _checked_condition(kernel, z, y):
+    alpha, inverse = condition(kernel, z, y)
+    residual = gram(kernel, z, z) @ alpha + kernel.noise * alpha - y
+    return alpha, inverse, jnp.linalg.norm(residual)
+
+
+def leave_one_out(y: Float[Array, " m"], posterior: Posterior) -> Float[np.ndarray, " m"]:
+    """What the posterior given all other masks predicts at each: `y_i - alpha_i / (K + noise I)^-1_ii`.
+
+    Source: Rasmussen and Williams, Gaussian Processes for Machine Learning (2006), equation 5.12.
+    """
+    return np.asarray(y) - np.asarray(posterior.alpha) / np.asarray(posterior.inverse.diagonal())

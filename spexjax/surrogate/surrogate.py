@@ -1,0 +1,186 @@
+"""The surrogate: the function that an explanation puts in the place of the model."""
+
+import dataclasses
+from collections.abc import Callable
+from functools import partial
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Float, Int
+
+from spexjax.spectrum import Spectrum, characters, unique_rows
+from spexjax.surrogate.extension import covariances, derivatives, variances
+from spexjax.surrogate.fourier import coefficients, prior_variances, strongest_supports
+from spexjax.surrogate.kernel import ProductKernel, gram, signs
+from spexjax.surrogate.posterior import robust_condition
+from spexjax.typing import Array, Leaf, Masks, Values
+
+_ROWS = 1024  # new masks that are looked at in one step
+
+
+@jax.tree_util.register_dataclass
+@dataclasses.dataclass(frozen=True)
+class Process:
+    """Posteriors under e kernels of one shape, given the same masks.
+
+    Their means are averaged, with those of the other processes of a surrogate. The first member stands for all where
+    one is enough.
+    """
+
+    kernels: ProductKernel  # every leaf with a leading axis e
+    alphas: Leaf  # Float[e, m]: the weights of the means, in units of the value function
+
+    @property
+    def first(self) -> ProductKernel:
+        """The first kernel."""
+        return jax.tree.map(lambda leaf: leaf[0], self.kernels)
+
+
+@jax.tree_util.register_dataclass
+@dataclasses.dataclass(frozen=True)
+class Surrogate:
+    """A function of masks: `rest(x) + share * mean_e sum_j alpha_ej k_e(x, x_j)`, e running over all members.
+
+    Gaussian process posteriors and something sparse beside them. Its spectrum, its interaction indices and their
+    standard errors have closed forms, so that nothing of size 2^n is ever needed.
+    """
+
+    masks: Leaf  # Bool[m, n]: the x_j
+    processes: tuple[Process, ...]
+    rest: Spectrum
+    share: Leaf  # Float[]
+    unit: Leaf  # Float[]: squared units of the value function per unit of covariance, by the held-out residuals
+
+    def __call__(self, masks: Masks) -> Values:
+        """The value at each mask, `Float[l]`, in memory that does not grow with their number."""
+        z = signs(self.masks)
+        means = _in_blocks(lambda new: _predictions(self.processes, z, new), masks)
+        return np.asarray(self.rest(masks)) + np.asarray(self.share) * means.mean(0)
+
+    def standard_error(self, masks: Masks) -> Values:
+        """The standard error of the value at each mask, as if it had not been evaluated."""
+        z = signs(self.masks)
+
+        def cross(kernel, new):
+            return gram(kernel, new, z), kernel.variance + kernel.noise
+
+        return _in_blocks(
+            lambda new: self._error(_predictions(self.processes, z, new), partial(cross, new=new))[None], masks
+        )[0]
+
+    def spectrum(self, support: Int[Array, "k d"]) -> Spectrum:
+        """The exact coefficients on the given distinct supports, and all of `rest`, strongest first."""
+        means = _coefficients(self.processes, self.masks, support).mean(0)
+        found = Spectrum(jnp.asarray(support), self.share * means, self.rest.num_features)
+        return self.rest.merge(found).truncate(len(support) + len(self.rest))
+
+    def strongest_supports(self, max_terms: int) -> Int[np.ndarray, "k d"]:
+        """About `max_terms` sets where the largest coefficients may be; see `strongest_supports`."""
+        n = self.rest.num_features
+        found = [strongest_supports(p.first, max_terms // len(self.processes)) for p in self.processes]
+        width = max(s.shape[1] for s in found)
+        padded = [np.pad(s, ((0, 0), (0, width - s.shape[1])), constant_values=n) for s in found]
+        return unique_rows(np.concatenate(padded))[0]
+
+    def coefficient_errors(self, support: Int[Array, "k d"]) -> Float[Array, " k"]:
+        """The standard error of the coefficient of each support."""
+        support = jnp.asarray(support)
+
+        def cross(kernel):
+            prior = prior_variances(kernel, support)
+            white = kernel.noise * 0.5**self.rest.num_features
+            return prior[:, None] * characters(support, self.masks).T, prior + white
+
+        return self._error(_coefficients(self.processes, self.masks, support), cross)
+
+    def index(
+        self, sets: Int[Array, "k s"], at: Float[Array, " q"], mu: Float[Array, " q"], residuals: Values
+    ) -> Float[np.ndarray, " k"]:
+        """`I(S) = sum_q mu_q D_S(t_q)` of the processes' part, corrected by what is known; see `indices.measure`.
+
+        The part of the function that is too fine for the kernels, their noise, is white, and at the masks that were
+        evaluated it is known: the residual. The posterior mean of the index takes it into account, which amounts to
+        using the true value at every mask that was evaluated and the surrogate elsewhere.
+
+        Args:
+          sets: k sets of s features each.
+          at: the probabilities t of the measure.
+          mu: its weights.
+          residuals: value minus surrogate, at each of `masks`; zero to leave the index uncorrected.
+        """
+        at, mu = (jnp.asarray(a, jnp.float32) for a in (at, mu))
+        z, n = signs(self.masks), self.rest.num_features
+        white = ProductKernel(jnp.ones(1), jnp.full((1, n), jnp.inf), jnp.zeros(n), jnp.zeros(()))
+        smooth = [_index(p.kernels, z, p.alphas, sets, at, mu) for p in self.processes]
+        exact = mu @ derivatives(white, z, jnp.asarray(residuals, jnp.float32), sets, at)
+        return np.asarray(self.share * jnp.concatenate(smooth).mean(0) + exact)
+
+    def index_errors(
+        self, sets: Int[Array, "k s"], at: Float[Array, " q"], mu: Float[Array, " q"]
+    ) -> Float[Array, " k"]:
+        """The standard error of `index`."""
+        at, mu = (jnp.asarray(a, jnp.float32) for a in (at, mu))
+        z, n = signs(self.masks), self.rest.num_features
+        white = ProductKernel(jnp.ones(1), jnp.full((1, n), jnp.inf), jnp.zeros(n), jnp.zeros(()))
+        known = covariances(white, z, sets, at, mu)
+        unseen = jnp.maximum(variances(white, sets, at, mu) - (known**2).sum(1), 0)
+
+        def cross(kernel):
+            return covariances(kernel, z, sets, at, mu), variances(kernel, sets, at, mu) + kernel.noise * unseen
+
+        means = jnp.concatenate([_index(p.kernels, z, p.alphas, sets, at, mu) for p in self.processes])
+        return self._error(means, cross)
+
+    def _error(self, means: Float[Array, "e k"], cross: Callable) -> Float[Array, " k"]:
+        """Of a mixture of posteriors: the mean variance of the first members, plus the variance among all means.
+
+        `cross` gives, for a kernel, the covariances with the values at `masks`, and the prior variances.
+        """
+        z = signs(self.masks)
+        nothing = np.zeros(len(z))
+        each = [
+            _posterior_variances(robust_condition(p.first, z, nothing).inverse, *cross(p.first)) for p in self.processes
+        ]
+        return jnp.sqrt(self.unit * sum(each) / len(each) + self.share**2 * means.var(0))
+
+
+def _posterior_variances(inverse: Float[Array, "m m"], cross: Float[Array, "k m"], prior: Float[Array, "*k"]):
+    """`prior - diag(cross (K + noise I)^-1 cross')`, in the precision of the inverse."""
+    library = np if inverse.dtype == np.float64 else jnp
+    cross = library.asarray(cross, inverse.dtype)
+    with jax.default_matmul_precision("highest"):
+        return jnp.maximum(prior - ((cross @ inverse) * cross).sum(1), 0)
+
+
+@jax.jit
+def _predictions(processes: tuple[Process, ...], z: Float[Array, "m n"], new: Float[Array, "l n"]):
+    """The mean of every member, `Float[e, l]`."""
+    return jnp.concatenate(
+        [jax.lax.map(lambda one: gram(one[0], new, z) @ one[1], (p.kernels, p.alphas)) for p in processes]
+    )
+
+
+@jax.jit
+def _coefficients(processes: tuple[Process, ...], masks: Masks, support: Int[Array, "k d"]):
+    """The coefficients of every member, `Float[e, k]`."""
+    return jnp.concatenate(
+        [
+            jax.vmap(lambda kernel, alpha: coefficients(kernel, masks, alpha, support))(p.kernels, p.alphas)
+            for p in processes
+        ]
+    )
+
+
+@jax.jit
+def _index(kernels: ProductKernel, z, alphas, sets, at, mu) -> Float[Array, "e k"]:
+    return jax.lax.map(lambda one: mu @ derivatives(one[0], z, one[1], sets, at), (kernels, alphas))
+
+
+def _in_blocks(function: Callable, masks: Masks) -> Float[np.ndarray, "e l"]:
+    """Applies a function of signs `[rows, n]` to equal blocks of the masks, the last one padded."""
+    masks = np.asarray(masks)
+    rows = min(_ROWS, 1 << max(0, len(masks) - 1).bit_length())
+    padded = np.pad(masks, ((0, -len(masks) % rows), (0, 0)))
+    blocks = [np.asarray(function(signs(block))) for block in np.split(padded, max(1, len(padded) // rows))]
+    return np.concatenate(blocks, axis=1)[:, : len(masks)]
