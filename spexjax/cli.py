@@ -53,7 +53,12 @@ def _parser() -> argparse.ArgumentParser:
     for command in (demo, explain):
         command.add_argument("--budget", type=int, default=512, help="ablations to spend (default: 512)")
         command.add_argument(
-            "--method", default="auto", help="auto, exact, proxyspex-trees, proxyspex-trees-fast or lasso"
+            "--target",
+            type=float,
+            help="stop once faithfulness is this; the budget is then the most to spend",
+        )
+        command.add_argument(
+            "--method", default="auto", help="auto, exact, proxyspex, proxyspex-trees, proxyspex-trees-fast or lasso"
         )
         command.add_argument(
             "--index", default="FSII", help="SV, BV, SII, BII, STII, FSII, FBII, k-SII, Moebius or Fourier"
@@ -97,7 +102,9 @@ def _explain(args: argparse.Namespace, start: float) -> int:
     loaded = time.perf_counter()
     explanation = sx.explain(
         ablation,
-        budget=args.budget,
+        **({"budget": args.budget} if args.target is None else {"max_budget": args.budget}),
+        target_faithfulness=args.target,
+        index=args.index,
         key=jax.random.key(args.seed),
         method=args.method,
         progress=False if args.quiet else None,

@@ -17,12 +17,14 @@ from typing import Any
 import numpy as np
 
 from spexjax.explanation import Explanation
+from spexjax.indices import Interactions
 from spexjax.report.words import (
     DEFINITIONS,
     caution,
     directions,
     labels,
     signed,
+    unsigned,
     value_in_words,
     variance_explained,
     where_time_went,
@@ -57,6 +59,7 @@ def html(explanation: Explanation, *, index: str = "FSII", max_order: int = 2, t
     names = labels(explanation.feature_names, width=72)
     scale = max((abs(value) for _, value in ranked), default=0.0)
     position = {s: k for k, (s, _) in enumerate(linked)}
+    errors = _standard_errors(explanation, table, top)
 
     page, style, script = _assets("page.html", "page.css", "page.js")
     words = directions(provenance)
@@ -81,8 +84,8 @@ def html(explanation: Explanation, *, index: str = "FSII", max_order: int = 2, t
         "lowers": _phrase(words[1]),
         "hint": f"Arcs: the strongest interactions. Point at a {unit}, or tab to it and use the arrow keys, "
         "to see its own.",
-        "interactions": _list(joint, top, names, position, scale, "No interaction of two or more features."),
-        "singles": _list(singles, top, names, position, scale, "No feature has an effect on its own."),
+        "interactions": _list(joint, top, names, position, scale, errors, "No interaction of two or more features."),
+        "singles": _list(singles, top, names, position, scale, errors, "No feature has an effect on its own."),
         "details": _details(explanation, table.index, table.max_order),
         "data": _json(data),
         "style": style,
@@ -197,17 +200,32 @@ def _sign(value: float) -> str:
     return "pos" if value > 0 else "neg"
 
 
-def _list(terms: Terms, top: int, names: Sequence[str], position: Mapping, scale: float, none: str) -> str:
+def _standard_errors(explanation: Explanation, table: Interactions, top: int) -> dict[tuple[int, ...], float]:
+    """Of all that the lists show."""
+    strongest = [table.order(order).top(top) for order in sorted(set(table.orders.tolist()) - {0})]
+    return {
+        s: error
+        for part in strongest
+        for (s, _), error in zip(part, explanation.standard_errors(part).tolist(), strict=True)
+    }
+
+
+def _list(
+    terms: Terms, top: int, names: Sequence[str], position: Mapping, scale: float, errors: Mapping, none: str
+) -> str:
     if not terms:
         return f'<p class="rest">{none}</p>'
     rows = []
     for rank, (s, value) in enumerate(terms[:top], 1):
         joined = '<span class="times">×</span>'.join(f"<bdi>{escape(names[i])}</bdi>" for i in s)
+        error = unsigned(errors[s], scale)
+        title = f' title="standard error {error}"' if error else ""
+        uncertainty = f"<small> ±{error}</small>" if error else ""
         rows.append(
             f'<li class="row" data-set="{position[s]}"><span class="rank">{rank}</span>'
             f'<span class="names">{joined}</span><span class="bar" aria-hidden="true">'
             f'<i class="{_sign(value)}" style="--share:{abs(value) / scale:.3f}"></i></span>'
-            f'<span class="value {_sign(value)}">{signed(value, scale)}</span></li>'
+            f'<span class="value {_sign(value)}"{title}>{signed(value, scale)}{uncertainty}</span></li>'
         )
     rest = f'<p class="rest">and {len(terms) - top:,} weaker ones</p>' if len(terms) > top else ""
     return f"<ol>{''.join(rows)}</ol>{rest}"
@@ -242,6 +260,8 @@ def _details(explanation: Explanation, index: str, max_order: int | None) -> str
 
 
 def _settings(settings: Mapping[str, Any]) -> str:
+    if "reason" in settings:  # of a choice among methods: their own settings are in explanation.json
+        return escape(settings["reason"])
     return " · ".join(
         f"{escape(str(key).replace('_', ' '))} {escape(value if isinstance(value, str) else json.dumps(value))}"
         for key, value in settings.items()

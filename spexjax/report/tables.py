@@ -1,11 +1,12 @@
 """Interactions as a table on the terminal."""
 
+import numpy as np
 from rich import box
 from rich.table import Table
 from rich.text import Text
 
 from spexjax.explanation import Explanation
-from spexjax.report.words import caution, labels, signed
+from spexjax.report.words import caution, labels, signed, unsigned
 
 _HALF = 8  # cells on each side of a bar's zero
 
@@ -23,9 +24,11 @@ def interaction_table(explanation: Explanation, index: str = "FSII", max_order: 
       ValueError: if the index is unknown or `max_order` is below 1.
     """
     interactions = explanation.interactions(index, max_order)
-    strongest = list(interactions.top(top))
-    scale = max((abs(value) for _, value in strongest), default=0.0)
+    strongest = interactions.top(top)
+    errors = explanation.standard_errors(strongest)
+    scale = float(np.abs(strongest.values).max(initial=0))
     names = labels(explanation.feature_names)
+    known = bool(np.isfinite(errors).any())
     warning = caution(explanation.faithfulness.r2)
     table = Table(
         box=box.SIMPLE_HEAD,
@@ -38,11 +41,14 @@ def interaction_table(explanation: Explanation, index: str = "FSII", max_order: 
     table.add_column("features", overflow="fold")
     table.add_column("order", justify="right")
     table.add_column("value", justify="right", no_wrap=True)
+    if known:
+        table.add_column("± s.e.", justify="right", no_wrap=True, style="dim")
     table.add_column("", no_wrap=True)
-    for rank, (s, value) in enumerate(strongest, 1):
+    for rank, ((s, value), error) in enumerate(zip(strongest, errors, strict=True), 1):
         features = Text(" × ".join(names[i] for i in s))
         number = Text(signed(value, scale), _colour(value))
-        table.add_row(str(rank), features, str(len(s)), number, _bar(value / scale))
+        uncertainty = [unsigned(error, scale)] if known else []
+        table.add_row(str(rank), features, str(len(s)), number, *uncertainty, _bar(value / scale))
     return table
 
 

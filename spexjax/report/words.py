@@ -3,7 +3,7 @@
 import unicodedata
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from math import floor, log10
+from math import floor, isfinite, log10
 from typing import Any
 
 from spexjax.explanation import Faithfulness
@@ -68,6 +68,15 @@ def signed(value: float, scale: float) -> str:
     else:
         text = f"{value:+.2e}"
     return text.replace("-", "−")
+
+
+def unsigned(error: float, scale: float) -> str:
+    """A standard error as `signed` would write it, without the sign; empty where it is not known.
+
+    >>> unsigned(0.0312, 0.5), unsigned(float("nan"), 0.5)
+    ('0.031', '')
+    """
+    return signed(error, scale).lstrip("+") if isfinite(error) else ""
 
 
 def value_in_words(provenance: Mapping[str, Any]) -> str | None:

@@ -1,0 +1,114 @@
+"""The likelihood and its hand-written gradient against plain expressions, and the loop that descends it."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from common import all_masks, covariance
+
+from spexjax.metrics import r2
+from spexjax.proxies.kernel_training import Parameters, Tied, Untied, loss, train
+from spexjax.surrogate import robust_condition, signs
+
+N, M = 8, 40
+MASKS = all_masks(N)[np.random.default_rng(0).permutation(2**N)[:M]]
+FORMS = pytest.mark.parametrize("form", [Tied, Untied])
+
+trained = jax.jit(train)
+
+
+def game(masks):
+    x = masks.astype(float)
+    return 2 * x[:, 0] - x[:, 3] + 3 * x[:, 1] * x[:, 2]
+
+
+def standardised(values):
+    return jnp.asarray((values - values.mean()) / values.std(), jnp.float32)
+
+
+def perturbed(form, seed=1):
+    """Parameters away from the start, where all features are alike."""
+    rng = np.random.default_rng(seed)
+    return jax.tree.map(lambda leaf: jnp.float32(leaf + rng.normal(size=jnp.shape(leaf))), form.init(N))
+
+
+def naive(parameters, z, y):
+    """The loss from its formula alone, for `jax.grad` to differentiate."""
+    kernel = parameters.kernel()
+    different = (z[:, None] != z).astype(z.dtype)
+    products = sum(c * jnp.exp(-(different @ w)) for c, w in zip(kernel.scales, kernel.rates, strict=True))
+    floor = 1e-3 * jax.lax.stop_gradient(kernel.scales.sum() + kernel.linear.sum())
+    system = products + (z * kernel.linear) @ z.T + (kernel.noise + floor) * jnp.eye(len(y))
+    value = (y @ jnp.linalg.solve(system, y) + jnp.linalg.slogdet(system)[1]) / (2 * len(y))
+    return value + parameters.penalty() / len(y)
+
+
+def relevances(parameters):
+    """The log rates that have a prior, one row a group."""
+    p = jax.tree.map(np.float64, parameters)
+    if isinstance(parameters, Tied):
+        return [np.exp(p.powers[0]) * p.relevance]
+    return [*p.log_rates, p.log_linear]
+
+
+@FORMS
+def test_loss_by_its_formula(form):
+    parameters, y = perturbed(form), np.random.default_rng(2).normal(size=M)
+    kernel = parameters.kernel()
+    noise = float(kernel.noise) + 1e-3 * float(kernel.variance)
+    system = covariance(kernel, MASKS, MASKS) + noise * np.eye(M)
+    penalty = sum(((row - row.mean()) ** 2).sum() for row in relevances(parameters)) / (2 * 2.0**2)
+    expected = (y @ np.linalg.solve(system, y) + np.linalg.slogdet(system)[1]) / (2 * M) + penalty / M
+    assert isinstance(parameters, Parameters)
+    assert loss(parameters, signs(MASKS), jnp.float32(y)) == pytest.approx(expected, rel=1e-4)
+
+
+@FORMS
+def test_gradient_equals_that_of_the_formula(form):
+    parameters, y = perturbed(form), np.random.default_rng(2).normal(size=M)
+    found = jax.jit(jax.grad(loss, (0, 2)))(parameters, signs(MASKS), jnp.float32(y))
+    with jax.enable_x64(True):
+        double = jax.tree.map(lambda leaf: jnp.asarray(np.float64(leaf)), parameters)
+        expected = jax.jit(jax.grad(naive, (0, 2)))(double, jnp.asarray(1.0 - 2 * MASKS), jnp.asarray(y))
+    for one, other in zip(jax.tree.leaves(found), jax.tree.leaves(expected), strict=True):
+        np.testing.assert_allclose(one, other, atol=1e-4 * max(1e-2, np.abs(other).max()))
+
+
+@FORMS
+def test_training_lowers_the_loss(form):
+    parameters, losses = trained(form.init(N), signs(MASKS), standardised(game(MASKS)))
+    assert isinstance(parameters, form)
+    assert losses.shape == (form.init(N).steps,)
+    assert losses[-1] < losses[0] - 0.5
+    assert (np.diff(np.asarray(losses)) < 0).mean() > 0.8
+
+
+@FORMS
+def test_a_function_of_low_order_is_learned(form):
+    values = game(MASKS)
+    y, z = standardised(values), signs(MASKS)
+    kernel = trained(form.init(N), z, y)[0].kernel()
+    alpha = np.asarray(robust_condition(kernel, z, np.asarray(y, np.float64)).alpha)
+    found = covariance(kernel, all_masks(N), MASKS) @ alpha * values.std() + values.mean()
+    assert r2(game(all_masks(N)), found) > 0.99
+    rates = np.asarray(kernel.rates).sum(0)
+    assert rates[:4].min() > 2 * rates[4:].max()
+
+
+def test_many_games_at_once():
+    y = jnp.stack([standardised(game(MASKS[:, order])) for order in (np.arange(8), np.arange(8)[::-1], [*range(3, 8), 0, 1, 2])])
+    start = jax.tree.map(lambda leaf: jnp.stack([leaf] * 3), Tied.init(N))
+    together, losses = jax.jit(jax.vmap(train, (0, None, 0)))(start, signs(MASKS), y)
+    for i in range(3):
+        alone, path = trained(Tied.init(N), signs(MASKS), y[i])
+        np.testing.assert_allclose(losses[i], path, atol=1e-3)
+        for one, other in zip(jax.tree.leaves(together), jax.tree.leaves(alone), strict=True):
+            np.testing.assert_allclose(one[i], other, atol=1e-3)
+
+
+def test_a_hopeless_start_stays_finite():
+    """Where the system is not positive definite to single precision, training stands still instead of failing."""
+    start = Tied.init(N)._replace(log_scales=jnp.float32([60.0, 0.0]))
+    parameters, losses = trained(start, signs(MASKS), standardised(game(MASKS)))
+    assert all(np.isfinite(leaf).all() for leaf in jax.tree.leaves(parameters))
+    assert losses.shape == (70,)
