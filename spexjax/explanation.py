@@ -177,19 +177,19 @@ def _spectrum(terms: list[dict], n: int) -> Spectrum:
 
 def _surrogate_record(surrogate: Surrogate) -> dict:
     """All but the masks, which are the explanation's."""
-    leaves = {"share": float(surrogate.share), "unit": float(surrogate.unit), "rest": _terms(surrogate.rest)}
+    leaves = {"unit": float(surrogate.unit), "rest": _terms(surrogate.rest)}
     return leaves | {"processes": [[_array(leaf) for leaf in jax.tree.leaves(p)] for p in surrogate.processes]}
 
 
 def _surrogate(record: dict, masks: Bool[np.ndarray, "m n"]) -> Surrogate:
     processes = []
     for leaves in record["processes"]:
-        *kernel, alphas = [
+        *kernel, alphas, shares = [
             np.frombuffer(base64.b64decode(leaf["float32"]), np.float32).reshape(leaf["shape"]) for leaf in leaves
         ]
-        processes.append(Process(ProductKernel(*kernel), alphas))
+        processes.append(Process(ProductKernel(*kernel), alphas, shares))
     rest = _spectrum(record["rest"], masks.shape[1])
-    return Surrogate(masks, tuple(processes), rest, np.float32(record["share"]), np.float32(record["unit"]))
+    return Surrogate(masks, tuple(processes), rest, np.float32(record["unit"]))
 
 
 def _array(leaf: Float[Any, "..."]) -> dict:

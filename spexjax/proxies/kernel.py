@@ -8,7 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Float, Int
 
-from spexjax.proxies.cross_validation import folds
+from spexjax.proxies.cross_validation import folds, leave_fold_selection
 from spexjax.proxies.kernel_training import Parameters, Tied, Untied, train
 from spexjax.proxies.proxy import Fit
 from spexjax.proxies.truncation import held_out_errors
@@ -17,6 +17,7 @@ from spexjax.surrogate import Posterior, Process, ProductKernel, Surrogate, leav
 from spexjax.typing import Array, Key, Masks, Values
 
 _FORMS = (Tied, Untied)
+_SHARES = np.array([[0.5, 0.5], [0.25, 0.75], [0.75, 0.25], [0.0, 1.0], [1.0, 0.0]])  # of the forms
 _ENOUGH = 2e-3  # of the variance: what the truncated spectrum may lose against the best number of terms
 
 
@@ -41,15 +42,18 @@ class Kernels:
         subsets = self._subsets(np.asarray(jax.random.permutation(subset_key, m)), fold)
         forms = [_fit(form, z, y, subsets, fold) for form in _FORMS]
 
-        held_out = np.mean([form.left_out for form in forms], 0)
-        expected = np.mean([1 / np.asarray(form.posterior.inverse.diagonal()) for form in forms])
+        chosen = leave_fold_selection(_SHARES @ np.stack([form.left_out for form in forms]), y, fold)
+        shares, held_out = _SHARES[chosen.best], chosen.held_out
+        used = [(form, share) for form, share in zip(forms, shares, strict=True) if share]
+        expected = sum(share * (1 / np.asarray(form.posterior.inverse.diagonal())).mean() for form, share in used)
         unit = spread**2 * ((y - held_out) ** 2).mean() / expected
-        processes = tuple(Process(form.kernels, form.alphas * spread) for form in forms)
-        surrogate = Surrogate(masks, processes, constant, jnp.float32(1), jnp.float32(unit))
-        spectrum, terms = self._spectrum(surrogate, [form.posterior for form in forms], y)
+        members = _member_shares(len(subsets), int(fold.max()) + 1)
+        processes = tuple(Process(form.kernels, form.alphas * spread, share * members) for form, share in used)
+        surrogate = Surrogate(masks, processes, constant, jnp.float32(unit))
+        spectrum, terms = self._spectrum(surrogate, used, y)
         diagnostics = {
             "folds": int(fold.max()) + 1,
-            "members": len(forms) * len(subsets),
+            "shares": {form.__name__.lower(): float(share) for form, share in zip(_FORMS, shares, strict=True)},
             "precision": max(form.posterior.dtype for form in forms),
             **terms,
         }
@@ -62,12 +66,12 @@ class Kernels:
         everything = order[: self.max_likelihood]
         return [everything] * (len(everything) > size) + [rows[:size] for rows in outside]
 
-    def _spectrum(self, surrogate: Surrogate, posteriors: list[Posterior], y) -> tuple[Spectrum, dict]:
+    def _spectrum(self, surrogate: Surrogate, used: list, y) -> tuple[Spectrum, dict]:
         n = surrogate.rest.num_features
         support = surrogate.strongest_supports(self.max_candidates)
         empty = np.full((1, support.shape[1]), n, support.dtype)
         everything = surrogate.spectrum(np.concatenate([empty, support]))
-        fits = [(p.first, posterior) for p, posterior in zip(surrogate.processes, posteriors, strict=True)]
+        fits = [(jax.tree.map(lambda leaf: leaf[0], f.kernels), f.posterior, share) for f, share in used]
         sizes, errors = held_out_errors(fits, surrogate.masks, y, np.asarray(everything.support))
         best, variance = errors.min(), np.var(y)
         terms = int(sizes[np.argmax(errors <= best + _ENOUGH * variance)])
@@ -77,6 +81,13 @@ class Kernels:
             "terms": terms - 1,
             "terms_for_99_percent": most,
         }
+
+
+def _member_shares(members: int, num_folds: int) -> Float[Array, " e"]:
+    """Half for the member that was trained on all masks, if there is one; the rest is divided equally."""
+    if members == num_folds:
+        return jnp.full(members, 1 / members)
+    return jnp.full(members, 0.5 / num_folds).at[0].set(0.5)
 
 
 class _Form(NamedTuple):
@@ -116,7 +127,8 @@ def kernels() -> Kernels:
     1. The kernels' parameters, above all one relevance per feature and scale, are trained on the likelihood of at
        most 1,024 masks by Adam (`kernel_training`), in two forms: one product kernel that shares its relevances with
        a linear one, and three that do not. Each is trained on all masks and without each of 3 folds.
-    2. Every member is conditioned on all masks; their mean is the surrogate.
+    2. Every member is conditioned on all masks; their mean is the surrogate, with the shares of the two forms chosen
+       by held-out error.
     3. Each mask is predicted from all others by the members whose training did not see it, which makes the held-out
        error honest at no extra fit.
     4. The exact Fourier coefficients of the surrogate are read off where the prior allows large ones, and the

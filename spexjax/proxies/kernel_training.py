@@ -41,13 +41,13 @@ class Tied(NamedTuple):
     powers: Leaf  # Float[2]
     log_scales: Leaf  # Float[2]
     log_noise: Leaf  # Float[]
-    steps = property(lambda self: 70)
+    steps = property(lambda self: 100)
     rate = property(lambda self: 0.1)
 
     @classmethod
     def init(cls, n: int) -> "Tied":
         """Every feature alike, one feature's removal changing the kernel by about 1 / n."""
-        centre, powers, scales = -jnp.log(float(n)), jnp.array([1.0, 0.0]), jnp.array([0.0, -1.0])
+        centre, powers, scales = -jnp.log(float(n)), jnp.zeros(2), jnp.array([0.0, -1.0])
         return cls(jnp.zeros(n), centre, powers, scales, jnp.float32(-3))
 
     def kernel(self) -> ProductKernel:

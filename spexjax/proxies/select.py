@@ -112,7 +112,5 @@ def _mixture(shares: Float[np.ndarray, " p"], fits: list[Fit]) -> Fit:
     if smooth:
         ((share, surrogate),) = smooth
         sparse = [fit.spectrum.scale(share) for share, fit in used if fit.surrogate is None]
-        surrogate = dataclasses.replace(
-            surrogate, rest=surrogate.rest.scale(share).merge(*sparse), share=surrogate.share * share
-        )
+        surrogate = surrogate.scale(share, *sparse)
     return Fit(spectrum.truncate(len(spectrum)), jnp.zeros(0), {}, surrogate)

@@ -53,21 +53,22 @@ def truncated_predictions(
 
 
 def held_out_errors(
-    fits: list[tuple[ProductKernel, Posterior]],
+    fits: list[tuple[ProductKernel, Posterior, float]],
     masks: Masks,
     y: Float[np.ndarray, " m"],
     support: Int[np.ndarray, "k d"],
 ) -> tuple[Int[np.ndarray, " q"], Float[np.ndarray, " q"]]:
-    """Numbers of terms, and the mean squared leave-one-out error of the kernels' mean truncated to that many."""
+    """Numbers of terms, and the mean squared leave-one-out error of the kernels' weighted mean with so many."""
     n, tests = masks.shape[1], np.arange(min(len(y), _MAX_TESTS))
     sizes = np.concatenate([np.arange(1, _BLOCK + 1), np.arange(2 * _BLOCK, len(support) + 1, _BLOCK)])
     sizes = sizes[sizes <= len(support)]
     support = support[: max(_BLOCK, sizes[-1])]
     support = np.pad(support, ((0, -len(support) % _BLOCK), (0, 0)), constant_values=n)
     predictions = [
-        truncated_predictions(
+        share
+        * truncated_predictions(
             kernel, *(jnp.asarray(a, jnp.float32) for a in (posterior.alpha, posterior.inverse)), masks, support, tests
         )
-        for kernel, posterior in fits
+        for kernel, posterior, share in fits
     ]
-    return sizes, np.square(np.mean(predictions, axis=0) - y[tests]).mean(1)[: len(sizes)]
+    return sizes, np.square(np.sum(predictions, axis=0) - y[tests]).mean(1)[: len(sizes)]

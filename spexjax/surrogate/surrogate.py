@@ -24,12 +24,12 @@ _ROWS = 1024  # new masks that are looked at in one step
 class Process:
     """Posteriors under e kernels of one shape, given the same masks.
 
-    Their means are averaged, with those of the other processes of a surrogate. The first member stands for all where
-    one is enough.
+    The first member stands for all where one is enough.
     """
 
     kernels: ProductKernel  # every leaf with a leading axis e
     alphas: Leaf  # Float[e, m]: the weights of the means, in units of the value function
+    shares: Leaf  # Float[e]: of each mean in the surrogate
 
     @property
     def first(self) -> ProductKernel:
@@ -40,7 +40,7 @@ class Process:
 @jax.tree_util.register_dataclass
 @dataclasses.dataclass(frozen=True)
 class Surrogate:
-    """A function of masks: `rest(x) + share * mean_e sum_j alpha_ej k_e(x, x_j)`, e running over all members.
+    """A function of masks: `rest(x) + sum_e share_e sum_j alpha_ej k_e(x, x_j)`, e running over all members.
 
     Gaussian process posteriors and something sparse beside them. Its spectrum, its interaction indices and their
     standard errors have closed forms, so that nothing of size 2^n is ever needed.
@@ -49,14 +49,23 @@ class Surrogate:
     masks: Leaf  # Bool[m, n]: the x_j
     processes: tuple[Process, ...]
     rest: Spectrum
-    share: Leaf  # Float[]
     unit: Leaf  # Float[]: squared units of the value function per unit of covariance, by the held-out residuals
+
+    @property
+    def shares(self) -> Float[Array, " e"]:
+        """Of every member."""
+        return jnp.concatenate([jnp.asarray(p.shares) for p in self.processes])
+
+    def scale(self, factor: float, *others: Spectrum) -> "Surrogate":
+        """The surrogate of `factor * f`, plus some spectra."""
+        processes = tuple(dataclasses.replace(p, shares=p.shares * factor) for p in self.processes)
+        return Surrogate(self.masks, processes, self.rest.scale(factor).merge(*others), self.unit)
 
     def __call__(self, masks: Masks) -> Values:
         """The value at each mask, `Float[l]`, in memory that does not grow with their number."""
         z = signs(self.masks)
         means = _in_blocks(lambda new: _predictions(self.processes, z, new), masks)
-        return np.asarray(self.rest(masks)) + np.asarray(self.share) * means.mean(0)
+        return np.asarray(self.rest(masks)) + np.asarray(self.shares) @ means
 
     def standard_error(self, masks: Masks) -> Values:
         """The standard error of the value at each mask, as if it had not been evaluated."""
@@ -71,8 +80,8 @@ class Surrogate:
 
     def spectrum(self, support: Int[Array, "k d"]) -> Spectrum:
         """The exact coefficients on the given distinct supports, and all of `rest`, strongest first."""
-        means = _coefficients(self.processes, self.masks, support).mean(0)
-        found = Spectrum(jnp.asarray(support), self.share * means, self.rest.num_features)
+        means = _coefficients(self.processes, self.masks, support)
+        found = Spectrum(jnp.asarray(support), self.shares @ means, self.rest.num_features)
         return self.rest.merge(found).truncate(len(support) + len(self.rest))
 
     def strongest_supports(self, max_terms: int) -> Int[np.ndarray, "k d"]:
@@ -114,7 +123,7 @@ class Surrogate:
         white = ProductKernel(jnp.ones(1), jnp.full((1, n), jnp.inf), jnp.zeros(n), jnp.zeros(()))
         smooth = [_index(p.kernels, z, p.alphas, sets, at, mu) for p in self.processes]
         exact = mu @ derivatives(white, z, jnp.asarray(residuals, jnp.float32), sets, at)
-        return np.asarray(self.share * jnp.concatenate(smooth).mean(0) + exact)
+        return np.asarray(self.shares @ jnp.concatenate(smooth) + exact)
 
     def index_errors(
         self, sets: Int[Array, "k s"], at: Float[Array, " q"], mu: Float[Array, " q"]
@@ -137,12 +146,14 @@ class Surrogate:
 
         `cross` gives, for a kernel, the covariances with the values at `masks`, and the prior variances.
         """
-        z = signs(self.masks)
-        nothing = np.zeros(len(z))
-        each = [
-            _posterior_variances(robust_condition(p.first, z, nothing).inverse, *cross(p.first)) for p in self.processes
+        z, nothing = signs(self.masks), np.zeros(len(self.masks))
+        within = [
+            _posterior_variances(robust_condition(p.first, z, nothing).inverse, *cross(p.first)) * p.shares.sum()
+            for p in self.processes
         ]
-        return jnp.sqrt(self.unit * sum(each) / len(each) + self.share**2 * means.var(0))
+        shares = self.shares / self.shares.sum()
+        among = shares @ (means - shares @ means) ** 2
+        return jnp.sqrt(self.unit * sum(within) / self.shares.sum() + self.shares.sum() ** 2 * among)
 
 
 def _posterior_variances(inverse: Float[Array, "m m"], cross: Float[Array, "k m"], prior: Float[Array, "*k"]):

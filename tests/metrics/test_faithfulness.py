@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from spexjax.metrics import r2
+from spexjax.metrics import r2, r2_error
 
 
 def test_r2_equals_its_definition():
@@ -22,6 +22,23 @@ def test_constant_functions():
     assert r2(np.zeros(3), np.zeros(3)) == 1.0
     assert r2(np.zeros(3), np.ones(3)) == 0.0
     assert r2(np.ones(1), np.ones(1)) == 1.0
+
+
+@pytest.mark.parametrize("noise", [0.3, 1.0, 3.0])
+def test_the_error_is_the_spread_over_samples(noise):
+    """Of a skewed function that is predicted worse where it is large."""
+    rng = np.random.default_rng(0)
+    f = rng.gamma(4, size=(2000, 300))
+    g = f * (1 + 0.2 * noise * rng.normal(size=f.shape)) + 0.2 * noise
+    scores, errors = np.array([(r2(a, b), r2_error(a, b)) for a, b in zip(f, g, strict=True)]).T
+    assert errors.mean() == pytest.approx(scores.std(), rel=0.1)
+
+
+def test_the_error_does_not_depend_on_the_unit():
+    rng = np.random.default_rng(0)
+    f, g = rng.normal(size=(2, 50))
+    assert r2_error(5 + 1e3 * f, 5 + 1e3 * g) == pytest.approx(r2_error(f, g), rel=1e-6)
+    assert r2_error(f, f) == r2_error(np.ones(5), np.ones(5)) == r2_error(np.ones(5), np.zeros(5)) == 0
 
 
 def test_mistakes_are_named():

@@ -91,12 +91,12 @@ def test_a_function_of_low_order_is_learned(form):
     alpha = np.asarray(robust_condition(kernel, z, np.asarray(y, np.float64)).alpha)
     found = covariance(kernel, all_masks(N), MASKS) @ alpha * values.std() + values.mean()
     assert r2(game(all_masks(N)), found) > 0.99
-    rates = np.asarray(kernel.rates).sum(0)
-    assert rates[:4].min() > 2 * rates[4:].max()
+    rates = np.asarray(kernel.rates).max(0)
+    assert rates[[1, 2]].min() > 2 * rates[4:].max()
 
 
 def test_many_games_at_once():
-    y = jnp.stack([standardised(game(MASKS[:, order])) for order in (np.arange(8), np.arange(8)[::-1], [*range(3, 8), 0, 1, 2])])
+    y = jnp.stack([standardised(game(np.roll(MASKS, shift, axis=1))) for shift in range(3)])
     start = jax.tree.map(lambda leaf: jnp.stack([leaf] * 3), Tied.init(N))
     together, losses = jax.jit(jax.vmap(train, (0, None, 0)))(start, signs(MASKS), y)
     for i in range(3):

@@ -1,0 +1,96 @@
+"""The differentiable proxy: its surrogate, the spectrum truncated from it, and the account it gives."""
+
+import logging
+
+import jax
+import numpy as np
+import pytest
+
+from spexjax.metrics import r2
+from spexjax.proxies import kernels
+
+N, M = 14, 128  # the shapes of a real game in test_select: one compilation for both
+
+
+def function(masks, noise=0.0, seed=0):
+    x, rng = masks.astype(float), np.random.default_rng(seed)
+    low = 2 * x[:, 0] - x[:, 3] + 3 * x[:, 1] * x[:, 2] + 2 * x[:, 4] * x[:, 5] * x[:, 6]
+    return 5 + low + noise * rng.normal(size=len(x))
+
+
+def uniform(m, seed):
+    return np.random.default_rng(seed).random((m, N)) < 0.5
+
+
+@pytest.fixture(scope="module")
+def fits():
+    """Without noise and with it: values, and the fit."""
+    masks = uniform(M, 0)
+    return [(values, kernels()(masks, values, jax.random.key(0))) for values in (function(masks), function(masks, 1.0))]
+
+
+NEW = uniform(1500, 1)
+
+
+@pytest.mark.parametrize(("i", "least"), [(0, 0.97), (1, 0.75)])
+def test_the_truncated_spectrum_is_as_good_as_the_surrogate(fits, i, least):
+    whole, truncated = (r2(function(NEW), f(NEW)) for f in (fits[i][1].surrogate, fits[i][1].spectrum))
+    assert whole > least
+    assert truncated == pytest.approx(whole, abs=0.01)
+
+
+def test_interactions_are_found(fits):
+    found = fits[0][1].spectrum.to_dict()
+    assert found[1, 2] == pytest.approx(0.75, abs=0.1)
+    strongest = sorted((s for s in found if len(s) > 1), key=lambda s: -abs(found[s]))
+    assert strongest[0] == (1, 2)
+    assert set(strongest[:4]) == {(1, 2), (4, 5), (4, 6), (5, 6)}
+
+
+def test_the_spectrum_is_a_part_of_the_surrogates(fits):
+    for _, fit in fits:
+        exact = fit.surrogate.spectrum(np.asarray(fit.spectrum.support)).to_dict()
+        for s, c in fit.spectrum.to_dict().items():
+            assert c == pytest.approx(exact[s], abs=1e-5)
+
+
+def test_the_account(fits):
+    for _, fit in fits:
+        said = fit.diagnostics
+        assert said["folds"] == 3
+        assert said["members"] == sum(len(p.alphas) for p in fit.surrogate.processes) == 8
+        assert said["precision"] in ("float32", "float64")
+        assert said["terms"] == len(fit.spectrum) - 1 <= said["candidates"]
+        assert fit.surrogate.masks.shape == (M, N)
+
+
+def test_standard_errors_are_of_the_size_of_the_errors(fits):
+    fit = fits[1][1]
+    errors = (function(NEW, 1.0, seed=7) - fit.surrogate(NEW)) / fit.surrogate.standard_error(NEW)
+    assert 0.8 < np.sqrt((errors**2).mean()) < 1.25
+
+
+@pytest.mark.parametrize(("scale", "shift"), [(1e-4, 0.0), (1e4, -1e4)])
+def test_units_do_not_matter(fits, scale, shift):
+    values, fit = fits[1]
+    other = kernels()(uniform(M, 0), values * scale + shift, jax.random.key(0))
+    found = (np.asarray(other.surrogate(NEW), np.float64) - shift) / scale
+    np.testing.assert_allclose(found, fit.surrogate(NEW), atol=2e-2)
+    np.testing.assert_allclose(
+        other.surrogate.standard_error(NEW) / scale, fit.surrogate.standard_error(NEW), rtol=2e-2
+    )
+
+
+def test_another_game_of_the_same_shape_compiles_nothing(fits, caplog):
+    with jax.log_compiles(), caplog.at_level(logging.WARNING):
+        kernels()(uniform(M, 0), function(uniform(M, 0), 0.5, seed=3), jax.random.key(0))
+    programs = [r.getMessage() for r in caplog.records if "Finished XLA compilation of jit(_trained)" in r.getMessage()]
+    assert programs == []
+
+
+def test_features_that_never_vary():
+    masks = uniform(M, 0)
+    masks[:, 7:] = True
+    fit = kernels()(masks, function(masks), jax.random.key(0))
+    assert np.isfinite(np.asarray(fit.spectrum(NEW))).all()
+    assert r2(function(masks), fit.held_out) > 0.9
