@@ -1,6 +1,6 @@
 """spexjax: find the interactions that drive an LLM, from few ablations, in JAX."""
 
-from spexjax import ablations, designs, evaluation, indices, metrics, models, proxies, report, transforms
+from spexjax import ablations, designs, evaluation, indices, metrics, models, proxies, report, surrogate, transforms
 from spexjax.evaluation import evaluate
 from spexjax.explain import explain, fit, min_budget
 from spexjax.explanation import Explanation, Faithfulness, load
@@ -30,5 +30,6 @@ __all__ = [
     "models",
     "proxies",
     "report",
+    "surrogate",
     "transforms",
 ]

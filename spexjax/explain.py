@@ -157,9 +157,10 @@ def _rounds(n: int, budget: int | None, target: float | None, max_budget: int | 
     else:
         if max_budget is None or not target < 1:
             raise ValueError("target_faithfulness is an R2 below 1 and needs max_budget, the most ablations to spend.")
-        sizes = [min(budget or max(_FIRST_ROUND, min_budget(n)), max_budget)]
-        while sizes[-1] < max_budget:
-            sizes.append(min(2 * sizes[-1], max_budget))
+        most = designs.uniform_size(max_budget, n)
+        sizes = [min(budget or max(_FIRST_ROUND, min_budget(n)), most)]
+        while sizes[-1] < most:
+            sizes.append(min(2 * sizes[-1], most))
     if sizes[0] < min_budget(n):
         raise ValueError(f"A budget of {sizes[0]} is too small: {n} features need at least {min_budget(n)} ablations.")
     return sizes

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Bool, Float, Int
 
@@ -185,7 +186,8 @@ def _surrogate(record: dict, masks: Bool[np.ndarray, "m n"]) -> Surrogate:
     processes = []
     for leaves in record["processes"]:
         *kernel, alphas, shares = [
-            np.frombuffer(base64.b64decode(leaf["float32"]), np.float32).reshape(leaf["shape"]) for leaf in leaves
+            jnp.asarray(np.frombuffer(base64.b64decode(leaf["float32"]), np.float32).reshape(leaf["shape"]))
+            for leaf in leaves
         ]
         processes.append(Process(ProductKernel(*kernel), alphas, shares))
     rest = _spectrum(record["rest"], masks.shape[1])

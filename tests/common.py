@@ -25,7 +25,7 @@ def random_kernel(n, r=2, noise=0.1, seed=0):
 
 
 def stacked(kernels):
-    """Kernels of one shape as one, with a leading axis."""
+    """Kernels, or anything of one shape, as one with a leading axis."""
     return jax.tree.map(lambda *leaves: jnp.asarray(np.stack(leaves)), *kernels)
 
 
@@ -53,6 +53,6 @@ def random_surrogate(n=6, m=20, noise=0.1, share=1.0, rest=None, r=2, seed=0):
     rows, values = rng.permutation(2**n)[:m], rng.normal(size=m)
     masks = all_masks(n)[rows]
     alpha = np.linalg.solve(covariance(kernel, masks, masks) + noise * np.eye(m), values)
-    process = Process(stacked([kernel]), jnp.asarray(alpha[None], jnp.float32))
+    process = Process(stacked([kernel]), jnp.asarray(alpha[None], jnp.float32), jnp.float32([share]))
     rest = Spectrum.from_dict({(): 0.0} if rest is None else rest, n)
-    return Surrogate(masks, (process,), rest, jnp.float32(share), jnp.float32(1)), rows, values
+    return Surrogate(masks, (process,), rest, jnp.float32(1)), rows, values

@@ -1,6 +1,5 @@
 """Rounds towards a target, and the design that an index asks for."""
 
-import jax
 import numpy as np
 import pytest
 
@@ -71,7 +70,9 @@ def test_every_round_reuses_the_values_of_the_earlier_ones(key):
     assert len(np.unique(masks, axis=0)) == len(masks) == explanation.provenance["evaluations"] == 160
     assert "reached the target" in explanation.provenance["stopped"]
     np.testing.assert_allclose(explanation.values, game(explanation.masks.astype(float)), atol=1e-6)
-    np.testing.assert_array_equal(explanation.masks, sx.explain(ablation, budget=1000, key=key, method="lasso").masks[:160])
+    np.testing.assert_array_equal(
+        explanation.masks, sx.explain(ablation, budget=1000, key=key, method=least_squares).masks[:160]
+    )
 
 
 def test_the_budget_is_never_exceeded(key):
@@ -85,8 +86,8 @@ def test_the_budget_is_never_exceeded(key):
 
 def test_all_rounds_give_what_one_round_of_the_same_budget_gives(key):
     ablation, _ = counted(game)
-    stepwise = sx.explain(ablation, key=key, target_faithfulness=0.999, max_budget=60, budget=30, method="lasso")
-    at_once = sx.explain(ablation, key=key, budget=60, method="lasso")
+    stepwise = sx.explain(ablation, key=key, target_faithfulness=0.999, max_budget=60, budget=30, method=least_squares)
+    at_once = sx.explain(ablation, key=key, budget=60, method=least_squares)
     np.testing.assert_array_equal(stepwise.masks, at_once.masks)
     assert stepwise.spectrum.to_dict() == at_once.spectrum.to_dict()
     assert stepwise.faithfulness.r2 == at_once.faithfulness.r2
@@ -98,7 +99,9 @@ def test_out_of_reach_where_it_grows_too_slowly(key):
     proxy = improving(m20=0.2, m40=0.4, m80=0.5, m160=0.55)
     explanation = sx.explain(ablation, key=key, target_faithfulness=0.9, max_budget=640, budget=20, method=proxy)
     assert rounds(explanation) == [20, 40, 80, 160]  # 0.5 + 3 * 0.2 would do, 0.55 + 2 * 0.1 not
-    assert "grows by 0.100 when they are doubled: the target of 0.9 is out of reach" in explanation.provenance["stopped"]
+    assert (
+        "grows by 0.100 when they are doubled: the target of 0.9 is out of reach" in explanation.provenance["stopped"]
+    )
     assert sum(map(len, seen)) == 160
 
 
@@ -106,11 +109,11 @@ def test_noise_is_out_of_reach(key):
     rng = np.random.default_rng(0)
     ablation, seen = counted(lambda x: rng.normal(size=len(x)))
     explanation = sx.explain(
-        ablation, key=key, target_faithfulness=0.9, max_budget=5000, budget=50, method=least_squares
+        ablation, key=key, target_faithfulness=0.9, max_budget=4000, budget=100, method=least_squares
     )
-    assert rounds(explanation) == [50, 100, 200]
-    assert "out of reach of 5000" in explanation.provenance["stopped"]
-    assert sum(map(len, seen)) == 200
+    assert rounds(explanation) == [100, 200, 400]
+    assert "out of reach of 4000" in explanation.provenance["stopped"]
+    assert sum(map(len, seen)) == 400
 
 
 def test_the_first_round_has_128_masks_if_that_is_not_said(key):
@@ -127,7 +130,6 @@ def test_exact_once_all_masks_are_there(key):
     assert sum(map(len, seen)) == 32
 
 
-@pytest.mark.xfail(reason="rounds go on, refitting the same values, after all 2^n masks have been evaluated")
 def test_no_round_without_new_masks(key):
     ablation, _ = counted(game, 5)
     explanation = sx.explain(ablation, key=key, target_faithfulness=0.999, max_budget=200, method=least_squares)

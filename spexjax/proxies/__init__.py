@@ -2,6 +2,7 @@
 
 from spexjax.proxies.boosted_trees import BoostedTrees, boosted_trees
 from spexjax.proxies.kernel import Kernels, kernels
+from spexjax.proxies.kernel_training import Tied, Untied, fit_kernel, loss, train
 from spexjax.proxies.lasso import Lasso, lasso
 from spexjax.proxies.proxy import Fit, Proxy
 from spexjax.proxies.refit import refit
@@ -14,9 +15,14 @@ __all__ = [
     "Lasso",
     "Proxy",
     "Select",
+    "Tied",
+    "Untied",
     "boosted_trees",
+    "fit_kernel",
     "kernels",
     "lasso",
+    "loss",
     "refit",
     "select",
+    "train",
 ]

@@ -8,8 +8,8 @@ import jax.numpy as jnp
 import optax
 from jaxtyping import Float
 
-from spexjax.surrogate import ProductKernel, combine, components, spd_inverse
-from spexjax.typing import Array, Leaf
+from spexjax.surrogate import ProductKernel, combine, components, condition, signs, spd_inverse
+from spexjax.typing import Array, Leaf, Masks, Values
 
 _SPREAD = 2.0  # of the log rates around their mean, under their prior
 _FLOOR = 1e-3  # of the kernel's variance: the least noise at which single precision can train
@@ -24,6 +24,9 @@ class Parameters(Protocol):
 
     steps: int
     rate: float
+
+    @classmethod
+    def init(cls, n: int) -> "Parameters": ...
 
     def kernel(self) -> ProductKernel: ...
 
@@ -98,8 +101,7 @@ def loss(parameters: Parameters, z: Float[Array, "m n"], y: Float[Array, " m"]) 
       y: the values there, of mean 0 and variance 1.
     """
     kernel = parameters.kernel()
-    floor = _FLOOR * jax.lax.stop_gradient(kernel.variance)
-    kernel = dataclasses.replace(kernel, noise=kernel.noise + floor)
+    kernel = dataclasses.replace(kernel, noise=kernel.noise + _FLOOR * kernel.variance)
     return likelihood(kernel, z, y) + parameters.penalty() / len(y)
 
 
@@ -155,3 +157,24 @@ def train(
     start = parameters, optimizer.init(parameters)
     (parameters, _), losses = jax.lax.scan(step, start, length=parameters.steps)
     return parameters, losses
+
+
+def fit_kernel(form: type, masks: Masks, values: Values) -> tuple[ProductKernel, Float[Array, " m"], Float[Array, ""]]:
+    """Trains one kernel and conditions it: `f(x) = centre + sum_j alpha_j k(x, x_j)`, in one pure function.
+
+    The piece to `jax.vmap` over many games of one shape: the games of a sweep, or seeds. Single precision throughout;
+    where a game is too smooth for it the weights are NaN, and `kernels` does better. `surrogate.gram`,
+    `surrogate.coefficients` and `surrogate.derivatives` read predictions, spectrum and indices off the result.
+
+    Args:
+      form: `Tied` or `Untied`.
+      masks: bool `[m, n]`.
+      values: `[m]`.
+
+    Returns:
+      The kernel, its weights alpha in units of the values, and the centre.
+    """
+    z, centre, spread = signs(masks), values.mean(), values.std()
+    y = (values - centre) / jnp.where(spread > 0, spread, 1)
+    kernel = train(form.init(z.shape[1]), z, y)[0].kernel()
+    return kernel, condition(kernel, z, y)[0] * spread, centre

@@ -16,6 +16,7 @@ from spexjax.spectrum import Spectrum
 from spexjax.typing import Key, Masks, Values
 
 _NUM_FOLDS = 5
+_LEAST = 0.01  # of the variance: what must be explained to be called learnable
 _SHARES = (0.75, 0.5)  # of the first of two proxies
 
 
@@ -59,7 +60,8 @@ def select(proxies: Mapping[str, Proxy]) -> Select:
     Every proxy predicts each mask without having seen it. Compared are the mean, each proxy, and each pair of them in
     shares of 1/4, 1/2 and 3/4; spectra and surrogates add. The first of those whose errors are within 0.1 % of the
     least is taken, so give the simplest proxy first. Where the best is not better than the mean of the values by more
-    than the standard error of that difference, nothing can be learned at this budget, and the fit is the constant.
+    than the standard error of that difference and 1 % of the variance, nothing can be learned at this budget, and the
+    fit is the constant.
 
     Args:
       proxies: by name; the names appear in the diagnostics, with the held-out R2 of each and the reason of the choice.
@@ -82,11 +84,10 @@ def _candidates(count: int) -> Float[np.ndarray, "c p"]:
     return np.array([*np.eye(count), *mixed])
 
 
-def _better(
-    predictions: Float[np.ndarray, " m"], baseline: Float[np.ndarray, " m"], f: Float[np.ndarray, " m"]
-) -> bool:
+def _better(predictions, baseline, f) -> bool:
+    """Whether the error is less than the baseline's, by more than its standard error and 1 % of the variance."""
     gain = (baseline - f) ** 2 - (predictions - f) ** 2
-    return bool(gain.mean() > gain.std() / np.sqrt(len(f)))
+    return bool(gain.mean() > gain.std() / np.sqrt(len(f)) + _LEAST * f.var())
 
 
 def _reason(used: dict[str, float], scores: dict[str, float]) -> str:
@@ -102,15 +103,17 @@ def _constant(value: float, n: int) -> Fit:
 
 
 def _mixture(shares: Float[np.ndarray, " p"], fits: list[Fit]) -> Fit:
-    """The sum of shares of fits. At most one of them may be more than a spectrum."""
+    """The sum of shares of fits to the same masks."""
     used = [(float(share), fit) for share, fit in zip(shares, fits, strict=True) if share]
     if len(used) == 1:
         return used[0][1]
     first, *rest = [fit.spectrum.scale(share) for share, fit in used]
     spectrum, surrogate = first.merge(*rest), None
-    smooth = [(share, fit.surrogate) for share, fit in used if fit.surrogate is not None]
+    smooth = [fit.surrogate.scale(share) for share, fit in used if fit.surrogate is not None]
     if smooth:
-        ((share, surrogate),) = smooth
         sparse = [fit.spectrum.scale(share) for share, fit in used if fit.surrogate is None]
-        surrogate = surrogate.scale(share, *sparse)
+        surrogate, *others = smooth
+        processes = sum((s.processes for s in smooth), ())
+        together = surrogate.rest.merge(*(s.rest for s in others), *sparse)
+        surrogate = dataclasses.replace(surrogate, processes=processes, rest=together)
     return Fit(spectrum.truncate(len(spectrum)), jnp.zeros(0), {}, surrogate)

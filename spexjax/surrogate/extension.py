@@ -12,7 +12,7 @@ from jaxtyping import Float, Int
 from spexjax.surrogate.kernel import ProductKernel
 from spexjax.typing import Array
 
-_LEAST = 1e-10  # stands for 0 where a mean is divided by
+_LEAST = 1e-6  # stands for 0 where a mean is divided by
 
 
 def derivatives(
@@ -38,7 +38,7 @@ def derivatives(
     """
     decay = jnp.exp(-kernel.rates)
     linear = -2 * (alpha @ z) * kernel.linear  # the derivative of sum_i v_i z_i (sum_j alpha_j z_ji) at {i}
-    kept, s = (1 - z) / 2, sets.shape[1]
+    kept, n, s = (1 - z) / 2, z.shape[1], sets.shape[1]
 
     def at_one(t: Float[Array, ""]) -> Float[Array, " k"]:
         total = linear[sets[:, 0]] if s == 1 else jnp.zeros(len(sets), z.dtype)
@@ -49,7 +49,7 @@ def derivatives(
             ratio = jnp.where(z < 0, (1 - e) / if_kept, (e - 1) / if_removed)  # [m, n]
             if s == 1:
                 total += (beta @ ratio)[sets[:, 0]]
-            elif s == 2:
+            elif s == 2 and 16 * len(sets) > n * n:  # most pairs: all of them in one product
                 total += ((beta[:, None] * ratio).T @ ratio)[sets[:, 0], sets[:, 1]]
             else:
                 total += _products(ratio.T, sets, beta)

@@ -10,7 +10,7 @@ from jaxtyping import Float
 
 from spexjax.surrogate.inverse import spd_inverse
 from spexjax.surrogate.kernel import ProductKernel, gram
-from spexjax.typing import Array
+from spexjax.typing import Array, Masks
 
 _RESIDUAL = 1e-4  # of |y|: what single precision may leave of the system before double precision takes over
 
@@ -47,15 +47,20 @@ def robust_condition(kernel: ProductKernel, z: Float[Array, "m n"], y: Float[Arr
     alpha, inverse, residual = _checked_condition(kernel, z, y)
     if residual <= _RESIDUAL * np.linalg.norm(y):
         return Posterior(alpha, inverse, "float32")
-    host = jax.tree.map(lambda leaf: np.asarray(leaf, np.float64), kernel)
-    z = np.asarray(z, np.float64)
-    system = (z * host.linear) @ z.T + host.noise * np.eye(len(y))
-    for scale, rate in zip(host.scales, host.rates, strict=True):
+    inverse = host_inverse(kernel, np.asarray(z) < 0)
+    return Posterior(inverse @ np.asarray(y, np.float64), inverse, "float64")
+
+
+def host_inverse(kernel: ProductKernel, masks: Masks) -> Float[np.ndarray, "m m"]:
+    """`(K + noise I)^-1` in double precision, on the host."""
+    kernel = jax.tree.map(lambda leaf: np.asarray(leaf, np.float64), kernel)
+    z = 1 - 2 * np.asarray(masks, np.float64)
+    system = (z * kernel.linear) @ z.T + kernel.noise * np.eye(len(z))
+    for scale, rate in zip(kernel.scales, kernel.rates, strict=True):
         system += scale * np.exp(((z * rate) @ z.T - rate.sum()) / 2)
     factor, _ = scipy.linalg.lapack.dpotrf(system, lower=True)
     inverse, _ = scipy.linalg.lapack.dpotri(factor, lower=True)  # the lower triangle
-    inverse += np.tril(inverse, -1).T
-    return Posterior(inverse @ np.asarray(y, np.float64), inverse, "float64")
+    return np.tril(inverse) + np.tril(inverse, -1).T
 
 
 @jax.jit

@@ -13,7 +13,7 @@ from spexjax.spectrum import Spectrum, characters, unique_rows
 from spexjax.surrogate.extension import covariances, derivatives, variances
 from spexjax.surrogate.fourier import coefficients, prior_variances, strongest_supports
 from spexjax.surrogate.kernel import ProductKernel, gram, signs
-from spexjax.surrogate.posterior import robust_condition
+from spexjax.surrogate.posterior import host_inverse
 from spexjax.typing import Array, Leaf, Masks, Values
 
 _ROWS = 1024  # new masks that are looked at in one step
@@ -97,9 +97,8 @@ class Surrogate:
         support = jnp.asarray(support)
 
         def cross(kernel):
-            prior = prior_variances(kernel, support)
-            white = kernel.noise * 0.5**self.rest.num_features
-            return prior[:, None] * characters(support, self.masks).T, prior + white
+            prior = prior_variances(kernel, support) + kernel.noise * 0.5**self.rest.num_features
+            return prior[:, None] * characters(support, self.masks).T, prior
 
         return self._error(_coefficients(self.processes, self.masks, support), cross)
 
@@ -122,7 +121,7 @@ class Surrogate:
         z, n = signs(self.masks), self.rest.num_features
         white = ProductKernel(jnp.ones(1), jnp.full((1, n), jnp.inf), jnp.zeros(n), jnp.zeros(()))
         smooth = [_index(p.kernels, z, p.alphas, sets, at, mu) for p in self.processes]
-        exact = mu @ derivatives(white, z, jnp.asarray(residuals, jnp.float32), sets, at)
+        exact = _index(jax.tree.map(lambda leaf: leaf[None], white), z, jnp.asarray(residuals)[None], sets, at, mu)[0]
         return np.asarray(self.shares @ jnp.concatenate(smooth) + exact)
 
     def index_errors(
@@ -132,11 +131,11 @@ class Surrogate:
         at, mu = (jnp.asarray(a, jnp.float32) for a in (at, mu))
         z, n = signs(self.masks), self.rest.num_features
         white = ProductKernel(jnp.ones(1), jnp.full((1, n), jnp.inf), jnp.zeros(n), jnp.zeros(()))
-        known = covariances(white, z, sets, at, mu)
-        unseen = jnp.maximum(variances(white, sets, at, mu) - (known**2).sum(1), 0)
+        known, total = _covariances(white, z, sets, at, mu), _variances(white, sets, at, mu)
 
         def cross(kernel):
-            return covariances(kernel, z, sets, at, mu), variances(kernel, sets, at, mu) + kernel.noise * unseen
+            prior = _variances(kernel, sets, at, mu) + kernel.noise * total
+            return _covariances(kernel, z, sets, at, mu) + kernel.noise * known, prior
 
         means = jnp.concatenate([_index(p.kernels, z, p.alphas, sets, at, mu) for p in self.processes])
         return self._error(means, cross)
@@ -146,9 +145,8 @@ class Surrogate:
 
         `cross` gives, for a kernel, the covariances with the values at `masks`, and the prior variances.
         """
-        z, nothing = signs(self.masks), np.zeros(len(self.masks))
         within = [
-            _posterior_variances(robust_condition(p.first, z, nothing).inverse, *cross(p.first)) * p.shares.sum()
+            _posterior_variances(host_inverse(p.first, self.masks), *cross(p.first)) * p.shares.sum()
             for p in self.processes
         ]
         shares = self.shares / self.shares.sum()
@@ -156,12 +154,10 @@ class Surrogate:
         return jnp.sqrt(self.unit * sum(within) / self.shares.sum() + self.shares.sum() ** 2 * among)
 
 
-def _posterior_variances(inverse: Float[Array, "m m"], cross: Float[Array, "k m"], prior: Float[Array, "*k"]):
-    """`prior - diag(cross (K + noise I)^-1 cross')`, in the precision of the inverse."""
-    library = np if inverse.dtype == np.float64 else jnp
-    cross = library.asarray(cross, inverse.dtype)
-    with jax.default_matmul_precision("highest"):
-        return jnp.maximum(prior - ((cross @ inverse) * cross).sum(1), 0)
+def _posterior_variances(inverse: Float[np.ndarray, "m m"], cross: Float[Array, "k m"], prior: Float[Array, "*k"]):
+    """`prior - diag(cross (K + noise I)^-1 cross')`, in double precision: a difference of almost equal numbers."""
+    cross = np.asarray(cross, np.float64)
+    return jnp.asarray(np.maximum(np.asarray(prior) - ((cross @ inverse) * cross).sum(1), 0), jnp.float32)
 
 
 @jax.jit
@@ -181,6 +177,9 @@ def _coefficients(processes: tuple[Process, ...], masks: Masks, support: Int[Arr
             for p in processes
         ]
     )
+
+
+_covariances, _variances = jax.jit(covariances), jax.jit(variances)
 
 
 @jax.jit

@@ -6,19 +6,13 @@ import pytest
 
 from spexjax.designs import size_probabilities, sized, uniform_size
 
-SHAPES = [(1, 1), (2, 1), (3, 2), (7, 3), (8, 3), (100, 5), (60, 12), (61, 21)]
+SHAPES = [(1, 1), (2, 1), (3, 2), (7, 3), (8, 3), (100, 5), (60, 12), (40, 40)]
 
 
 @pytest.fixture(scope="module")
-def large():
-    """Ten designs of 200 masks of 40 features."""
-    return [np.asarray(sized(jax.random.key(seed), 200, 40)) for seed in range(10)]
-
-
-@pytest.fixture(scope="module")
-def odd():
-    """The odd rows of sixty designs, few enough masks that their being distinct hardly matters."""
-    return np.concatenate([np.asarray(sized(jax.random.key(seed), 40, 40))[3::2] for seed in range(60)])
+def designs():
+    """Sixty designs, of few enough masks that their being distinct hardly matters."""
+    return np.array([np.asarray(sized(jax.random.key(seed), 40, 40)) for seed in range(60)])
 
 
 @pytest.mark.parametrize(("m", "n"), SHAPES)
@@ -34,15 +28,16 @@ def test_distinct_and_both_ends_first(m, n):
         assert empty[0] == 1 or empty[0] % 2 == 0  # among the uniform masks, where these are so few
 
 
-def test_even_rows_are_a_uniform_design(large):
-    even = np.concatenate([masks[2::2] for masks in large])
+def test_even_rows_are_a_uniform_design(designs):
+    even = designs[:, 2::2].reshape(-1, 40)
     assert np.abs(even.mean(0) - 0.5).max() < 4 * 0.5 / np.sqrt(len(even))
     sizes = even.sum(1)
     assert abs(sizes.mean() - 20) < 4 * np.sqrt(10 / len(even))
     assert sizes.var() == pytest.approx(10, rel=0.2)
 
 
-def test_odd_rows_have_the_sizes_of_the_shapley_kernel(odd):
+def test_odd_rows_have_the_sizes_of_the_shapley_kernel(designs):
+    odd = designs[:, 3::2].reshape(-1, 40)
     counts = np.bincount(odd.sum(1), minlength=41)
     expected = size_probabilities(40) * len(odd)
     assert counts[0] == counts[40] == 0
@@ -60,20 +55,21 @@ def test_small_games_run_out_of_sizes(n):
 
 
 def test_the_first_draws_of_few_features_follow_the_kernel():
-    first = [np.asarray(sized(jax.random.key(seed), 6, 10))[3].sum() for seed in range(200)]
-    expected = 200 * size_probabilities(10)
+    first = [np.asarray(sized(jax.random.key(seed), 6, 10))[3].sum() for seed in range(60)]
+    expected = 60 * size_probabilities(10)
     counts = np.bincount(first, minlength=11)
     assert (np.abs(counts - expected) <= 5 * np.sqrt(expected)).all()
 
 
-def test_the_first_rows_are_a_smaller_design(large):
+@pytest.mark.parametrize("m", [8, 15, 20])
+def test_the_first_rows_are_a_smaller_design(designs, m):
     """They are one in the same sense, and so a later round adds masks to those of an earlier one."""
-    for m in (2, 20, 33, 64):
-        first = [masks[:m] for masks in large]
-        assert all(masks[0].all() and not masks[1].any() for masks in first)
-        even, odd = (np.concatenate([masks[start::2] for masks in first]) for start in (2, 3))
-        assert len(even) == 0 or abs(even.mean() - 0.5) < 4 * 0.5 / np.sqrt(even.size)
-        assert m == 2 or odd.sum(1).std() > 2 * even.sum(1).std()
+    first = designs[:, :m]
+    assert first[:, 0].all()
+    assert not first[:, 1].any()
+    even, odd = first[:, 2::2].sum(-1), first[:, 3::2].sum(-1)
+    assert abs(even.mean() - 20) < 4 * np.sqrt(10 / even.size)
+    assert odd.std() > 2 * even.std()
 
 
 @pytest.mark.parametrize("n", [1, 2, 3, 10])

@@ -1,6 +1,5 @@
 """The measures on [0, 1] against the weight table, which has every index's formula."""
 
-import numpy as np
 import pytest
 
 from spexjax.indices import INDICES, measure

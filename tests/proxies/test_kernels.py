@@ -58,7 +58,9 @@ def test_the_account(fits):
     for _, fit in fits:
         said = fit.diagnostics
         assert said["folds"] == 3
-        assert said["members"] == sum(len(p.alphas) for p in fit.surrogate.processes) == 8
+        assert sum(said["shares"].values()) == 1
+        assert len(fit.surrogate.processes) == sum(share > 0 for share in said["shares"].values())
+        np.testing.assert_allclose(np.sum(fit.surrogate.shares), 1, rtol=1e-6)
         assert said["precision"] in ("float32", "float64")
         assert said["terms"] == len(fit.spectrum) - 1 <= said["candidates"]
         assert fit.surrogate.masks.shape == (M, N)

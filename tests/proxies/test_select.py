@@ -93,7 +93,7 @@ def test_held_out_predictions_are_not_chosen_by_what_they_predict():
 def test_noise_is_not_learnable():
     """At most by the chance that one standard error leaves."""
     constant = 0
-    for seed in range(8):
+    for seed in range(6):
         masks, values = uniform(128, 14, seed), np.random.default_rng(seed + 20).normal(size=128)
         fit = select(BOTH)(masks, values, jax.random.key(seed))
         assert r2(values, fit.held_out) < 0.1
@@ -103,18 +103,17 @@ def test_noise_is_not_learnable():
             assert fit.spectrum.to_dict() == {(): pytest.approx(values.mean(), rel=1e-5)}
             assert fit.surrogate is None
             assert r2(values, fit.held_out) <= 0
-    assert constant >= 4
+    assert constant >= 3
 
 
-@pytest.mark.xfail(reason="the mean without a fold differs so little from the mean without one mask that chance decides")
 def test_the_mean_is_no_better_than_the_mean():
     """A proxy that learns nothing predicts each fold by the mean of the others."""
-    fold = np.arange(60) % 5
+    fold = np.arange(240) % 5
     for seed in range(20):
-        values = np.random.default_rng(seed).normal(size=60)
+        values = np.random.default_rng(seed).normal(size=240)
         held_out = np.array([values[fold != k].mean() for k in range(5)])[fold]
-        proxy = select({"nothing": stub(held_out, {(): values.mean()}, 6)})
-        assert proxy(uniform(60, 6), values, jax.random.key(0)).diagnostics["chosen"] == {"constant": 1.0}, seed
+        proxy = select({"nothing": stub(held_out, {(): values.mean()}, 8)})
+        assert proxy(uniform(240, 8), values, jax.random.key(0)).diagnostics["chosen"] == {"constant": 1.0}, seed
 
 
 def test_a_linear_game_is_left_to_lasso_or_done_as_well():

@@ -2,7 +2,6 @@
 
 from itertools import combinations
 
-import jax.numpy as jnp
 import numpy as np
 import pytest
 from common import all_masks, covariance, random_kernel
@@ -43,31 +42,25 @@ def test_truncated_fits_without_a_mask(predictions, i):
     np.testing.assert_allclose(predictions[:, i], np.cumsum(coefficients * characters[:, i]), atol=1e-4)
 
 
-def test_some_masks_only(predictions):
-    kernel, posterior = fitted(0)
-    tests = np.array([3, 11])
-    found = truncated_predictions(kernel, posterior.alpha, posterior.inverse, MASKS, SUPPORT, tests)
-    np.testing.assert_allclose(found, predictions[:, tests], atol=1e-5)
-
-
 def test_errors_are_those_of_the_mean(predictions):
-    fits = [fitted(0), fitted(1)]
+    fits = [(*fitted(0), 0.25), (*fitted(1), 0.75)]
     other = truncated_predictions(fits[1][0], fits[1][1].alpha, fits[1][1].inverse, MASKS, SUPPORT, np.arange(M))
     sizes, errors = held_out_errors(fits, MASKS, Y, SUPPORT)
     assert sizes.tolist() == list(range(1, 257))
-    expected = (((np.asarray(predictions) + other) / 2 - Y) ** 2).mean(1)
+    expected = ((0.25 * np.asarray(predictions) + 0.75 * np.asarray(other) - Y) ** 2).mean(1)
     np.testing.assert_allclose(errors, expected, rtol=1e-4)
     few, errors_of_few = held_out_errors(fits, MASKS, Y, SUPPORT[:10])
     assert few.tolist() == list(range(1, 11))
     np.testing.assert_allclose(errors_of_few, expected[:10], rtol=1e-4)
 
 
-def test_beyond_256_terms_only_some_numbers_are_tried():
-    masks, kernel = np.pad(MASKS, ((0, 0), (0, 1))), random_kernel(9)
-    every = [s for order in range(10) for s in combinations(range(9), order)]
-    support = np.array([[*s, *[9] * (9 - len(s))] for s in every], np.int32)
-    posterior = robust_condition(kernel, signs(masks), Y)
-    sizes, errors = held_out_errors([(kernel, posterior)], masks, Y, support)
-    assert sizes.tolist() == [*range(1, 257), 512]
-    assert errors[-1] == pytest.approx(((leave_one_out(Y, posterior) - Y) ** 2).mean(), rel=1e-4)
-    assert held_out_errors([(kernel, posterior)], masks, Y, support[:300])[0].tolist() == list(range(1, 257))
+@pytest.mark.parametrize(("candidates", "beyond"), [(1, []), (256, []), (300, []), (512, [512]), (800, [512, 768])])
+def test_beyond_256_terms_only_some_numbers_are_tried(monkeypatch, candidates, beyond):
+    def stub(kernel, alpha, inverse, masks, support, tests):
+        assert support.shape[0] % 256 == 0
+        return np.zeros((255 + support.shape[0] // 256, len(tests)))
+
+    monkeypatch.setattr("spexjax.proxies.truncation.truncated_predictions", stub)
+    sizes, errors = held_out_errors([(*fitted(0), 1.0)], MASKS, Y, np.resize(SUPPORT, (candidates, N)))
+    assert sizes.tolist() == [*range(1, min(candidates, 256) + 1), *beyond]
+    assert errors.shape == sizes.shape

@@ -17,7 +17,9 @@ combine, components, gram = map(jax.jit, (combine, components, gram))
 
 def test_gram_equals_its_formula():
     flat, steep = jnp.zeros((2, 5)), jnp.full((2, 5), 200.0)
-    others = (dataclasses.replace(KERNEL, **change) for change in ({"linear": flat[0]}, {"rates": flat}, {"rates": steep}))
+    others = (
+        dataclasses.replace(KERNEL, **change) for change in ({"linear": flat[0]}, {"rates": flat}, {"rates": steep})
+    )
     for kernel in (KERNEL, random_kernel(5, seed=1), *others):
         expected = covariance(kernel, MASKS, MASKS)
         np.testing.assert_allclose(gram(kernel, Z, Z), expected, atol=1e-5)
