@@ -13,9 +13,9 @@ def sized(key: Key, num_masks: int, num_features: int) -> Masks:
     """Draws distinct masks: uniform ones at even rows, and at odd rows masks with P(|x| = k) ∝ 1 / (k (n - k)).
 
     Uniform masks keep about half of the features, but Shapley-type indices weigh the few small and large masks as
-    much as all others together. The odd rows are drawn by the Shapley kernel, among them first the empty mask; the
-    all-kept mask is row 0. The even rows are a uniform design of their own, on which faithfulness can be measured,
-    and the first rows of a design are a smaller design.
+    much as all others together. The odd rows are drawn by the Shapley kernel, the empty mask first unless it is among
+    the even ones; the all-kept mask is row 0. The even rows are a uniform design of their own, on which faithfulness
+    can be measured, and the first rows of a design are a smaller design, though not that of the same key.
 
     Source: the sizes are those of KernelSHAP (Lundberg and Lee 2017).
 
@@ -64,7 +64,8 @@ def _others(key: Key, count: int, taken: Bool[np.ndarray, "m n"]) -> Bool[np.nda
                 seen.add(packed)
                 found.append(row)
         key, draw = jax.random.split(key)
-        draws = _all_in_random_order(draw, n) if n <= ENUMERABLE else np.asarray(_draw(draw, count, n))
+        few = n <= ENUMERABLE and 1 << n <= 64 * count  # a good part of all masks: draws would often repeat
+        draws = _all_in_random_order(draw, n) if few else np.asarray(_draw(draw, count, n))
     return np.array(found, bool).reshape(count, n)
 
 

@@ -16,7 +16,6 @@ from spexjax.spectrum import Spectrum
 from spexjax.typing import Key, Masks, Values
 
 _NUM_FOLDS = 5
-_LEAST = 0.01  # of the variance: what must be explained to be called learnable
 _SHARES = (0.75, 0.5)  # of the first of two proxies
 
 
@@ -42,7 +41,7 @@ class Select:
         shares = _candidates(len(held_out))
         chosen = leave_fold_selection(shares @ held_out, f, fold)
         best, predictions = shares[chosen.best], chosen.held_out
-        if not _better(shares[chosen.best] @ held_out, held_out[0], f):
+        if not _better(shares[chosen.best] @ held_out, f):
             best, predictions = shares[0], held_out[0]
 
         used = {name: float(share) for name, share in zip(["constant", *names], best, strict=True) if share}
@@ -60,8 +59,7 @@ def select(proxies: Mapping[str, Proxy]) -> Select:
     Every proxy predicts each mask without having seen it. Compared are the mean, each proxy, and each pair of them in
     shares of 1/4, 1/2 and 3/4; spectra and surrogates add. The first of those whose errors are within 0.1 % of the
     least is taken, so give the simplest proxy first. Where the best is not better than the mean of the values by more
-    than the standard error of that difference and 1 % of the variance, nothing can be learned at this budget, and the
-    fit is the constant.
+    than the standard error of that difference, nothing can be learned at this budget, and the fit is the constant.
 
     Args:
       proxies: by name; the names appear in the diagnostics, with the held-out R2 of each and the reason of the choice.
@@ -84,10 +82,10 @@ def _candidates(count: int) -> Float[np.ndarray, "c p"]:
     return np.array([*np.eye(count), *mixed])
 
 
-def _better(predictions, baseline, f) -> bool:
-    """Whether the error is less than the baseline's, by more than its standard error and 1 % of the variance."""
-    gain = (baseline - f) ** 2 - (predictions - f) ** 2
-    return bool(gain.mean() > gain.std() / np.sqrt(len(f)) + _LEAST * f.var())
+def _better(predictions, f) -> bool:
+    """Whether the error is less than the variance, by more than the standard error of the difference."""
+    gain = (f - f.mean()) ** 2 - (predictions - f) ** 2
+    return bool(gain.mean() > gain.std() / np.sqrt(len(f)))
 
 
 def _reason(used: dict[str, float], scores: dict[str, float]) -> str:

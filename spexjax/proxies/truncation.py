@@ -10,6 +10,7 @@ from spexjax.surrogate import Posterior, ProductKernel, prior_variances
 from spexjax.typing import Array, Masks
 
 _BLOCK = 256  # up to this many terms every number is tried, beyond only its multiples
+_MAX_TERMS = 8192
 _MAX_TESTS = 512
 
 
@@ -59,11 +60,12 @@ def held_out_errors(
     support: Int[np.ndarray, "k d"],
 ) -> tuple[Int[np.ndarray, " q"], Float[np.ndarray, " q"]]:
     """Numbers of terms, and the mean squared leave-one-out error of the kernels' weighted mean with so many."""
+    support = support[:_MAX_TERMS]
     n, tests = masks.shape[1], np.arange(min(len(y), _MAX_TESTS))
     sizes = np.concatenate([np.arange(1, _BLOCK + 1), np.arange(2 * _BLOCK, len(support) + 1, _BLOCK)])
     sizes = sizes[sizes <= len(support)]
-    support = support[: max(_BLOCK, sizes[-1])]
-    support = np.pad(support, ((0, -len(support) % _BLOCK), (0, 0)), constant_values=n)
+    rows = max(_BLOCK, 1 << (len(support) - 1).bit_length())  # a power of two: few shapes, few compilations
+    support = np.pad(support, ((0, rows - len(support)), (0, 0)), constant_values=n)
     predictions = [
         share
         * truncated_predictions(

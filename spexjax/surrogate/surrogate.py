@@ -11,12 +11,13 @@ from jaxtyping import Float, Int
 
 from spexjax.spectrum import Spectrum, characters, unique_rows
 from spexjax.surrogate.extension import covariances, derivatives, variances
-from spexjax.surrogate.fourier import coefficients, prior_variances, strongest_supports
+from spexjax.surrogate.fourier import MAX_ORDER, coefficients, prior_variances, strongest_supports
 from spexjax.surrogate.kernel import ProductKernel, gram, signs
 from spexjax.surrogate.posterior import host_inverse
 from spexjax.typing import Array, Leaf, Masks, Values
 
 _ROWS = 1024  # new masks that are looked at in one step
+_TERMS = 4096  # terms that are computed in one step
 
 
 @jax.tree_util.register_dataclass
@@ -62,10 +63,14 @@ class Surrogate:
         return Surrogate(self.masks, processes, self.rest.scale(factor).merge(*others), self.unit)
 
     def __call__(self, masks: Masks) -> Values:
-        """The value at each mask, `Float[l]`, in memory that does not grow with their number."""
-        z = signs(self.masks)
+        """The value at each mask, `Float[l]`, in memory that does not grow with their number.
+
+        Raises:
+          ValueError: if the masks have another number of features.
+        """
+        sparse, z = np.asarray(self.rest(masks)), signs(self.masks)
         means = _in_blocks(lambda new: _predictions(self.processes, z, new), masks)
-        return np.asarray(self.rest(masks)) + np.asarray(self.shares) @ means
+        return sparse + np.asarray(self.shares) @ means
 
     def standard_error(self, masks: Masks) -> Values:
         """The standard error of the value at each mask, as if it had not been evaluated."""
@@ -80,8 +85,11 @@ class Surrogate:
 
     def spectrum(self, support: Int[Array, "k d"]) -> Spectrum:
         """The exact coefficients on the given distinct supports, and all of `rest`, strongest first."""
-        means = _coefficients(self.processes, self.masks, support)
-        found = Spectrum(jnp.asarray(support), self.shares @ means, self.rest.num_features)
+        n, k = self.rest.num_features, len(support)
+        missing = max(0, min(MAX_ORDER, n) - support.shape[1])
+        padded = np.pad(support, ((0, -k % _TERMS), (0, missing)), constant_values=n)  # few shapes, few compilations
+        means = _coefficients(self.processes, self.masks, padded)[:, :k]
+        found = Spectrum(jnp.asarray(padded[:k]), self.shares @ means, n)
         return self.rest.merge(found).truncate(len(support) + len(self.rest))
 
     def strongest_supports(self, max_terms: int) -> Int[np.ndarray, "k d"]:
@@ -138,7 +146,8 @@ class Surrogate:
             return _covariances(kernel, z, sets, at, mu) + kernel.noise * known, prior
 
         means = jnp.concatenate([_index(p.kernels, z, p.alphas, sets, at, mu) for p in self.processes])
-        return self._error(means, cross)
+        corrected = means - _predictions(self.processes, z, z) @ known.T  # as `index`: true values where evaluated
+        return self._error(corrected, cross)
 
     def _error(self, means: Float[Array, "e k"], cross: Callable) -> Float[Array, " k"]:
         """Of a mixture of posteriors: the mean variance of the first members, plus the variance among all means.
