@@ -71,7 +71,7 @@ class Kernels:
         support = surrogate.strongest_supports(self.max_candidates)
         empty = np.full((1, support.shape[1]), n, support.dtype)
         everything = surrogate.spectrum(np.concatenate([empty, support]))
-        fits = [(jax.tree.map(lambda leaf: leaf[0], f.kernels), f.posterior, share) for f, share in used]
+        fits = [(p.first, form.posterior, share) for p, (form, share) in zip(surrogate.processes, used, strict=True)]
         sizes, errors = held_out_errors(fits, surrogate.masks, y, np.asarray(everything.support))
         best, variance = errors.min(), np.var(y)
         terms = int(sizes[np.argmax(errors <= best + _ENOUGH * variance)])

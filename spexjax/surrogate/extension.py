@@ -43,7 +43,7 @@ def derivatives(
     def at_one(t: Float[Array, ""]) -> Float[Array, " k"]:
         total = linear[sets[:, 0]] if s == 1 else jnp.zeros(len(sets), z.dtype)
         for scale, e in zip(kernel.scales, decay, strict=True):
-            _, if_kept, if_removed = _means(e, t[None])
+            if_kept, if_removed = _means(e, t[None])
             logs = kept @ jnp.log(if_kept / if_removed)[0] + jnp.log(if_removed).sum()
             beta = scale * alpha * jnp.exp(logs)
             ratio = jnp.where(z < 0, (1 - e) / if_kept, (e - 1) / if_removed)  # [m, n]
@@ -73,7 +73,8 @@ def covariances(
 ) -> Float[Array, "k m"]:
     """`Cov(I(S), f(x_j))` under the prior, for the index `I(S) = sum_q mu_q D_S(t_q)`; see `derivatives`."""
     at = jnp.asarray(at, z.dtype)
-    parts = [(scale, *_means(jnp.exp(-rate), at)) for scale, rate in zip(kernel.scales, kernel.rates, strict=True)]
+    decay = jnp.exp(-kernel.rates)
+    parts = [(scale, e, *_means(e, at)) for scale, e in zip(kernel.scales, decay, strict=True)]
     with jax.default_matmul_precision("highest"):
         empty = [(1 - z) / 2 @ jnp.log(kept / removed).T + jnp.log(removed).sum(1) for _, _, kept, removed in parts]
 
@@ -118,7 +119,7 @@ def _product_variances(
     return jax.lax.map(of_one, sets)
 
 
-def _means(e: Float[Array, " n"], at: Float[Array, " q"]) -> tuple[Float[Array, "..."], ...]:
-    """e, and the mean factor of a feature kept with probability t: with a mask that keeps it, and one that does not."""
+def _means(e: Float[Array, " n"], at: Float[Array, " q"]) -> tuple[Float[Array, "q n"], Float[Array, "q n"]]:
+    """The mean factor of a feature kept with probability t: with a mask that keeps it, and one that does not."""
     t = at[:, None]
-    return e, jnp.maximum(t + (1 - t) * e, _LEAST), jnp.maximum((1 - t) + t * e, _LEAST)
+    return jnp.maximum(t + (1 - t) * e, _LEAST), jnp.maximum((1 - t) + t * e, _LEAST)

@@ -58,7 +58,9 @@ def host_inverse(kernel: ProductKernel, masks: Masks) -> Float[np.ndarray, "m m"
     system = (z * kernel.linear) @ z.T + kernel.noise * np.eye(len(z))
     for scale, rate in zip(kernel.scales, kernel.rates, strict=True):
         system += scale * np.exp(((z * rate) @ z.T - rate.sum()) / 2)
-    factor, _ = scipy.linalg.lapack.dpotrf(system, lower=True)
+    factor, failed = scipy.linalg.lapack.dpotrf(system, lower=True)
+    if failed:
+        raise ValueError("The kernel matrix is singular even in double precision; give the kernel some noise.")
     inverse, _ = scipy.linalg.lapack.dpotri(factor, lower=True)  # the lower triangle
     return np.tril(inverse) + np.tril(inverse, -1).T
 

@@ -2,7 +2,6 @@
 
 import dataclasses
 from collections.abc import Callable
-from functools import partial
 
 import jax
 import jax.numpy as jnp
@@ -74,14 +73,15 @@ class Surrogate:
 
     def standard_error(self, masks: Masks) -> Values:
         """The standard error of the value at each mask, as if it had not been evaluated."""
-        z = signs(self.masks)
+        z, inverses = signs(self.masks), self._inverses()
 
-        def cross(kernel, new):
-            return gram(kernel, new, z), kernel.variance + kernel.noise
+        def of_block(new):
+            def cross(kernel):
+                return gram(kernel, new, z), kernel.variance + kernel.noise
 
-        return _in_blocks(
-            lambda new: self._error(_predictions(self.processes, z, new), partial(cross, new=new))[None], masks
-        )[0]
+            return self._error(_predictions(self.processes, z, new), cross, inverses)[None]
+
+        return _in_blocks(of_block, masks)[0]
 
     def spectrum(self, support: Int[Array, "k d"]) -> Spectrum:
         """The exact coefficients on the given distinct supports, and all of `rest`, strongest first."""
@@ -108,7 +108,7 @@ class Surrogate:
             prior = prior_variances(kernel, support) + kernel.noise * 0.5**self.rest.num_features
             return prior[:, None] * characters(support, self.masks).T, prior
 
-        return self._error(_coefficients(self.processes, self.masks, support), cross)
+        return self._error(_coefficients(self.processes, self.masks, support), cross, self._inverses())
 
     def index(
         self, sets: Int[Array, "k s"], at: Float[Array, " q"], mu: Float[Array, " q"], residuals: Values
@@ -126,8 +126,7 @@ class Surrogate:
           residuals: value minus surrogate, at each of `masks`; zero to leave the index uncorrected.
         """
         at, mu = (jnp.asarray(a, jnp.float32) for a in (at, mu))
-        z, n = signs(self.masks), self.rest.num_features
-        white = ProductKernel(jnp.ones(1), jnp.full((1, n), jnp.inf), jnp.zeros(n), jnp.zeros(()))
+        z, white = signs(self.masks), _white(self.rest.num_features)
         smooth = [_index(p.kernels, z, p.alphas, sets, at, mu) for p in self.processes]
         exact = _index(jax.tree.map(lambda leaf: leaf[None], white), z, jnp.asarray(residuals)[None], sets, at, mu)[0]
         return np.asarray(self.shares @ jnp.concatenate(smooth) + exact)
@@ -137,8 +136,7 @@ class Surrogate:
     ) -> Float[Array, " k"]:
         """The standard error of `index`."""
         at, mu = (jnp.asarray(a, jnp.float32) for a in (at, mu))
-        z, n = signs(self.masks), self.rest.num_features
-        white = ProductKernel(jnp.ones(1), jnp.full((1, n), jnp.inf), jnp.zeros(n), jnp.zeros(()))
+        z, white = signs(self.masks), _white(self.rest.num_features)
         known, total = _covariances(white, z, sets, at, mu), _variances(white, sets, at, mu)
 
         def cross(kernel):
@@ -147,20 +145,29 @@ class Surrogate:
 
         means = jnp.concatenate([_index(p.kernels, z, p.alphas, sets, at, mu) for p in self.processes])
         corrected = means - _predictions(self.processes, z, z) @ known.T  # as `index`: true values where evaluated
-        return self._error(corrected, cross)
+        return self._error(corrected, cross, self._inverses())
 
-    def _error(self, means: Float[Array, "e k"], cross: Callable) -> Float[Array, " k"]:
+    def _inverses(self) -> list[Float[np.ndarray, "m m"]]:
+        """Of the first member of each process."""
+        return [host_inverse(p.first, self.masks) for p in self.processes]
+
+    def _error(self, means: Float[Array, "e k"], cross: Callable, inverses: list) -> Float[Array, " k"]:
         """Of a mixture of posteriors: the mean variance of the first members, plus the variance among all means.
 
         `cross` gives, for a kernel, the covariances with the values at `masks`, and the prior variances.
         """
         within = [
-            _posterior_variances(host_inverse(p.first, self.masks), *cross(p.first)) * p.shares.sum()
-            for p in self.processes
+            _posterior_variances(inverse, *cross(p.first)) * p.shares.sum()
+            for p, inverse in zip(self.processes, inverses, strict=True)
         ]
         shares = self.shares / self.shares.sum()
         among = shares @ (means - shares @ means) ** 2
         return jnp.sqrt(self.unit * sum(within) / self.shares.sum() + self.shares.sum() ** 2 * among)
+
+
+def _white(n: int) -> ProductKernel:
+    """The kernel of a function whose values are independent: 1 where two masks are equal, else 0."""
+    return ProductKernel(jnp.ones(1), jnp.full((1, n), jnp.inf), jnp.zeros(n), jnp.zeros(()))
 
 
 def _posterior_variances(inverse: Float[np.ndarray, "m m"], cross: Float[Array, "k m"], prior: Float[Array, "*k"]):
