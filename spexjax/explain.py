@@ -65,9 +65,9 @@ def explain(
       target_faithfulness: the held-out R2 to reach, below 1.
       max_budget: how many ablations may be spent to reach it.
       method: as in `fit`.
-      index: the interaction index that will be asked for. For a Shapley-type index (SV, SII, STII, FSII, k-SII) half
-        of the masks are drawn with the sizes it depends on (`designs.sized`), and faithfulness is measured on the
-        other half.
+      index: the interaction index that will be asked for. For a Shapley-type index (SV, SII, STII, FSII, k-SII) three
+        quarters of the masks are drawn with the sizes it depends on (`designs.sized`), and faithfulness is measured
+        on the others.
       progress: show a progress bar; None shows it only on a terminal.
 
     Raises:
@@ -90,7 +90,7 @@ def explain(
         values = np.concatenate([values, evaluation.values])
         start = time.perf_counter()
         name, proxy = _resolve(method, len(values), n)
-        held_out = np.arange(0, len(values), 2) if design == "sized" and proxy is not None else None
+        held_out = designs.uniform_rows(len(values)) if design == "sized" and proxy is not None else None
         explanation = _fit(masks[:size], values, name, proxy, fit_key, tuple(ablation.feature_names), held_out)
         seconds["prepare"] += evaluation.plan_seconds
         seconds["compile"] += evaluation.compile_seconds

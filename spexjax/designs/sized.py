@@ -1,23 +1,26 @@
-"""Masks for Shapley-type indices: half uniform, half of the sizes that Shapley weights live on."""
+"""Masks for Shapley-type indices: a quarter uniform, the others of the sizes that Shapley weights live on."""
 
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Bool, Float
+from jaxtyping import Bool, Float, Int
 
 from spexjax.designs.uniform import ENUMERABLE, uniform, uniform_size
 from spexjax.typing import Array, Key, Masks
 
+_EVERY = 4  # of the rows, one is uniform
+
 
 def sized(key: Key, num_masks: int, num_features: int) -> Masks:
-    """Draws distinct masks: uniform ones at even rows, and at odd rows masks with P(|x| = k) ∝ 1 / (k (n - k)).
+    """Draws distinct masks: every fourth uniform, the others with P(|x| = k) ∝ 1 / (k (n - k)) and in pairs.
 
     Uniform masks keep about half of the features, but Shapley-type indices weigh the few small and large masks as
-    much as all others together. The odd rows are drawn by the Shapley kernel, the empty mask first unless it is among
-    the even ones; the all-kept mask is row 0. The even rows are a uniform design of their own, on which faithfulness
-    can be measured, and the first rows of a design are a smaller design, though not that of the same key.
+    much as all others together. The Shapley kernel draws these; each is drawn with its complement, which tells odd
+    from even orders, the empty mask first. Rows 0, 4, 8, ... (`uniform_rows`) are a uniform design of their own, the
+    all-kept mask first, on which faithfulness can be measured. The first rows of a design are a smaller design,
+    though not that of the same key.
 
-    Source: the sizes are those of KernelSHAP (Lundberg and Lee 2017).
+    Source: the sizes and pairs are those of KernelSHAP (Lundberg and Lee 2017; Covert and Lee, arXiv 2012.01536).
 
     Args:
       key: PRNG key, consumed.
@@ -37,11 +40,20 @@ def sized(key: Key, num_masks: int, num_features: int) -> Masks:
     uniform_key, size_key = jax.random.split(key)
     if num_features < m.bit_length():  # as many as there are
         return uniform(uniform_key, m, num_features)
-    even = np.asarray(uniform(uniform_key, -(-m // 2), num_features))
-    masks = np.empty((m, num_features), bool)
-    masks[0::2] = even
-    masks[1::2] = _others(size_key, m // 2, even)
+    masks, rows = np.empty((m, num_features), bool), uniform_rows(m)
+    masks[rows] = uniform(uniform_key, len(rows), num_features)
+    others = np.delete(np.arange(m), rows)
+    masks[others] = _others(size_key, len(others), masks[rows])
     return jnp.asarray(masks)
+
+
+def uniform_rows(num_masks: int) -> Int[np.ndarray, " u"]:
+    """The rows of `sized` that are uniform.
+
+    >>> uniform_rows(10).tolist()
+    [0, 4, 8]
+    """
+    return np.arange(0, num_masks, _EVERY)
 
 
 def size_probabilities(num_features: int) -> Float[np.ndarray, " _"]:
@@ -51,14 +63,14 @@ def size_probabilities(num_features: int) -> Float[np.ndarray, " _"]:
     return np.concatenate([[0.0], weights / max(weights.sum(), 1e-300), [0.0]])
 
 
-def _others(key: Key, count: int, taken: Bool[np.ndarray, "m n"]) -> Bool[np.ndarray, "c n"]:
-    """The empty mask and others by the Shapley kernel, all distinct and none of those taken."""
+def _others(key: Key, count: int, taken: Bool[np.ndarray, "u n"]) -> Bool[np.ndarray, "c n"]:
+    """The empty mask, then pairs of complements by the Shapley kernel; all distinct, and none of those taken."""
     n = taken.shape[1]
     seen = {row.tobytes() for row in np.packbits(taken, axis=1)}
     found: list[Bool[np.ndarray, " n"]] = []
     draws = np.zeros((1, n), bool)
     while len(found) < count:
-        for row in draws:
+        for row in np.stack([draws, ~draws], 1).reshape(-1, n):
             packed = np.packbits(row).tobytes()
             if packed not in seen and len(found) < count:
                 seen.add(packed)

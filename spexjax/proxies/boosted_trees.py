@@ -51,7 +51,7 @@ class BoostedTrees:
         x, f = np.asarray(masks, np.float32), np.asarray(values, np.float64)
         fold_key, seed_key = jax.random.split(key)
         num_folds = min(self.num_folds, len(f))
-        fold = folds(fold_key, len(f), num_folds)
+        fold = folds(fold_key, masks, num_folds)
         seed = int(jax.random.randint(seed_key, (), 0, 2**31 - 1))
         centre, spread = f.mean(), f.std() or 1.0
         y = (f - centre) / spread  # LightGBM has absolute thresholds; trees commute with an affine map of y

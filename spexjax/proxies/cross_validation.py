@@ -6,7 +6,8 @@ import jax
 import numpy as np
 from jaxtyping import Float, Int
 
-from spexjax.typing import Array, Key, Values
+from spexjax.spectrum import unique_rows
+from spexjax.typing import Array, Key, Masks, Values
 
 _TIE = 1e-3  # share of the least error, and
 _NOISE = 1e-6  # share of the variance, within which the simplest setting wins
@@ -20,15 +21,39 @@ class Selection(NamedTuple):
     held_out: Float[np.ndarray, " m"]
 
 
-def folds(key: Key, m: int, num_folds: int) -> Int[np.ndarray, " m"]:
-    """A random fold `0..num_folds-1` for each of m masks; sizes differ by at most one.
+def folds(key: Key, masks: Masks, num_folds: int) -> Int[np.ndarray, " m"]:
+    """A random fold `0..num_folds-1` for each of m masks.
+
+    A mask and its complement fall into one fold, for together they tell odd from even orders: a mask whose complement
+    was seen is predicted better than a new one. Sizes differ by at most one mask, or pair of masks. Where there are
+    fewer pairs than folds, pairs are not kept together.
 
     Raises:
       ValueError: unless `2 <= num_folds <= m`.
     """
+    m = len(masks)
     if not 2 <= num_folds <= m:
         raise ValueError(f"Cross-validation needs 2 <= folds <= masks; got {num_folds} folds and {m} masks.")
-    return np.asarray(jax.random.permutation(key, m)) % num_folds
+    first = np.minimum(np.arange(m), complements(masks))
+    order = np.asarray(jax.random.permutation(key, m))
+    leaders = order[first[order] == order]
+    if len(leaders) < num_folds:
+        first, leaders = np.arange(m), order
+    leaders = leaders[np.argsort(-np.bincount(first, minlength=m)[leaders], kind="stable")]  # pairs before others
+    fold = np.empty(m, np.int64)
+    fold[leaders] = np.arange(len(leaders)) % num_folds
+    return fold[first]
+
+
+def complements(masks: Masks) -> Int[np.ndarray, " m"]:
+    """The row of each mask's complement, or its own row where that is missing; masks are distinct."""
+    masks = np.asarray(masks, bool)
+    _, pair = unique_rows(np.packbits(masks ^ ~masks[:, :1], axis=1))
+    order, whole = np.argsort(pair, kind="stable"), np.flatnonzero(np.bincount(pair) == 2)
+    start = np.searchsorted(pair[order], whole)
+    rows = np.arange(len(masks))
+    rows[order[start]], rows[order[start + 1]] = order[start + 1], order[start]
+    return rows
 
 
 def leave_fold_selection(predictions: Float[Array, "c m"], values: Values, fold: Int[np.ndarray, " m"]) -> Selection:

@@ -8,7 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Float, Int
 
-from spexjax.proxies.cross_validation import folds, leave_fold_selection
+from spexjax.proxies.cross_validation import complements, folds, leave_fold_selection
 from spexjax.proxies.kernel_training import Parameters, Tied, Untied, train
 from spexjax.proxies.proxy import Fit
 from spexjax.proxies.truncation import held_out_errors
@@ -33,14 +33,14 @@ class Kernels:
         """Trains and conditions every member; see `kernels`."""
         f, masks = np.asarray(values, np.float64), np.asarray(masks)
         (m, n), (fold_key, subset_key) = masks.shape, jax.random.split(key)
-        fold = folds(fold_key, m, min(self.num_folds, m))
+        fold = folds(fold_key, masks, min(self.num_folds, m))
         centre, spread = f.mean(), f.std()
         constant = Spectrum(jnp.full((1, 1), n, jnp.int32), jnp.asarray([centre], jnp.float32), n)
         if spread <= 1e-6 * abs(centre):
             return Fit(constant, jnp.full(m, centre, jnp.float32), {"folds": int(fold.max()) + 1, "terms": 0})
         z, y = signs(masks), (f - centre) / spread
         subsets = self._subsets(np.asarray(jax.random.permutation(subset_key, m)), fold)
-        forms = [_fit(form, z, y, subsets, fold) for form in _FORMS]
+        forms = [_fit(form, z, y, subsets, fold, complements(masks)) for form in _FORMS]
 
         chosen = leave_fold_selection(_SHARES @ np.stack([form.left_out for form in forms]), y, fold)
         shares, held_out = _SHARES[chosen.best], chosen.held_out
@@ -99,10 +99,11 @@ class _Form(NamedTuple):
     posterior: Posterior
 
 
-def _fit(form: type, z, y, subsets, fold: Int[np.ndarray, " m"]) -> _Form:
+def _fit(form: type, z, y, subsets, fold: Int[np.ndarray, " m"], partner: Int[np.ndarray, " m"]) -> _Form:
     """Trains one kernel on each subset and conditions it on all masks.
 
-    The last subsets are those without each fold: their members predict its masks, each from all other masks.
+    The last subsets are those without each fold: their members predict its masks, each from all masks but
+    itself and its `partner`, the complement.
     """
     kernels, alphas, left_out, first = [], [], np.empty(len(y)), None
     target = jnp.asarray(y, jnp.float32)
@@ -110,7 +111,7 @@ def _fit(form: type, z, y, subsets, fold: Int[np.ndarray, " m"]) -> _Form:
         kernel = _trained(form.init(z.shape[1]), z[rows], target[rows])
         posterior = robust_condition(kernel, z, y)
         first = first or posterior
-        left_out[fold == k] = leave_one_out(y, posterior)[fold == k]
+        left_out[fold == k] = leave_one_out(y, posterior, partner)[fold == k]
         kernels.append(kernel)
         alphas.append(np.asarray(posterior.alpha, np.float32))
     return _Form(jax.tree.map(lambda *leaves: jnp.stack(leaves), *kernels), jnp.stack(alphas), left_out, first)
@@ -129,8 +130,8 @@ def kernels() -> Kernels:
        a linear one, and three that do not. Each is trained on all masks and without each of 3 folds.
     2. Every member is conditioned on all masks; their mean is the surrogate, with the shares of the two forms chosen
        by held-out error.
-    3. Each mask is predicted from all others by the members whose training did not see it, which makes the held-out
-       error honest at no extra fit.
+    3. Each mask is predicted from all others, its complement left out as well, by the members whose training did not
+       see it, which makes the held-out error honest at no extra fit.
     4. The exact Fourier coefficients of the surrogate are read off where the prior allows large ones, and the
        strongest are kept: as many as cost less than 0.2 % of the variance in leave-one-out error. They are not
        refitted, which would undo the shrinkage.

@@ -27,7 +27,7 @@ class Lasso:
         """Fits the path of penalties without each fold and to all masks; see `lasso`."""
         f, n = np.asarray(values, np.float64), masks.shape[1]
         num_folds = min(self.num_folds, len(f))
-        fold = folds(key, len(f), num_folds)
+        fold = folds(key, masks, num_folds)
         centre, spread = f.mean(), f.std() or 1.0
         signs = 1 - 2 * jnp.asarray(masks, jnp.float32)
         y = jnp.asarray((f - centre) / spread, jnp.float32)

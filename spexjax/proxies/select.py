@@ -35,7 +35,7 @@ class Select:
         """Fits every proxy, and keeps the best or a mixture; see `select`."""
         names, f = list(self.proxies), np.asarray(values, np.float64)
         fold_key, *keys = jax.random.split(key, len(names) + 1)
-        fold = folds(fold_key, len(f), min(_NUM_FOLDS, len(f)))
+        fold = folds(fold_key, masks, min(_NUM_FOLDS, len(f)))
         fits = [proxy(masks, values, k) for proxy, k in zip(self.proxies.values(), keys, strict=True)]
         held_out = np.stack([(f.sum() - f) / (len(f) - 1), *(np.asarray(fit.held_out, np.float64) for fit in fits)])
         shares = _candidates(len(held_out))

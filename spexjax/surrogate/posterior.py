@@ -6,7 +6,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import scipy.linalg
-from jaxtyping import Float
+from jaxtyping import Float, Int
 
 from spexjax.surrogate.inverse import spd_inverse
 from spexjax.surrogate.kernel import ProductKernel, gram
@@ -72,9 +72,23 @@ def _checked_condition(kernel, z, y):
     return alpha, inverse, jnp.linalg.norm(residual)
 
 
-def leave_one_out(y: Float[Array, " m"], posterior: Posterior) -> Float[np.ndarray, " m"]:
-    """What the posterior given all other masks predicts at each: `y_i - alpha_i / (K + noise I)^-1_ii`.
+def leave_one_out(
+    y: Float[Array, " m"], posterior: Posterior, partner: Int[np.ndarray, " m"] | None = None
+) -> Float[np.ndarray, " m"]:
+    """What the posterior given all other masks predicts at each: `y_i - alpha_i / P_ii` with `P = (K + noise I)^-1`.
+
+    Without mask i and its partner j as well, the error at i is the first entry of `[[P_ii, P_ij], [P_ij, P_jj]]^-1
+    (alpha_i, alpha_j)`.
 
     Source: Rasmussen and Williams, Gaussian Processes for Machine Learning (2006), equation 5.12.
+
+    Args:
+      y: the values.
+      posterior: given them.
+      partner: the row left out with each row, its own row for none; an involution.
     """
-    return np.asarray(y) - np.asarray(posterior.alpha) / np.asarray(posterior.inverse.diagonal())
+    i = np.arange(len(y))
+    j = i if partner is None else partner
+    alpha, p = np.asarray(posterior.alpha), np.asarray(posterior.inverse)
+    own, cross = p[i, i], np.where(i == j, 0, p[i, j])
+    return np.asarray(y) - (own[j] * alpha - cross * alpha[j]) / (own * own[j] - cross**2)

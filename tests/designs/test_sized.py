@@ -1,10 +1,10 @@
-"""Masks for Shapley-type indices: even rows uniform, odd rows by the Shapley kernel."""
+"""Masks for Shapley-type indices: every fourth uniform, the others pairs by the Shapley kernel."""
 
 import jax
 import numpy as np
 import pytest
 
-from spexjax.designs import size_probabilities, sized, uniform_size
+from spexjax.designs import size_probabilities, sized, uniform_rows, uniform_size
 
 SHAPES = [(1, 1), (2, 1), (3, 2), (7, 3), (8, 3), (100, 5), (60, 12), (40, 40)]
 
@@ -25,25 +25,28 @@ def test_distinct_and_both_ends_first(m, n):
     if m < 2**n and m > 1:
         empty = np.flatnonzero(~masks.any(1))
         assert len(empty) == 1
-        assert empty[0] == 1 or empty[0] % 2 == 0  # among the uniform masks, where these are so few
+        assert empty[0] == 1 or empty[0] % 4 == 0  # among the uniform masks, where these are so few
 
 
-def test_even_rows_are_a_uniform_design(designs):
-    even = designs[:, 2::2].reshape(-1, 40)
-    assert np.abs(even.mean(0) - 0.5).max() < 4 * 0.5 / np.sqrt(len(even))
-    sizes = even.sum(1)
-    assert abs(sizes.mean() - 20) < 4 * np.sqrt(10 / len(even))
+def test_uniform_rows_are_a_uniform_design(designs):
+    rows = designs[:, uniform_rows(40)[1:]].reshape(-1, 40)
+    assert np.abs(rows.mean(0) - 0.5).max() < 4 * 0.5 / np.sqrt(len(rows))
+    sizes = rows.sum(1)
+    assert abs(sizes.mean() - 20) < 4 * np.sqrt(10 / len(rows))
     assert sizes.var() == pytest.approx(10, rel=0.2)
 
 
-def test_odd_rows_have_the_sizes_of_the_shapley_kernel(designs):
-    odd = designs[:, 3::2].reshape(-1, 40)
-    counts = np.bincount(odd.sum(1), minlength=41)
-    expected = size_probabilities(40) * len(odd)
+def test_other_rows_have_the_sizes_of_the_shapley_kernel_in_pairs(designs):
+    others = np.delete(designs, uniform_rows(40), axis=1)[:, 1:]  # the empty mask came first
+    first, second = others[:, 0:28:2], others[:, 1:29:2]
+    np.testing.assert_array_equal(first, ~second)
+    drawn = first.reshape(-1, 40)
+    counts = np.bincount(drawn.sum(1), minlength=41)
+    expected = size_probabilities(40) * len(drawn)
     assert counts[0] == counts[40] == 0
     chi_square = ((counts - expected)[1:40] ** 2 / expected[1:40]).sum()
     assert chi_square < 39 + 4 * np.sqrt(2 * 39)
-    assert np.abs(odd.mean(0) - 0.5).max() < 4.5 * 0.5 / np.sqrt(len(odd))  # every feature as often
+    assert np.abs(drawn.mean(0) - 0.5).max() < 4.5 * 0.5 / np.sqrt(len(drawn))  # every feature as often
 
 
 @pytest.mark.parametrize("n", [2, 5])
@@ -55,7 +58,7 @@ def test_small_games_run_out_of_sizes(n):
 
 
 def test_the_first_draws_of_few_features_follow_the_kernel():
-    first = [np.asarray(sized(jax.random.key(seed), 6, 10))[3].sum() for seed in range(60)]
+    first = [np.asarray(sized(jax.random.key(seed), 6, 10))[2].sum() for seed in range(60)]
     expected = 60 * size_probabilities(10)
     counts = np.bincount(first, minlength=11)
     assert (np.abs(counts - expected) <= 5 * np.sqrt(expected)).all()
@@ -67,9 +70,9 @@ def test_the_first_rows_are_a_smaller_design(designs, m):
     first = designs[:, :m]
     assert first[:, 0].all()
     assert not first[:, 1].any()
-    even, odd = first[:, 2::2].sum(-1), first[:, 3::2].sum(-1)
-    assert abs(even.mean() - 20) < 4 * np.sqrt(10 / even.size)
-    assert odd.std() > 2 * even.std()
+    uniform, other = first[:, uniform_rows(m)[1:]].sum(-1), np.delete(first, [1, *uniform_rows(m)], axis=1).sum(-1)
+    assert abs(uniform.mean() - 20) < 4 * np.sqrt(10 / uniform.size)
+    assert other.std() > 2 * uniform.std()
 
 
 @pytest.mark.parametrize("n", [1, 2, 3, 10])

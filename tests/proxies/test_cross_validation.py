@@ -2,12 +2,14 @@ import jax
 import numpy as np
 import pytest
 
-from spexjax.proxies.cross_validation import folds, leave_fold_selection
+from spexjax.proxies.cross_validation import complements, folds, leave_fold_selection
+
+MASKS = np.arange(64)[:, None] >> np.arange(7) & 1 == 1  # none keeps the last feature: no complements
 
 
-@pytest.mark.parametrize(("m", "k"), [(2, 2), (7, 5), (100, 5), (5, 5)])
+@pytest.mark.parametrize(("m", "k"), [(2, 2), (7, 5), (64, 5), (5, 5)])
 def test_folds_are_balanced(m, k):
-    fold = folds(jax.random.key(0), m, k)
+    fold = folds(jax.random.key(0), MASKS[:m], k)
     sizes = np.bincount(fold, minlength=k)
     assert fold.shape == (m,)
     assert sizes.sum() == m
@@ -17,7 +19,30 @@ def test_folds_are_balanced(m, k):
 @pytest.mark.parametrize(("m", "k"), [(1, 2), (4, 1), (3, 5)])
 def test_impossible_folds(m, k):
     with pytest.raises(ValueError, match="2 <= folds <= masks"):
-        folds(jax.random.key(0), m, k)
+        folds(jax.random.key(0), MASKS[:m], k)
+
+
+@pytest.mark.parametrize("pairs", [0, 1, 11, 32])
+def test_complements_share_a_fold(pairs):
+    rng = np.random.default_rng(pairs)
+    order = rng.permutation(64 + pairs)
+    masks = np.concatenate([MASKS, ~MASKS[:pairs]])[order]
+    partner = complements(masks)
+    np.testing.assert_array_equal(
+        np.flatnonzero(partner != np.arange(len(masks))), np.flatnonzero((order < pairs) | (order >= 64))
+    )
+    paired = partner != np.arange(len(masks))
+    np.testing.assert_array_equal(masks[partner[paired]], ~masks[paired])
+    fold = folds(jax.random.key(0), masks, 5)
+    np.testing.assert_array_equal(fold[partner], fold)
+    sizes = np.bincount(fold)
+    assert sizes.max() - sizes.min() <= 2
+
+
+def test_fewer_pairs_than_folds():
+    masks = np.array([[0, 0], [1, 1], [0, 1], [1, 0]], bool)
+    assert sorted(folds(jax.random.key(0), masks, 4)) == [0, 1, 2, 3]
+    assert len(set(folds(jax.random.key(0), masks, 2)[:2])) == 1
 
 
 def test_selection_by_definition():

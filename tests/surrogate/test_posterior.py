@@ -66,3 +66,15 @@ def test_leave_one_out_equals_fits_without_each_mask(noise):
         others = np.arange(len(y)) != i
         expected.append(k[i, others] @ np.linalg.solve(system[np.ix_(others, others)], y[others]))
     np.testing.assert_allclose(leave_one_out(y, posterior), expected, atol=2e-4)
+
+
+def test_leave_one_out_with_partners():
+    kernel, masks, y, system = problem(noise=0.1)
+    k, m, expected = covariance(kernel, masks, masks), len(y), []
+    partner = np.arange(m)
+    partner[[0, 5, 3, 4]] = [5, 0, 4, 3]
+    for i in range(m):
+        others = np.delete(np.arange(m), [i, partner[i]])
+        expected.append(k[i, others] @ np.linalg.solve(system[np.ix_(others, others)], y[others]))
+    found = leave_one_out(y, robust_condition(kernel, signs(masks), y), partner)
+    np.testing.assert_allclose(found, expected, atol=2e-4)
