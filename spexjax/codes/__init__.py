@@ -1,0 +1,20 @@
+"""BCH codes over GF(2): parities that name a set of at most t features, and the decoder that reads the set back."""
+
+from spexjax.codes.bch import BCH, bch, parity_size
+from spexjax.codes.decode import decode
+from spexjax.codes.field import Field, field, inverse, multiply
+from spexjax.codes.gf2 import independent_rows, random_full_rank, rank
+
+__all__ = [
+    "BCH",
+    "Field",
+    "bch",
+    "decode",
+    "field",
+    "independent_rows",
+    "inverse",
+    "multiply",
+    "parity_size",
+    "random_full_rank",
+    "rank",
+]
