@@ -11,6 +11,7 @@ the peers' rows there the peers need not be installed.
 import argparse
 import os
 from collections import defaultdict
+from itertools import product
 
 import jax
 import numpy as np
@@ -33,10 +34,10 @@ def measure_ours(game: Game, method: str, m: int, draw: int) -> None:
     watch = Stopwatch()
     explanation = sx.fit(game.masks[train], game.values[train], method=method, key=jax.random.key(draw))
     times = watch.read()
-    predict = getattr(explanation, "predict", explanation.spectrum)
-    extra = {"reported_r2": round(explanation.faithfulness.r2, 4), "chosen": explanation.method}
-    r2 = sx.metrics.r2(game.values[test], np.asarray(predict(game.masks[test])))
-    record(game, method, m, draw, r2, times, extra | {"details": dict(getattr(explanation, "details", {}))})
+    chosen = explanation.details.get("chosen", explanation.method)
+    extra = {"reported_r2": round(explanation.faithfulness.r2, 4), "chosen": chosen, "details": explanation.details}
+    r2 = sx.metrics.r2(game.values[test], explanation.predict(game.masks[test]))
+    record(game, method, m, draw, r2, times, extra)
 
 
 def measure_peers(game: Game, m: int, draw: int) -> None:
@@ -136,14 +137,14 @@ def parse() -> argparse.Namespace:
 def main():
     args = parse()
     chosen = games(args.games)
-    for draw in range(args.draws):
-        for game in chosen:
-            for m in budgets(game):
-                for method in args.methods:
-                    if args.again or not RESULTS.has(game, method, m, draw):
-                        measure_ours(game, method, m, draw)
-                if args.peers and (args.again or not all(RESULTS.has(game, p, m, draw) for p in PEERS)):
-                    measure_peers(game, m, draw)
+    for game in chosen:
+        jax.clear_caches()  # one process cannot map the code of all shapes at once
+        for m, draw in product(budgets(game), range(args.draws)):
+            for method in args.methods:
+                if args.again or not RESULTS.has(game, method, m, draw):
+                    measure_ours(game, method, m, draw)
+            if args.peers and (args.again or not all(RESULTS.has(game, p, m, draw) for p in PEERS)):
+                measure_peers(game, m, draw)
     rows = [r for r in RESULTS.rows(chosen) if r["draw"] < args.draws]
     scores = collect(rows)
     print_table(scores, [*args.methods, *PEERS])

@@ -11,7 +11,7 @@ shapiq need not be installed.
 import argparse
 import warnings
 from collections import defaultdict
-from itertools import combinations
+from itertools import combinations, product
 
 import jax
 import numpy as np
@@ -144,15 +144,15 @@ def main():
     chosen = games(args.games, prefix="exact_")
     spectra = {game.name: exact_spectrum(game.masks, game.values) for game in chosen}
     truths = {name: {i: interactions(s, i, o) for i, o in ORDERS.items()} for name, s in spectra.items()}
-    for draw in range(args.draws):
-        for game in chosen:
-            truth = truths[game.name]
-            for budget in args.budgets:
-                for method in args.methods:
-                    if todo := missing(game, method, args.indices, budget, draw, args.again):
-                        measure_ours(game, truth, method, todo, budget, draw)
-                todo = missing(game, "kernelshap", args.indices, budget, draw, args.again) if args.peers else []
-                measure_peers(game, truth, todo, budget, draw)
+    for game in chosen:
+        truth = truths[game.name]
+        jax.clear_caches()  # one process cannot map the code of all shapes at once
+        for budget, draw in product(args.budgets, range(args.draws)):
+            for method in args.methods:
+                if todo := missing(game, method, args.indices, budget, draw, args.again):
+                    measure_ours(game, truth, method, todo, budget, draw)
+            todo = missing(game, "kernelshap", args.indices, budget, draw, args.again) if args.peers else []
+            measure_peers(game, truth, todo, budget, draw)
     rows = [r for r in RESULTS.rows(chosen) if r["budget"] in args.budgets and r["draw"] < args.draws]
     errors = collect([r for r in rows if r["index"] in args.indices])
     print_table(errors, [*args.methods, *PEERS])

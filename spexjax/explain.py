@@ -77,8 +77,9 @@ def explain(
     """
     n = ablation.num_features
     sizes = _rounds(n, budget, target_faithfulness, max_budget)
-    design = "sized" if index is not None and check_index(index) in SHAPLEY else "uniform"
-    name, proxy = _resolve(method, designs.uniform_size(sizes[0], n), n)
+    shapley = index is not None and check_index(index) in SHAPLEY
+    design = "sized" if shapley else "uniform"
+    name, proxy = _resolve(method, designs.uniform_size(sizes[0], n), n, shapley)
     if hasattr(proxy, "check"):
         proxy.check()
     design_key, fit_key = jax.random.split(key)
@@ -89,8 +90,8 @@ def explain(
         evaluation = run(ablation, masks[len(values) : size], progress=progress)
         values = np.concatenate([values, evaluation.values])
         start = time.perf_counter()
-        name, proxy = _resolve(method, len(values), n)
-        held_out = designs.uniform_rows(len(values)) if design == "sized" and proxy is not None else None
+        name, proxy = _resolve(method, len(values), n, shapley)
+        held_out = designs.uniform_rows(len(values)) if shapley and proxy is not None else None
         explanation = _fit(masks[:size], values, name, proxy, fit_key, tuple(ablation.feature_names), held_out)
         seconds["prepare"] += evaluation.plan_seconds
         seconds["compile"] += evaluation.compile_seconds
@@ -134,7 +135,7 @@ def fit(
         is better), "proxyspex-trees" (boosted trees, the paper's grid), "proxyspex-trees-fast" (one good setting),
         "lasso" (order 1 only), or any `Proxy`. "auto" is "exact" where possible, and else the best by held-out error
         of lasso, the differentiable proxy and, if LightGBM is installed, trees, or a mixture of two of them;
-        `explanation.details` says which and why.
+        `explanation.details` says which and why. (`explain` leaves trees out for Shapley-type indices.)
       key: PRNG key, consumed.
       feature_names: n names; x0, x1, ... by default.
 
@@ -200,11 +201,11 @@ def _fit(
     )
 
 
-def _resolve(method: str | Proxy, num_masks: int, num_features: int) -> tuple[str, Proxy | None]:
+def _resolve(method: str | Proxy, num_masks: int, num_features: int, shapley: bool = False) -> tuple[str, Proxy | None]:
     """The method's name and its proxy; None for the exact transform."""
     everything = num_masks == designs.uniform_size(num_masks + 1, num_features)
     if method == "auto" and not everything:
-        return method, _auto()
+        return method, METHODS["proxyspex"]() if shapley else _auto()
     if method in ("auto", "exact"):
         if not everything:
             raise ValueError(
@@ -219,6 +220,8 @@ def _resolve(method: str | Proxy, num_masks: int, num_features: int) -> tuple[st
 
 
 def _auto() -> Proxy:
+    """The best proxy for uniform masks. Trees are left out for Shapley-type indices, which they estimate worse than
+    their held-out error promises: on small and large masks every derivative counts, and trees have steps."""
     trees = {"trees": proxies.boosted_trees("fast")} if find_spec("lightgbm") else {}
     return proxies.select({"lasso": proxies.lasso(), "kernels": proxies.kernels(), **trees})
 

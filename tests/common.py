@@ -7,7 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from spexjax.spectrum import Spectrum
-from spexjax.surrogate import Process, ProductKernel, Surrogate
+from spexjax.surrogate import Process, ProductKernel, Surrogate, neighbours
 
 GOLDEN, GAMES = Path(__file__).parent / "golden", Path(__file__).parent / "games"
 
@@ -18,10 +18,11 @@ def all_masks(n):
 
 
 def random_kernel(n, r=2, noise=0.1, seed=0):
-    """A product kernel of r components and a linear one."""
+    """A product kernel of r components, a linear one and one of neighbours."""
     rng = np.random.default_rng(seed)
     scales, rates, linear = rng.uniform(0.2, 1, r), rng.uniform(0.1, 2, (r, n)), rng.uniform(0, 0.2, n)
-    return ProductKernel(*map(jnp.float32, (scales, rates, linear, noise)))
+    near = rng.uniform(0, 0.2, len(neighbours(n)))
+    return ProductKernel(*map(jnp.float32, (scales, rates, linear, near, noise)))
 
 
 def stacked(kernels):
@@ -31,9 +32,14 @@ def stacked(kernels):
 
 def covariance(kernel, masks, others):
     """`k(x, x')` of every pair of masks by its formula, in float64."""
-    scales, rates, linear = (np.asarray(a, np.float64) for a in (kernel.scales, kernel.rates, kernel.linear))
+    scales, rates, linear, near = (
+        np.asarray(a, np.float64) for a in (kernel.scales, kernel.rates, kernel.linear, kernel.near)
+    )
     different = masks[:, None] != others
     products = sum(c * np.exp(-(w * different).sum(-1)) for c, w in zip(scales, rates, strict=True))
+    for variance, members in zip(near, neighbours(len(linear)), strict=len(near) > 0):
+        of_set, of_others = (np.prod(1.0 - 2 * x[:, members[members < len(linear)]], axis=1) for x in (masks, others))
+        products += variance * np.outer(of_set, of_others)
     return products + ((1.0 - 2 * masks) * linear) @ (1.0 - 2 * others).T
 
 

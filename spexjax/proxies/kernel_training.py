@@ -8,7 +8,7 @@ import jax.numpy as jnp
 import optax
 from jaxtyping import Float
 
-from spexjax.surrogate import ProductKernel, combine, components, condition, signs, spd_inverse
+from spexjax.surrogate import ProductKernel, combine, components, condition, neighbours, signs, spd_inverse, terms
 from spexjax.typing import Array, Leaf, Masks, Values
 
 _STEPS, _RATE = 25, 0.4  # of Adam: stopping early is the regulariser
@@ -19,10 +19,10 @@ _FLOOR = 1e-3  # of the kernel's variance: the least noise at which single preci
 
 @runtime_checkable
 class Parameters(Protocol):
-    """A pytree of numbers to be trained that stands for a kernel."""
+    """A pytree of numbers to be trained that stands for a kernel; where features are `ordered`, one with neighbours."""
 
     @classmethod
-    def init(cls, n: int) -> "Parameters": ...
+    def init(cls, n: int, ordered: bool = False) -> "Parameters": ...
 
     def kernel(self) -> ProductKernel: ...
 
@@ -39,19 +39,20 @@ class Tied(NamedTuple):
     centre: Leaf  # Float[]
     powers: Leaf  # Float[2]
     log_scales: Leaf  # Float[2]
+    log_near: Leaf  # Float[1], or Float[0] where features have no order
     log_noise: Leaf  # Float[]
 
     @classmethod
-    def init(cls, n: int) -> "Tied":
+    def init(cls, n: int, ordered: bool = False) -> "Tied":
         """Every feature alike, one feature's removal changing the kernel by about 1 / n."""
         centre, powers, scales = -jnp.log(float(n)), jnp.zeros(2), jnp.array([0.0, -1.0])
-        return cls(jnp.zeros(n), centre, powers, scales, jnp.float32(-3))
+        return cls(jnp.zeros(n), centre, powers, scales, _near_start(n, ordered), jnp.float32(-3))
 
     def kernel(self) -> ProductKernel:
-        rates = jnp.exp(self.centre + jnp.exp(self.powers[0]) * self.relevance)[None]
-        scales = jnp.exp(self.log_scales)
+        log_rates = jnp.exp(self.powers[0]) * self.relevance
+        scales, rates = jnp.exp(self.log_scales), jnp.exp(self.centre + log_rates)[None]
         linear = scales[1] * jax.nn.softmax(jnp.exp(self.powers[1]) * self.relevance)
-        return ProductKernel(scales[:1], rates, linear, jnp.exp(self.log_noise))
+        return ProductKernel(scales[:1], rates, linear, _near(self.log_near, log_rates), jnp.exp(self.log_noise))
 
     def penalty(self) -> Float[Array, ""]:
         return _gaussian(jnp.exp(self.powers[0]) * self.relevance)
@@ -63,19 +64,34 @@ class Untied(NamedTuple):
     log_rates: Leaf  # Float[3, n]
     log_scales: Leaf  # Float[3]
     log_linear: Leaf  # Float[n]
+    log_near: Leaf  # Float[1], or Float[0] where features have no order
     log_noise: Leaf  # Float[]
 
     @classmethod
-    def init(cls, n: int) -> "Untied":
+    def init(cls, n: int, ordered: bool = False) -> "Untied":
         """Every feature alike, at rates around 1 / n."""
         rates = jnp.array([-1.0, 0.5, 2.0])[:, None] - jnp.log(float(n)) + jnp.zeros((3, n))
-        return cls(rates, jnp.array([0.0, -1.0, -1.5]), jnp.full(n, -1 - jnp.log(float(n))), jnp.float32(-3))
+        scales, linear = jnp.array([0.0, -1.0, -1.5]), jnp.full(n, -1 - jnp.log(float(n)))
+        return cls(rates, scales, linear, _near_start(n, ordered), jnp.float32(-3))
 
     def kernel(self) -> ProductKernel:
-        return ProductKernel(*map(jnp.exp, (self.log_scales, self.log_rates, self.log_linear, self.log_noise)))
+        scales, rates, linear, noise = map(jnp.exp, (self.log_scales, self.log_rates, self.log_linear, self.log_noise))
+        return ProductKernel(scales, rates, linear, _near(self.log_near, self.log_rates.mean(0)), noise)
 
     def penalty(self) -> Float[Array, ""]:
         return _gaussian(self.log_rates) + _gaussian(self.log_linear)
+
+
+def _near_start(n: int, ordered: bool) -> Float[Array, " _"]:
+    return jnp.full(1 if ordered and n > 1 else 0, -3.0)
+
+
+def _near(log_scale: Float[Array, " _"], log_rates: Float[Array, " n"]) -> Float[Array, " l"]:
+    """The variances of sets of neighbours: in proportion to the product of their features' rates."""
+    if not len(log_scale):
+        return jnp.zeros(0)
+    products = log_rates.at[neighbours(len(log_rates))].get(mode="fill", fill_value=0).sum(1)
+    return jnp.exp(log_scale) * jax.nn.softmax(products)
 
 
 def _gaussian(log_rates: Float[Array, "*r n"]) -> Float[Array, ""]:
@@ -116,12 +132,13 @@ def _likelihood_gradient(saved, g):
     kernel, z, parts, inverse, alpha = saved
     (r, m, _), n = parts.shape, z.shape[1]
     slope = (inverse - alpha[:, None] * alpha) * (g / (2 * m))  # with respect to K
-    linear = (z * (slope @ z)).sum(0)
+    sparse = terms(kernel, z)
+    sparse = (sparse * (slope @ sparse)).sum(0)
     slopes = parts * slope
     scales = slopes.sum((1, 2))
     quadratic = (z * (slopes.reshape(r * m, m) @ z).reshape(r, m, n)).sum(1)
     rates = kernel.scales[:, None] * (quadratic - scales[:, None]) / 2
-    return ProductKernel(scales, rates, linear, jnp.trace(slope)), jnp.zeros_like(z), g * alpha / m
+    return ProductKernel(scales, rates, sparse[:n], sparse[n:], jnp.trace(slope)), jnp.zeros_like(z), g * alpha / m
 
 
 likelihood.defvjp(_likelihood, _likelihood_gradient)
@@ -151,7 +168,9 @@ def train(
     return parameters, losses
 
 
-def fit_kernel(form: type, masks: Masks, values: Values) -> tuple[ProductKernel, Float[Array, " m"], Float[Array, ""]]:
+def fit_kernel(
+    form: type, masks: Masks, values: Values, ordered: bool = False
+) -> tuple[ProductKernel, Float[Array, " m"], Float[Array, ""]]:
     """Trains one kernel and conditions it: `f(x) = centre + sum_j alpha_j k(x, x_j)`, in one pure function.
 
     The piece to `jax.vmap` over many games of one shape: the games of a sweep, or seeds. Single precision throughout;
@@ -162,11 +181,12 @@ def fit_kernel(form: type, masks: Masks, values: Values) -> tuple[ProductKernel,
       form: `Tied` or `Untied`.
       masks: bool `[m, n]`.
       values: `[m]`.
+      ordered: whether neighbouring features interact more than others.
 
     Returns:
       The kernel, its weights alpha in units of the values, and the centre.
     """
     z, centre, spread = signs(masks), values.mean(), values.std()
     y = (values - centre) / jnp.where(spread > 0, spread, 1)
-    kernel = train(form.init(z.shape[1]), z, y)[0].kernel()
+    kernel = train(form.init(z.shape[1], ordered), z, y)[0].kernel()
     return kernel, condition(kernel, z, y)[0] * spread, centre

@@ -3,7 +3,8 @@
 from spexjax.surrogate.extension import derivatives
 from spexjax.surrogate.fourier import coefficients, prior_variances, strongest_supports
 from spexjax.surrogate.inverse import spd_inverse
-from spexjax.surrogate.kernel import ProductKernel, combine, components, gram, signs
+from spexjax.surrogate.kernel import ProductKernel, combine, components, gram, signs, terms
+from spexjax.surrogate.neighbours import neighbours
 from spexjax.surrogate.posterior import Posterior, condition, leave_one_out, robust_condition
 from spexjax.surrogate.surrogate import Process, Surrogate
 
@@ -19,9 +20,11 @@ __all__ = [
     "derivatives",
     "gram",
     "leave_one_out",
+    "neighbours",
     "prior_variances",
     "robust_condition",
     "signs",
     "spd_inverse",
     "strongest_supports",
+    "terms",
 ]

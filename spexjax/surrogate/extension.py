@@ -10,6 +10,7 @@ import jax.numpy as jnp
 from jaxtyping import Float, Int
 
 from spexjax.surrogate.kernel import ProductKernel
+from spexjax.surrogate.neighbours import characters_of_neighbours, derivatives_of_neighbours
 from spexjax.typing import Array
 
 _LEAST = 1e-6  # stands for 0 where a mean is divided by
@@ -55,8 +56,13 @@ def derivatives(
                 total += _products(ratio.T, sets, beta)
         return total
 
+    at = jnp.asarray(at, z.dtype)
     with jax.default_matmul_precision("highest"):
-        return jax.lax.map(at_one, jnp.asarray(at, z.dtype))
+        total = jax.lax.map(at_one, at)
+        if len(kernel.near):
+            powers, inside = derivatives_of_neighbours(n, sets, at)
+            total += (powers * (kernel.near * (alpha @ characters_of_neighbours(z)))) @ inside.T
+        return total
 
 
 def _products(factors: Float[Array, "n m"], sets: Int[Array, "k s"], beta: Float[Array, " m"]) -> Float[Array, " k"]:
@@ -85,7 +91,11 @@ def covariances(
                 total += scale * (jnp.exp(logs) * ratios.prod(-1)) @ mu
             return total - (2 * mu.sum() * kernel.linear[s[0]] * z[:, s[0]] if len(s) == 1 else 0)
 
-        return jax.lax.map(of_one, sets)
+        total = jax.lax.map(of_one, sets)
+        if len(kernel.near):
+            powers, inside = derivatives_of_neighbours(z.shape[1], sets, at)
+            total += (inside * (kernel.near * (mu @ powers))) @ characters_of_neighbours(z).T
+        return total
 
 
 def variances(
@@ -101,6 +111,9 @@ def variances(
     total = 4 * kernel.linear[sets[:, 0]] * mu.sum() ** 2 if sets.shape[1] == 1 else jnp.zeros(len(sets))
     for scale, rate in zip(kernel.scales, kernel.rates, strict=True):
         total += scale * _product_variances(jnp.exp(-rate), sets, alike, mu)
+    if len(kernel.near):
+        powers, inside = derivatives_of_neighbours(len(kernel.linear), sets, at)
+        total += inside**2 @ (kernel.near * (mu @ powers) ** 2)
     return total
 
 

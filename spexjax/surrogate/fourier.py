@@ -7,6 +7,7 @@ from jaxtyping import Float, Int
 
 from spexjax.spectrum import characters
 from spexjax.surrogate.kernel import ProductKernel
+from spexjax.surrogate.neighbours import neighbours, variances_of_supports
 from spexjax.typing import Array, Masks
 
 MAX_ORDER = 6
@@ -14,7 +15,7 @@ _BLOCK = 1 << 22  # entries of the character matrix that exist at a time
 
 
 def prior_variances(kernel: ProductKernel, support: Int[Array, "k d"]) -> Float[Array, " k"]:
-    """`Var F(S) = sum_r C_r prod_{i in S} lambda_ri + [S = {i}] v_i` under the prior.
+    """`Var F(S) = sum_r C_r prod_{i in S} lambda_ri + [S = {i}] v_i + [S = T] u_T` under the prior.
 
     Args:
       kernel: the prior.
@@ -22,8 +23,11 @@ def prior_variances(kernel: ProductKernel, support: Int[Array, "k d"]) -> Float[
     """
     logs = jnp.log(kernel.shrinkage).at[:, support].get(mode="fill", fill_value=0).sum(-1)
     linear = kernel.linear.at[support].get(mode="fill", fill_value=0).sum(-1)
-    single = (support < kernel.linear.shape[0]).sum(-1) == 1
-    return kernel.constants @ jnp.exp(logs) + jnp.where(single, linear, 0)
+    n = kernel.linear.shape[0]
+    sparse = jnp.where((support < n).sum(-1) == 1, linear, 0)
+    if len(kernel.near):
+        sparse += variances_of_supports(kernel.near, support, n)
+    return kernel.constants @ jnp.exp(logs) + sparse
 
 
 def coefficients(
@@ -62,7 +66,8 @@ def strongest_supports(kernel: ProductKernel, max_terms: int, max_order: int = M
       max_order: the largest |S|.
 
     Returns:
-      `Int[k, d]`, distinct rows, padded with n; at least all single features.
+      `Int[k, d]`, distinct rows, padded with n; at least all single features, and all neighbours if the kernel
+      has a part for them.
     """
     n = kernel.linear.shape[0]
     logs = np.log(np.maximum(np.asarray(kernel.shrinkage, np.float64), 1e-300))
@@ -81,7 +86,10 @@ def strongest_supports(kernel: ProductKernel, max_terms: int, max_order: int = M
         count = sum(len(sets) for levels in found(middle) for sets in levels)
         low, high = (middle, high) if count > max_terms else (low, middle)
     width = min(max_order, n)
-    rows = [np.pad(np.arange(n, dtype=np.int32)[:, None], ((0, 0), (0, width - 1)), constant_values=n)]
+    known = np.arange(n, dtype=np.int32)[:, None]
+    if len(kernel.near):
+        known = np.concatenate([np.pad(known, ((0, 0), (0, 2)), constant_values=n), neighbours(n).astype(np.int32)])
+    rows = [np.pad(known, ((0, 0), (0, max(0, width - known.shape[1]))), constant_values=n)[:, :width]]
     for order, levels in zip(orders, found(high), strict=True):
         for sets in levels:
             features = np.sort(order[sets].astype(np.int32), axis=1)

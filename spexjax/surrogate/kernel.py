@@ -6,15 +6,18 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Float
 
+from spexjax.surrogate.neighbours import characters_of_neighbours
 from spexjax.typing import Array, Leaf, Masks
 
 
 @jax.tree_util.register_dataclass
 @dataclasses.dataclass(frozen=True)
 class ProductKernel:
-    """A covariance of functions of masks: product kernels of several rates, and a linear one.
+    """A covariance of functions of masks: product kernels of several rates, a linear one, and one of neighbours.
 
-        k(x, x') = sum_r c_r prod_i e^{-w_ri [x_i != x'_i]} + sum_i v_i z_i z'_i,    z = (-1)^x
+        k(x, x') = sum_r c_r prod_i e^{-w_ri [x_i != x'_i]} + sum_i v_i z_i z'_i + sum_T u_T z_T z'_T,    z = (-1)^x
+
+    where `z_T = prod_{i in T} z_i` and T runs over the sets of neighbouring features (`neighbours`).
 
     A product kernel is `C_r prod_i (1 + lambda_ri z_i z'_i)` with `lambda = tanh(w / 2)` and
     `C_r = c_r prod_i (1 + e^{-w_ri}) / 2`: under it the coefficients F(S) are independent with variance
@@ -27,6 +30,7 @@ class ProductKernel:
     scales: Leaf  # c: Float[r]
     rates: Leaf  # w: Float[r, n]
     linear: Leaf  # v: Float[n]
+    near: Leaf  # u: Float[l], or Float[0] where features have no order
     noise: Leaf  # Float[]
 
     @property
@@ -42,7 +46,12 @@ class ProductKernel:
     @property
     def variance(self) -> Float[Array, ""]:
         """`k(x, x)`, the same at every mask, the noise not included."""
-        return self.scales.sum() + self.linear.sum()
+        return self.scales.sum() + self.linear.sum() + self.near.sum()
+
+
+def terms(kernel: ProductKernel, z: Float[Array, "m n"]) -> Float[Array, "m _"]:
+    """`z_i` of every feature, and `z_T` of all neighbours if the kernel has a part for them."""
+    return jnp.concatenate([z, characters_of_neighbours(z)], axis=1) if kernel.near.shape[-1] else z
 
 
 def signs(masks: Masks) -> Float[Array, "m n"]:
@@ -64,7 +73,10 @@ def combine(
 ) -> Float[Array, "m l"]:
     """`k(x, x')` from its `components`."""
     # A product with the scales rather than a sum: XLA would fuse a sum into each reader, and compute it again there.
-    return (z * kernel.linear) @ z2.T + (kernel.scales @ parts.reshape(len(parts), -1)).reshape(parts.shape[1:])
+    sparse = jnp.concatenate([kernel.linear, kernel.near])
+    return (terms(kernel, z) * sparse) @ terms(kernel, z2).T + (kernel.scales @ parts.reshape(len(parts), -1)).reshape(
+        parts.shape[1:]
+    )
 
 
 def gram(kernel: ProductKernel, z: Float[Array, "m n"], z2: Float[Array, "l n"]) -> Float[Array, "m l"]:

@@ -9,7 +9,7 @@ import scipy.linalg
 from jaxtyping import Float, Int
 
 from spexjax.surrogate.inverse import spd_inverse
-from spexjax.surrogate.kernel import ProductKernel, gram
+from spexjax.surrogate.kernel import ProductKernel, gram, terms
 from spexjax.typing import Array, Masks
 
 _RESIDUAL = 1e-4  # of |y|: what single precision may leave of the system before double precision takes over
@@ -55,7 +55,8 @@ def host_inverse(kernel: ProductKernel, masks: Masks) -> Float[np.ndarray, "m m"
     """`(K + noise I)^-1` in double precision, on the host."""
     kernel = jax.tree.map(lambda leaf: np.asarray(leaf, np.float64), kernel)
     z = 1 - 2 * np.asarray(masks, np.float64)
-    system = (z * kernel.linear) @ z.T + kernel.noise * np.eye(len(z))
+    sparse = np.asarray(terms(kernel, z), np.float64)
+    system = (sparse * np.concatenate([kernel.linear, kernel.near])) @ sparse.T + kernel.noise * np.eye(len(z))
     for scale, rate in zip(kernel.scales, kernel.rates, strict=True):
         system += scale * np.exp(((z * rate) @ z.T - rate.sum()) / 2)
     factor, failed = scipy.linalg.lapack.dpotrf(system, lower=True)

@@ -167,7 +167,7 @@ class Surrogate:
 
 def _white(n: int) -> ProductKernel:
     """The kernel of a function whose values are independent: 1 where two masks are equal, else 0."""
-    return ProductKernel(jnp.ones(1), jnp.full((1, n), jnp.inf), jnp.zeros(n), jnp.zeros(()))
+    return ProductKernel(jnp.ones(1), jnp.full((1, n), jnp.inf), jnp.zeros(n), jnp.zeros(0), jnp.zeros(()))
 
 
 def _posterior_variances(inverse: Float[np.ndarray, "m m"], cross: Float[Array, "k m"], prior: Float[Array, "*k"]):

@@ -96,3 +96,11 @@ def test_features_that_never_vary():
     fit = kernels()(masks, function(masks), jax.random.key(0))
     assert np.isfinite(np.asarray(fit.spectrum(NEW))).all()
     assert r2(function(masks), fit.held_out) > 0.9
+
+
+@pytest.mark.parametrize("shuffled", [False, True])
+def test_neighbours_are_used_where_the_order_of_features_matters(shuffled):
+    masks, rng = uniform(M, 3), np.random.default_rng(4)
+    x = masks[:, np.arange(N) * 5 % N] if shuffled else masks
+    values = (x[:, :-1] * x[:, 1:]) @ rng.normal(size=N - 1) + 0.1 * rng.normal(size=M)
+    assert kernels()(masks, values, jax.random.key(0)).diagnostics["neighbours"] == (not shuffled)

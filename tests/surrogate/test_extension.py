@@ -15,7 +15,7 @@ N, M = 6, 15
 AT, MU = np.array([0.0, 0.3, 0.5, 1.0]), np.array([0.7, -1.2, 0.4, 0.6])
 MASKS = all_masks(N)[np.random.default_rng(0).permutation(2**N)[:M]]
 ALPHA = np.random.default_rng(1).normal(size=M)
-WHITE = ProductKernel(*map(jnp.float32, ([1, 0], np.full((2, N), np.inf), np.zeros(N), 0)))
+WHITE = ProductKernel(*map(jnp.float32, ([1, 0], np.full((2, N), np.inf), np.zeros(N), np.zeros(0), 0)))
 ORDERS = [
     1,
     2,

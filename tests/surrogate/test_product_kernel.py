@@ -33,7 +33,7 @@ def test_variance_is_the_covariance_of_a_mask_with_itself():
 
 def test_constants_and_shrinkage_are_those_of_the_expansion():
     """`c prod e^{-w [x != x']} = C prod (1 + lambda z z')`."""
-    kernel, z = dataclasses.replace(KERNEL, linear=jnp.zeros(5)), np.asarray(Z)
+    kernel, z = dataclasses.replace(KERNEL, linear=jnp.zeros(5), near=jnp.zeros(0)), np.asarray(Z)
     expanded = (1 + np.asarray(kernel.shrinkage)[:, None, None] * z[:, None] * z).prod(-1)
     np.testing.assert_allclose(np.einsum("r,rml->ml", kernel.constants, expanded), gram(kernel, Z, Z), atol=1e-5)
 

@@ -55,7 +55,7 @@ def test_prior_variances_add_up_to_the_variance():
 @pytest.mark.parametrize("max_order", [2, 6])
 @pytest.mark.parametrize("max_terms", [1, 5, 37, 120])
 def test_strongest_supports_are_the_strongest(max_terms, max_order):
-    kernel = dataclasses.replace(random_kernel(8, 1, seed=3), linear=jnp.zeros(8))
+    kernel = dataclasses.replace(random_kernel(8, 1, seed=3), linear=jnp.zeros(8), near=jnp.zeros(0))
     every = supports(8, range(1, max_order + 1))
     shrinkage = np.append(np.asarray(kernel.shrinkage[0], np.float64), 1.0)
     order = np.argsort(-shrinkage[every].prod(1))[:max_terms]
@@ -75,7 +75,7 @@ def test_every_set_where_there_is_room():
 
 def test_features_without_relevance_are_left_alone():
     rates = jnp.zeros((1, 9)).at[0, :3].set(1.0)
-    found = strongest_supports(dataclasses.replace(random_kernel(9, 1), rates=rates), 100)
+    found = strongest_supports(dataclasses.replace(random_kernel(9, 1), rates=rates, near=jnp.zeros(0)), 100)
     assert {s for s in map(tuple, found.tolist()) if s[1] < 9} == {(0, 1, 9), (0, 2, 9), (1, 2, 9), (0, 1, 2)}
     assert {s[0] for s in found.tolist() if s[1] == 9} == set(range(9))
 
@@ -83,7 +83,9 @@ def test_features_without_relevance_are_left_alone():
 def test_the_sets_of_every_kernel_are_found():
     """One kernel knows of the pairs of the first four features, the other of those of the last four."""
     rates = jnp.full((2, 8), 1e-4).at[0, :4].set(2.0).at[1, 4:].set(2.0)
-    found = strongest_supports(dataclasses.replace(random_kernel(8, 2), rates=rates, scales=jnp.ones(2)), 31)
+    found = strongest_supports(
+        dataclasses.replace(random_kernel(8, 2), rates=rates, scales=jnp.ones(2), near=jnp.zeros(0)), 31
+    )
     found = {tuple(i for i in s if i < 8) for s in found.tolist()}
     assert {s for s in found if len(s) > 1} == {
         s for half in (range(4), range(4, 8)) for order in (2, 3, 4) for s in combinations(half, order)
@@ -92,7 +94,7 @@ def test_the_sets_of_every_kernel_are_found():
 
 def test_many_features_stay_cheap():
     rates = jnp.asarray(np.random.default_rng(0).uniform(0, 0.02, (1, 400)), jnp.float32)
-    kernel = dataclasses.replace(random_kernel(400, 1), rates=rates)
+    kernel = dataclasses.replace(random_kernel(400, 1), rates=rates, near=jnp.zeros(0))
     found = strongest_supports(kernel, 2000)
     assert 2000 <= len(found) + 1 <= 2400
     assert (np.diff(np.minimum(found, 400 + np.arange(found.shape[1])), axis=1) > 0).all()  # increasing, then padding
