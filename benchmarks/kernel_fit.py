@@ -61,15 +61,17 @@ def authors(masks, values) -> dict | None:
 
 
 def sweep(rng, m: int) -> dict:
-    """The same program for many games at once, and in a loop."""
+    """Many games in one program, side by side (`vmap`) or one after the other (`lax.map`), and in a loop."""
     games = [game(rng, m) for _ in range(GAMES)]
     masks, values = (jnp.asarray(np.stack(a)) for a in zip(*games, strict=True))
     fit = partial(sx.proxies.fit_kernel, sx.proxies.Untied)
     together, alone = jax.jit(jax.vmap(fit)), jax.jit(fit)
+    in_turn = jax.jit(lambda masks, values: jax.lax.map(lambda game: fit(*game), (masks, values)))
     return {
         "games": GAMES,
         "masks": m,
         "vmap": cold_and_warm(lambda: together(masks, values), repeats=1),
+        "map": cold_and_warm(lambda: in_turn(masks, values), repeats=1),
         "loop": cold_and_warm(lambda: [alone(x, f) for x, f in zip(masks, values, strict=True)], repeats=1),
     }
 
