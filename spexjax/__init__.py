@@ -1,6 +1,19 @@
 """spexjax: find the interactions that drive an LLM, from few ablations, in JAX."""
 
-from spexjax import ablations, designs, evaluation, indices, metrics, models, proxies, report, surrogate, transforms
+from spexjax import (
+    ablations,
+    codes,
+    decoder,
+    designs,
+    evaluation,
+    indices,
+    metrics,
+    models,
+    proxies,
+    report,
+    surrogate,
+    transforms,
+)
 from spexjax.evaluation import evaluate
 from spexjax.explain import explain, fit, min_budget
 from spexjax.explanation import Explanation, Faithfulness, load
@@ -17,6 +30,8 @@ __all__ = [
     "Interactions",
     "Spectrum",
     "ablations",
+    "codes",
+    "decoder",
     "designs",
     "evaluate",
     "evaluation",

@@ -94,7 +94,19 @@ def test_public_names():
     readme = (PACKAGE.parent / "README.md").read_text()
     table = set(re.findall(r"^\| `sx\.(\w+)", readme, re.MULTILINE))
     assert table == set(public)
-    for room_name in ("ablations", "designs", "evaluation", "indices", "metrics", "models", "proxies", "transforms"):
+    for room_name in (
+        "ablations",
+        "codes",
+        "decoder",
+        "designs",
+        "evaluation",
+        "indices",
+        "metrics",
+        "models",
+        "proxies",
+        "surrogate",
+        "transforms",
+    ):
         module = getattr(spexjax, room_name)
         assert all(hasattr(module, name) for name in module.__all__)
 

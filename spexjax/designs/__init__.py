@@ -1,6 +1,16 @@
 """Which masks to evaluate."""
 
 from spexjax.designs.sized import size_probabilities, sized, uniform_rows
+from spexjax.designs.subsampled import Subsampled, subsampled, subsampled_size
 from spexjax.designs.uniform import uniform, uniform_size
 
-__all__ = ["size_probabilities", "sized", "uniform", "uniform_rows", "uniform_size"]
+__all__ = [
+    "Subsampled",
+    "size_probabilities",
+    "sized",
+    "subsampled",
+    "subsampled_size",
+    "uniform",
+    "uniform_rows",
+    "uniform_size",
+]

@@ -1,0 +1,62 @@
+"""Bins: what the transforms of a subsampled design show of a spectrum, and how much of it is noise.
+
+A bin is a row: its value at every delay. Rows run over signals, then groups, then the 2^b bins of a group.
+"""
+
+import math
+
+import jax
+import jax.numpy as jnp
+from jaxtyping import Bool, Float, Int
+
+from spexjax.designs import Subsampled
+from spexjax.transforms import walsh_hadamard
+from spexjax.typing import Array
+
+_LOW = 0.25  # the quantile of the bins taken for noise: true even where most bins hold several coefficients
+_LOW_Z = -0.674  # the same of a normal distribution
+_ROUNDING = 8.0  # the least noise, in units of the machine epsilon times the root mean square of the values
+
+
+def to_bins(design: Subsampled, values: Float[Array, "signals m"]) -> Float[jax.Array, "rows delays"]:
+    """`U_{c,d}[j] = 2^-b sum_l (-1)^{<l,j>} f(M_c^T l + d)`."""
+    size = 1 << design.bins_log2
+    delays = len(design.delays)
+    return (walsh_hadamard(values.reshape(-1, delays, size)) / size).swapaxes(1, 2).reshape(-1, delays)
+
+
+def bins_of(design: Subsampled, support: Int[Array, "*batch t"]) -> Int[jax.Array, "groups *batch"]:
+    """The bin `M_c 1_S` of each S, in every group."""
+    columns = (jnp.asarray(design.mixing, jnp.int32) << jnp.arange(design.bins_log2)[:, None]).sum(1, jnp.int32)
+    return jnp.bitwise_xor.reduce(columns.at[:, support].get(mode="fill", fill_value=0), axis=-1)
+
+
+def parities_of(design: Subsampled, support: Int[Array, "*batch t"]) -> Bool[jax.Array, "*batch delays"]:
+    """`<d, 1_S>` of each S, at every delay."""
+    return jnp.bitwise_xor.reduce(design.delays.T.at[support].get(mode="fill", fill_value=False), axis=-2)
+
+
+def noise_floor(rows: Float[Array, "rows delays"], power: Float[Array, " signals"]) -> Float[jax.Array, " signals"]:
+    """The variance of the noise in the bins of each signal, from the bins themselves.
+
+    The variance of |U| over the delays is that of the noise where a bin holds one coefficient, and (1 - 2/pi) times it
+    where a bin holds none. Both are low beside bins of several coefficients, so a low quantile finds them.
+
+    Args:
+      rows: what is left of the bins.
+      power: mean square of the values; their roundoff is the least noise there can be.
+    """
+    delays = rows.shape[-1]
+    spread = jnp.abs(rows).var(-1, ddof=1).reshape(len(power), -1)
+    usual = (1 - 2 / math.pi) * mean_square(delays - 1, _LOW_Z)
+    least = (_ROUNDING * float(jnp.finfo(rows.dtype).eps)) ** 2 * power
+    return jnp.maximum(jnp.quantile(spread, _LOW, axis=-1) / usual, least)
+
+
+def mean_square(degrees: int, z: float) -> float:
+    """The mean of so many squared standard normals, where it is z deviations from usual (Wilson and Hilferty 1931).
+
+    >>> round(mean_square(50, 0.0), 2), round(mean_square(50, 3.0), 2)
+    (0.99, 1.71)
+    """
+    return (1 - 2 / (9 * degrees) + z * math.sqrt(2 / (9 * degrees))) ** 3

@@ -1,0 +1,30 @@
+"""Work on a few rows out of many, at fixed shapes: the cost is that of the rows chosen."""
+
+from collections.abc import Callable
+from typing import TypeVar
+
+import jax
+import jax.numpy as jnp
+from jaxtyping import Bool, Int
+
+from spexjax.typing import Array
+
+Carry = TypeVar("Carry")
+
+
+def fold(
+    chosen: Bool[Array, " rows"], block: int, step: Callable[[Int[Array, " block"], Carry], Carry], carry: Carry
+) -> Carry:
+    """`carry = step(at, carry)` over blocks of the indices of the chosen rows, in increasing order.
+
+    The last block is filled with the number of rows, so that `step` reads something there and must write with
+    `mode="drop"`.
+
+    >>> fold(jnp.array([True, False, True]), 2, lambda at, total: total + at.sum(), jnp.int32(0)).item()
+    2
+    """
+    order = jnp.nonzero(chosen, size=len(chosen) + block, fill_value=len(chosen))[0]
+    blocks = -(-chosen.sum() // block)
+    return jax.lax.fori_loop(
+        0, blocks, lambda i, carry: step(jax.lax.dynamic_slice_in_dim(order, i * block, block), carry), carry
+    )
