@@ -164,7 +164,7 @@ def test_the_design_is_that_of_the_index(key, index):
     explanation = sx.explain(ablation, budget=64, key=key, index=index, method=least_squares)
     shapley = index is not None and index.upper() in map(str.upper, SHAPLEY)
     assert explanation.provenance["design"] == ("sized" if shapley else "uniform")
-    rows = np.arange(0, 64, 4) if shapley else np.arange(64)
+    rows = sx.designs.uniform_rows(64) if shapley else np.arange(64)
     np.testing.assert_array_equal(explanation.faithfulness.masks, rows)
     assert f"each of {len(rows)} uniform masks" in explanation.faithfulness.scheme
     assert explanation.masks[0].all()
@@ -176,7 +176,8 @@ def test_faithfulness_is_that_of_the_uniform_rows(key):
     ablation, _ = counted(game)
     explanation = sx.explain(ablation, budget=64, key=key, index="SV", method=least_squares)
     held_out = np.asarray(least_squares(explanation.masks, explanation.values, key).held_out)
-    pair = explanation.values[::4], held_out[::4]
+    rows = sx.designs.uniform_rows(64)
+    pair = explanation.values[rows], held_out[rows]
     assert explanation.faithfulness.r2 == pytest.approx(sx.metrics.r2(*pair), abs=1e-5)
     assert explanation.faithfulness.error == pytest.approx(sx.metrics.r2_error(*pair), rel=1e-3)
 
@@ -188,7 +189,7 @@ def test_rounds_of_the_sized_design(key):
         ablation, key=key, target_faithfulness=0.8, max_budget=200, budget=20, method=proxy, index="SII"
     )
     assert rounds(explanation) == [20, 40, 80]
-    np.testing.assert_array_equal(explanation.faithfulness.masks, np.arange(0, 80, 4))
+    np.testing.assert_array_equal(explanation.faithfulness.masks, sx.designs.uniform_rows(80))
     assert len(np.unique(np.concatenate(seen), axis=0)) == 80
     for part in seen[:1]:
         assert part.all(1).any()

@@ -8,17 +8,17 @@ from jaxtyping import Bool, Float, Int
 from spexjax.designs.uniform import ENUMERABLE, uniform, uniform_size
 from spexjax.typing import Array, Key, Masks
 
-_EVERY = 4  # of the rows, one is uniform
+_EVERY = 4  # of the pairs, one is uniform
 
 
 def sized(key: Key, num_masks: int, num_features: int) -> Masks:
-    """Draws distinct masks: every fourth uniform, the others with P(|x| = k) ∝ 1 / (k (n - k)) and in pairs.
+    """Draws distinct masks, each with its complement: a quarter uniform, the others with P(|x| = k) ∝ 1 / (k (n - k)).
 
     Uniform masks keep about half of the features, but Shapley-type indices weigh the few small and large masks as
-    much as all others together. The Shapley kernel draws these; each is drawn with its complement, which tells odd
-    from even orders, the empty mask first. Rows 0, 4, 8, ... (`uniform_rows`) are a uniform design of their own, the
-    all-kept mask first, on which faithfulness can be measured. The first rows of a design are a smaller design,
-    though not that of the same key.
+    much as all others together; the Shapley kernel draws these. Complements tell odd from even orders. The first pair
+    of every four, rows 0, 1, 8, 9, ... (`uniform_rows`), is a uniform design of its own, the all-kept and the empty
+    mask first, on which faithfulness can be measured. The first rows of a design are a smaller design, though not
+    that of the same key.
 
     Source: the sizes and pairs are those of KernelSHAP (Lundberg and Lee 2017; Covert and Lee, arXiv 2012.01536).
 
@@ -41,7 +41,7 @@ def sized(key: Key, num_masks: int, num_features: int) -> Masks:
     if num_features < m.bit_length():  # as many as there are
         return uniform(uniform_key, m, num_features)
     masks, rows = np.empty((m, num_features), bool), uniform_rows(m)
-    masks[rows] = uniform(uniform_key, len(rows), num_features)
+    masks[rows] = uniform(uniform_key, len(rows) + len(rows) % 2, num_features, paired=True)[: len(rows)]
     others = np.delete(np.arange(m), rows)
     masks[others] = _others(size_key, len(others), masks[rows])
     return jnp.asarray(masks)
@@ -50,10 +50,10 @@ def sized(key: Key, num_masks: int, num_features: int) -> Masks:
 def uniform_rows(num_masks: int) -> Int[np.ndarray, " u"]:
     """The rows of `sized` that are uniform.
 
-    >>> uniform_rows(10).tolist()
-    [0, 4, 8]
+    >>> uniform_rows(12).tolist()
+    [0, 1, 8, 9]
     """
-    return np.arange(0, num_masks, _EVERY)
+    return np.flatnonzero(np.arange(num_masks) // 2 % _EVERY == 0)
 
 
 def size_probabilities(num_features: int) -> Float[np.ndarray, " _"]:
@@ -64,20 +64,19 @@ def size_probabilities(num_features: int) -> Float[np.ndarray, " _"]:
 
 
 def _others(key: Key, count: int, taken: Bool[np.ndarray, "u n"]) -> Bool[np.ndarray, "c n"]:
-    """The empty mask, then pairs of complements by the Shapley kernel; all distinct, and none of those taken."""
+    """Pairs of complements by the Shapley kernel; all distinct, and none of those taken."""
     n = taken.shape[1]
     seen = {row.tobytes() for row in np.packbits(taken, axis=1)}
     found: list[Bool[np.ndarray, " n"]] = []
-    draws = np.zeros((1, n), bool)
+    few = n <= ENUMERABLE and 1 << n <= 64 * count  # a good part of all masks: draws would often repeat
     while len(found) < count:
+        key, draw = jax.random.split(key)
+        draws = _all_in_random_order(draw, n) if few else np.asarray(_draw(draw, count, n))
         for row in np.stack([draws, ~draws], 1).reshape(-1, n):
             packed = np.packbits(row).tobytes()
             if packed not in seen and len(found) < count:
                 seen.add(packed)
                 found.append(row)
-        key, draw = jax.random.split(key)
-        few = n <= ENUMERABLE and 1 << n <= 64 * count  # a good part of all masks: draws would often repeat
-        draws = _all_in_random_order(draw, n) if few else np.asarray(_draw(draw, count, n))
     return np.array(found, bool).reshape(count, n)
 
 
