@@ -82,6 +82,7 @@ def test_only_the_named_sets_where_there_are_too_many():
     """Features beyond the eighth that do not matter: 201 have more than 20,000 pairs."""
     narrow, n = random_surrogate(8, 10)[0], 201
     (process,), added = narrow.processes, ((0, 0), (0, n - 8))
+    process = dataclasses.replace(process, kernels=dataclasses.replace(process.kernels, near=jnp.zeros((1, 0))))
     kernels = dataclasses.replace(
         process.kernels,
         rates=jnp.pad(process.kernels.rates, ((0, 0), *added)),
