@@ -118,6 +118,8 @@ def print_failures(rows: list[dict], method: str) -> None:
     floors = [max(0.0, lasso.get((r["game"], r["m"], r["draw"]), 0.0)) for r in ours]
     bad = [(r, floor) for r, floor in zip(ours, floors, strict=True) if r["r2"] < floor - MARGIN]
     compared = sum((r["game"], r["m"], r["draw"]) in lasso for r in ours)
+    bias = np.mean([r["reported_r2"] - r["r2"] for r in ours])
+    print(f"the R2 that {method} reports of itself less that on the test masks: {bias:+.4f} on average")
     of = f"{len(bad)} of {len(ours)} fits ({compared} with a lasso row)"
     print(f"{method} is below lasso or 0 by more than {MARGIN} in {of}")
     for r, floor in bad:

@@ -220,8 +220,8 @@ def _resolve(method: str | Proxy, num_masks: int, num_features: int, shapley: bo
 
 
 def _auto() -> Proxy:
-    """The best proxy for uniform masks. Trees are left out for Shapley-type indices, which they estimate worse than
-    their held-out error promises: on small and large masks every derivative counts, and trees have steps."""
+    """The best proxy for uniform masks. For Shapley-type indices trees are left out: held-out error says how well masks
+    are predicted, not derivatives, and so it is no reason to give them a share."""
     trees = {"trees": proxies.boosted_trees("fast")} if find_spec("lightgbm") else {}
     return proxies.select({"lasso": proxies.lasso(), "kernels": proxies.kernels(), **trees})
 

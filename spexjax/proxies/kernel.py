@@ -13,9 +13,8 @@ from spexjax.proxies.kernel_training import Parameters, Tied, Untied, train
 from spexjax.proxies.proxy import Fit
 from spexjax.proxies.truncation import held_out_errors
 from spexjax.proxies.weight_space import WeightSpace
-from spexjax.spectrum import Spectrum, unique_rows
+from spexjax.spectrum import Spectrum
 from spexjax.surrogate import (
-    MAX_ORDER,
     Posterior,
     Process,
     ProductKernel,
@@ -23,7 +22,7 @@ from spexjax.surrogate import (
     leave_one_out,
     robust_condition,
     signs,
-    strongest_supports,
+    strongest_of_all,
 )
 from spexjax.typing import Array, Key, Masks, Values
 
@@ -83,10 +82,8 @@ class Kernels:
     def _in_weight_space(self, kernels: list[ProductKernel], masks: Masks, f, fold: Int[np.ndarray, " m"]) -> Fit:
         """What the strongest terms of the priors say of more masks than a kernel matrix can hold."""
         n, centre, spread = masks.shape[1], f.mean(), f.std()
-        y, width = (f - centre) / spread, min(MAX_ORDER, n)
-        found = [strongest_supports(kernel, self.max_terms // len(kernels)) for kernel in kernels]
-        padded = [np.pad(s, ((0, 0), (0, width - s.shape[1])), constant_values=n) for s in found]
-        space = WeightSpace(unique_rows(np.concatenate(padded))[0], masks, y, fold)
+        y = (f - centre) / spread
+        space = WeightSpace(strongest_of_all(kernels, self.max_terms), masks, y, fold)
         priors = [(kernel, factor * float(kernel.noise)) for kernel in kernels for factor in _NOISES]
         each = leave_fold_selection(np.stack([space.held_out(*prior) for prior in priors]), y, fold)
         coefficients = space.coefficients(*priors[each.best]) * spread
@@ -185,15 +182,15 @@ def kernels() -> Kernels:
     2. Every member is conditioned on all masks; their mean is the surrogate, with the shares of the two forms chosen
        by held-out error.
     3. Each mask is predicted from all others, its complement left out as well, by the members whose training did not
-       see it, which makes the held-out error honest at no extra fit.
+       see it, which makes the held-out error honest at no extra fit, but for one bit: whether neighbours matter is
+       decided once, on masks of all folds.
     4. The exact Fourier coefficients of the surrogate are read off where the prior allows large ones, and the
        strongest are kept: as many as cost less than 0.2 % of the variance in leave-one-out error. They are not
        refitted, which would undo the shrinkage.
 
-    Beyond 16,384 masks, where the kernel matrices would fill the memory (about 40 m^2 bytes), the same priors, trained
-    on 1,536 masks, are conditioned on all masks in the space of their 4,096 likeliest terms (`WeightSpace`), in about
-    a gigabyte; the noise and the form are chosen by 3-fold cross-validation, and there is no surrogate besides the
-    spectrum.
+    Beyond 16,384 masks, where the kernel matrices would fill the memory, the same priors, trained on 1,536 masks, are
+    conditioned on all masks in the space of their 4,096 likeliest terms (`WeightSpace`), with a few matrices of that
+    size; the noise and the form are chosen by 3-fold cross-validation, and there is no surrogate besides the spectrum.
 
     Source: the prior is that of ProxySPEX's trees made smooth (Butler et al., arXiv 2505.17495); Rasmussen and
     Williams, Gaussian Processes for Machine Learning (2006), chapters 2 and 5.

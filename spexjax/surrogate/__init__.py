@@ -1,7 +1,7 @@
 """What a differentiable proxy leaves behind: a Gaussian process posterior, and all that has a closed form in it."""
 
 from spexjax.surrogate.extension import derivatives
-from spexjax.surrogate.fourier import MAX_ORDER, coefficients, prior_variances, strongest_supports
+from spexjax.surrogate.fourier import coefficients, prior_variances, strongest_of_all, strongest_supports
 from spexjax.surrogate.inverse import spd_inverse
 from spexjax.surrogate.kernel import ProductKernel, combine, components, gram, signs, terms
 from spexjax.surrogate.neighbours import neighbours
@@ -9,7 +9,6 @@ from spexjax.surrogate.posterior import Posterior, condition, leave_one_out, rob
 from spexjax.surrogate.surrogate import Process, Surrogate
 
 __all__ = [
-    "MAX_ORDER",
     "Posterior",
     "Process",
     "ProductKernel",
@@ -26,6 +25,7 @@ __all__ = [
     "robust_condition",
     "signs",
     "spd_inverse",
+    "strongest_of_all",
     "strongest_supports",
     "terms",
 ]

@@ -1,11 +1,13 @@
 """The Fourier spectrum of a Gaussian process posterior, in closed form, and where to look for its large terms."""
 
+from collections.abc import Sequence
+
 import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Float, Int
 
-from spexjax.spectrum import characters
+from spexjax.spectrum import characters, unique_rows
 from spexjax.surrogate.kernel import ProductKernel
 from spexjax.surrogate.neighbours import neighbours, variances_of_supports
 from spexjax.typing import Array, Masks
@@ -96,6 +98,16 @@ def strongest_supports(kernel: ProductKernel, max_terms: int, max_order: int = M
             rows.append(np.pad(features, ((0, 0), (0, width - sets.shape[1])), constant_values=n))
     support = np.unique(np.concatenate(rows), axis=0)
     return support[:, : max(1, int((support < n).sum(1).max()))]
+
+
+def strongest_of_all(kernels: Sequence[ProductKernel], max_terms: int) -> Int[np.ndarray, "k d"]:
+    """The union of the `strongest_supports` of several kernels, about `max_terms` sets together."""
+    n = kernels[0].linear.shape[0]
+    found = [strongest_supports(kernel, max_terms // len(kernels)) for kernel in kernels]
+    width = max(s.shape[1] for s in found)
+    return unique_rows(
+        np.concatenate([np.pad(s, ((0, 0), (0, width - s.shape[1])), constant_values=n) for s in found])
+    )[0]
 
 
 def _above(logs: Float[np.ndarray, " n"], threshold: float, max_order: int, limit: int):

@@ -8,9 +8,9 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Float, Int
 
-from spexjax.spectrum import Spectrum, characters, unique_rows
+from spexjax.spectrum import Spectrum, characters
 from spexjax.surrogate.extension import covariances, derivatives, variances
-from spexjax.surrogate.fourier import MAX_ORDER, coefficients, prior_variances, strongest_supports
+from spexjax.surrogate.fourier import MAX_ORDER, coefficients, prior_variances, strongest_of_all
 from spexjax.surrogate.kernel import ProductKernel, gram, signs
 from spexjax.surrogate.posterior import host_inverse
 from spexjax.typing import Array, Leaf, Masks, Values
@@ -93,12 +93,8 @@ class Surrogate:
         return self.rest.merge(found).truncate(len(support) + len(self.rest))
 
     def strongest_supports(self, max_terms: int) -> Int[np.ndarray, "k d"]:
-        """About `max_terms` sets where the largest coefficients may be; see `strongest_supports`."""
-        n = self.rest.num_features
-        found = [strongest_supports(p.first, max_terms // len(self.processes)) for p in self.processes]
-        width = max(s.shape[1] for s in found)
-        padded = [np.pad(s, ((0, 0), (0, width - s.shape[1])), constant_values=n) for s in found]
-        return unique_rows(np.concatenate(padded))[0]
+        """About `max_terms` sets where the largest coefficients may be; see `fourier.strongest_supports`."""
+        return strongest_of_all([p.first for p in self.processes], max_terms)
 
     def coefficient_errors(self, support: Int[Array, "k d"]) -> Float[Array, " k"]:
         """The standard error of the coefficient of each support."""
