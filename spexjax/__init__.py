@@ -20,6 +20,7 @@ from spexjax.explanation import Explanation, Faithfulness, load
 from spexjax.indices import INDICES, Interactions
 from spexjax.models import load_model
 from spexjax.spectrum import Spectrum
+from spexjax.spex import spex
 
 __version__ = "0.1.0"
 
@@ -45,6 +46,7 @@ __all__ = [
     "models",
     "proxies",
     "report",
+    "spex",
     "surrogate",
     "transforms",
 ]

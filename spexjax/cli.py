@@ -58,7 +58,7 @@ def _parser() -> argparse.ArgumentParser:
             help="stop once faithfulness is this; the budget is then the most to spend",
         )
         command.add_argument(
-            "--method", default="auto", help="auto, exact, proxyspex, proxyspex-trees, proxyspex-trees-fast or lasso"
+            "--method", default="auto", help="auto, exact, proxyspex, proxyspex-trees[-fast], lasso or spex"
         )
         command.add_argument(
             "--index", default="FSII", help="SV, BV, SII, BII, STII, FSII, FBII, k-SII, Moebius or Fourier"

@@ -17,6 +17,7 @@ from spexjax.indices import check_index
 from spexjax.metrics import r2, r2_error
 from spexjax.proxies import Proxy
 from spexjax.spectrum import unique_rows
+from spexjax.spex import Plan, Spex, spex
 from spexjax.transforms import exact_spectrum
 from spexjax.typing import Ablation, Key, Masks
 
@@ -47,7 +48,7 @@ def explain(
     budget: int | None = None,
     target_faithfulness: float | None = None,
     max_budget: int | None = None,
-    method: str | Proxy = "auto",
+    method: str | Proxy | Spex = "auto",
     index: str | None = None,
     progress: bool | None = None,
 ) -> Explanation:
@@ -64,7 +65,8 @@ def explain(
         target, the size of the first round (128 by default).
       target_faithfulness: the held-out R2 to reach, below 1.
       max_budget: how many ablations may be spent to reach it.
-      method: as in `fit`.
+      method: as in `fit`, or "spex" or the settings from `spex`, which draw masks of their own and use as much of the
+        budget as the largest design needs that it covers.
       index: the interaction index that will be asked for. For a Shapley-type index (SV, SII, STII, FSII, k-SII) three
         quarters of the masks are drawn with the sizes it depends on (`designs.sized`), and faithfulness is measured
         on the others.
@@ -78,12 +80,17 @@ def explain(
     n = ablation.num_features
     sizes = _rounds(n, budget, target_faithfulness, max_budget)
     shapley = index is not None and check_index(index) in SHAPLEY
-    design = "sized" if shapley else "uniform"
-    name, proxy = _resolve(method, designs.uniform_size(sizes[0], n), n, shapley)
-    if hasattr(proxy, "check"):
-        proxy.check()
     design_key, fit_key = jax.random.split(key)
-    masks = np.asarray(getattr(designs, design)(design_key, sizes[-1], n))
+    if method == "spex" or isinstance(method, Spex):
+        method = _plan(method, design_key, sizes, n)
+    if isinstance(method, Plan):
+        design, masks, sizes, shapley = "subsampled", method.masks, [len(method.masks)], False
+    else:
+        name, proxy = _resolve(method, designs.uniform_size(sizes[0], n), n, shapley)
+        if hasattr(proxy, "check"):
+            proxy.check()
+        design = "sized" if shapley else "uniform"
+        masks = np.asarray(getattr(designs, design)(design_key, sizes[-1], n))
     seconds, counts = dict.fromkeys(("prepare", "compile", "ablations", "fit"), 0.0), {"evaluations": 0, "programs": 0}
     values, history, stopped = np.zeros(0, np.float32), [], f"the budget of {sizes[-1]} ablations is spent"
     for size in sizes:
@@ -105,8 +112,10 @@ def explain(
             break
     provenance = {
         "fingerprint": ablation.fingerprint,
-        "budget": sizes[-1],
+        "budget": budget if target_faithfulness is None else max_budget,
+        "ablations": len(values),
         "design": design,
+        **({"subsampled": method.describe()} if isinstance(method, Plan) else {}),
         **counts,
         "padding": round(evaluation.padding, 4),
         "seconds": {phase: round(s, 3) for phase, s in seconds.items()},
@@ -147,6 +156,14 @@ def fit(
     masks, values, names = _checked(masks, values, feature_names)
     name, proxy = _resolve(method, *masks.shape)
     return _fit(masks, values, name, proxy, key, names)
+
+
+def _plan(method: str | Spex, key: Key, sizes: list[int], n: int) -> Plan | str:
+    """What SPEX does with a budget; all masks are left to the exact transform."""
+    if len(sizes) > 1:
+        raise ValueError("SPEX draws one design for one budget: give a budget, and no target_faithfulness.")
+    settings = spex() if method == "spex" else method
+    return "exact" if designs.uniform_size(sizes[0] + 1, n) <= sizes[0] else settings.plan(key, sizes[0], n)
 
 
 def _rounds(n: int, budget: int | None, target: float | None, max_budget: int | None) -> list[int]:
@@ -193,6 +210,7 @@ def _fit(
         return Explanation(exact_spectrum(masks, values), faithfulness, names, name, masks, values)
     fitted = proxy(jnp.asarray(masks), jnp.asarray(values), key)
     rows = np.arange(len(values)) if uniform is None else uniform
+    rows = rows if fitted.held_out_rows is None else np.intersect1d(rows, fitted.held_out_rows)
     scheme = f"each of {len(rows)} uniform masks predicted by a fit that never saw it, in cross-validation"
     truth, held_out = values[rows], np.asarray(fitted.held_out)[rows]
     faithfulness = Faithfulness(r2(truth, held_out), rows, scheme, r2_error(truth, held_out))
@@ -212,10 +230,16 @@ def _resolve(method: str | Proxy, num_masks: int, num_features: int, shapley: bo
                 f"The exact method needs all 2^{num_features} masks, but there are {num_masks}; choose another method."
             )
         return "exact", None
+    if isinstance(method, Plan):
+        return "spex", method
     if not isinstance(method, str):
         return getattr(method, "__name__", type(method).__name__), method
+    if method == "spex":
+        raise ValueError(
+            "SPEX decodes masks of its own: use explain(method='spex'), or designs.subsampled and decoder.decode."
+        )
     if method not in METHODS:
-        raise ValueError(f"There is no method {method!r}; choose one of auto, exact, {', '.join(METHODS)}.")
+        raise ValueError(f"There is no method {method!r}; choose one of auto, exact, spex, {', '.join(METHODS)}.")
     return method, METHODS[method]()
 
 

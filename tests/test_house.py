@@ -14,7 +14,7 @@ LAYERS = {
     **dict.fromkeys(["spectrum", "surrogate", "codes", "transforms"], 1),
     **dict.fromkeys(["designs", "decoder", "proxies", "indices", "metrics"], 2),
     **dict.fromkeys(["models", "ablations", "evaluation"], 3),
-    **dict.fromkeys(["explanation", "explain"], 4),
+    **dict.fromkeys(["explanation", "explain", "spex"], 4),
     **dict.fromkeys(["report", "interop"], 5),
     **dict.fromkeys(["cli", "demo"], 6),
 }
@@ -25,6 +25,7 @@ SIBLINGS = {
     ("transforms", "spectrum"),
     ("ablations", "models"),
     ("explain", "explanation"),
+    ("explain", "spex"),
 }
 LAZY = {"lightgbm": "proxies", "matplotlib": "report", "torch": "", "shapiq": "interop", "ray": ""}
 FORBIDDEN = {"explain": {"models"}, "explanation": {"models"}, "evaluation": {"models", "ablations"}}

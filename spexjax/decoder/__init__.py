@@ -1,5 +1,6 @@
 """SPEX decoding: values of a subsampled design in, the sparse Fourier spectrum out."""
 
+from spexjax.decoder.bins import bins_of, to_bins
 from spexjax.decoder.decode import Decoded, Status, decode
 
-__all__ = ["Decoded", "Status", "decode"]
+__all__ = ["Decoded", "Status", "bins_of", "decode", "to_bins"]

@@ -1,6 +1,7 @@
 """Proxies: models fitted to masks and values from which a spectrum can be read."""
 
 from spexjax.proxies.boosted_trees import BoostedTrees, boosted_trees
+from spexjax.proxies.cross_validation import folds
 from spexjax.proxies.kernel import Kernels, kernels
 from spexjax.proxies.kernel_training import Tied, Untied, fit_kernel, loss, train
 from spexjax.proxies.lasso import Lasso, lasso
@@ -19,6 +20,7 @@ __all__ = [
     "Untied",
     "boosted_trees",
     "fit_kernel",
+    "folds",
     "kernels",
     "lasso",
     "loss",

@@ -7,7 +7,7 @@ from itertools import permutations
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Float, Int
 
 from spexjax.metrics import r2
 from spexjax.proxies.cross_validation import folds, leave_fold_selection
@@ -35,9 +35,11 @@ class Select:
         """Fits every proxy, and keeps the best or a mixture; see `select`."""
         names, f = list(self.proxies), np.asarray(values, np.float64)
         fold_key, *keys = jax.random.split(key, len(names) + 1)
-        fold = folds(fold_key, masks, min(_NUM_FOLDS, len(f)))
         fits = [proxy(masks, values, k) for proxy, k in zip(self.proxies.values(), keys, strict=True)]
         held_out = np.stack([(f.sum() - f) / (len(f) - 1), *(np.asarray(fit.held_out, np.float64) for fit in fits)])
+        rows = _rows(fits, len(f))
+        fold = folds(fold_key, masks[rows], min(_NUM_FOLDS, len(rows)))
+        mean, f, held_out = f.mean(), f[rows], held_out[:, rows]
         shares = _candidates(len(held_out))
         chosen = leave_fold_selection(shares @ held_out, f, fold)
         best, predictions = shares[chosen.best], chosen.held_out
@@ -47,19 +49,21 @@ class Select:
         used = {name: float(share) for name, share in zip(["constant", *names], best, strict=True) if share}
         scores = {name: round(r2(f, h), 4) for name, h in zip(names, held_out[1:], strict=True)}
         details = {name: fit.diagnostics for name, fit in zip(names, fits, strict=True) if name in used}
-        fit = _mixture(best, [_constant(f.mean(), masks.shape[1]), *fits])
+        fit = _mixture(best, [_constant(mean, masks.shape[1]), *fits])
         terms = {"terms": int((fit.spectrum.orders > 0).sum())}
         diagnostics = {"chosen": used, "reason": _reason(used, scores), "held_out_r2": scores, **terms, **details}
-        return fit._replace(held_out=jnp.asarray(predictions, jnp.float32), diagnostics=diagnostics)
+        predictions = jnp.full(len(values), jnp.nan).at[rows].set(predictions)
+        return fit._replace(held_out=predictions, diagnostics=diagnostics, held_out_rows=rows)
 
 
 def select(proxies: Mapping[str, Proxy]) -> Select:
     """The best of several proxies, or a mixture of two of them, by held-out error.
 
-    Every proxy predicts each mask without having seen it. Compared are the mean, each proxy, and each pair of them in
-    shares of 1/4, 1/2 and 3/4; spectra and surrogates add. The first of those whose errors are within 0.1 % of the
-    least is taken, so give the simplest proxy first. Where the best is not better than the mean of the values by more
-    than the standard error of that difference, nothing can be learned at this budget, and the fit is the constant.
+    Every proxy predicts each mask, or each of its `held_out_rows`, without having seen it. Compared are the mean, each
+    proxy, and each pair of them in shares of 1/4, 1/2 and 3/4; spectra and surrogates add. The first of those whose
+    errors are within 0.1 % of the least is taken, so give the simplest proxy first. Where the best is not better than
+    the mean of the values by more than the standard error of that difference, nothing can be learned at this budget,
+    and the fit is the constant.
 
     Args:
       proxies: by name; the names appear in the diagnostics, with the held-out R2 of each and the reason of the choice.
@@ -68,6 +72,14 @@ def select(proxies: Mapping[str, Proxy]) -> Select:
       A proxy. Calling it raises what its proxies raise.
     """
     return Select(dict(proxies))
+
+
+def _rows(fits: list[Fit], num_masks: int) -> Int[np.ndarray, " h"]:
+    """The masks that every fit predicts without having seen them."""
+    rows = np.arange(num_masks)
+    for fit in fits:
+        rows = rows if fit.held_out_rows is None else np.intersect1d(rows, fit.held_out_rows)
+    return rows
 
 
 def _candidates(count: int) -> Float[np.ndarray, "c p"]:

@@ -1,0 +1,165 @@
+"""SPEX as a method of `explain`: the largest design that a budget buys, and what is made of its values."""
+
+import dataclasses
+import math
+from functools import cached_property
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from spexjax import proxies
+from spexjax.decoder import Status, decode
+from spexjax.designs import Subsampled, subsampled, subsampled_size, uniform
+from spexjax.proxies import Fit
+from spexjax.spectrum import Spectrum
+from spexjax.typing import Key, Masks, Values
+
+_LEAST_BINS = 4  # log2; fewer hardly keep two coefficients apart
+_CHECKS = (64, 1024)  # uniform masks besides the design's: an eighth of them, within these bounds
+_NUM_FOLDS = 5
+
+
+@dataclasses.dataclass(frozen=True)
+class Spex:
+    """The settings made by `spex`."""
+
+    max_order: int
+    num_groups: int
+    mode: str
+
+    def size(self, num_features: int, bins_log2: int) -> int:
+        """The most ablations of a plan with 2^b bins: the design's, and an eighth of them, 64 to 1,024, to check it.
+
+        Fewer where n is so small that masks repeat by chance; those at l = 0, the delays, repeat in every group.
+
+        >>> spex().size(63, 4), spex().size(63, 8), spex(max_order=3).size(63, 4)
+        (1449, 22472, 1003)
+        """
+        size = subsampled_size(num_features, bins_log2, self.max_order, self.num_groups)
+        size -= (size // self.num_groups >> bins_log2) * (self.num_groups - 1)
+        return size + _num_checks(size)
+
+    def plan(self, key: Key, budget: int, num_features: int) -> "Plan":
+        """The plan with the most bins whose distinct masks the budget covers.
+
+        Args:
+          key: PRNG key, consumed.
+          budget: how many ablations may be spent, fewer than 2^n.
+          num_features: n.
+
+        Raises:
+          ValueError: if not even 2^4 bins are covered; the message says what is needed and what would work instead.
+        """
+        n, design_key, check_key = num_features, *jax.random.split(key)
+        for b in range(min(n, 40), _LEAST_BINS - 1, -1):
+            space = 2.0 ** min(n, 60)
+            if 0.9 * space * -math.expm1(-self.size(n, b) / space) <= budget:  # so many random masks would be distinct
+                plan = self._draw(design_key, check_key, n, b)
+                if len(plan.masks) <= budget:
+                    return plan
+        least = f"{min(self.size(n, _LEAST_BINS), 2**n):,}" if n >= _LEAST_BINS else f"2^{n}"
+        raise ValueError(
+            f"SPEX needs {least} ablations for {n} features and interactions up to order {self.max_order}, but the "
+            f"budget is {budget:,}. Raise it, ask for lower orders with method=sx.spex(max_order=...), or use "
+            "method='proxyspex', which learns from any budget."
+        )
+
+    def _draw(self, design_key: Key, check_key: Key, n: int, b: int) -> "Plan":
+        design = subsampled(design_key, n, b, self.max_order, self.num_groups)
+        packed = np.concatenate([*design.packed()])
+        size, drawn = len(packed), _num_checks(len(packed))
+        while True:
+            checks = np.packbits(uniform(check_key, drawn, n), axis=1)
+            rows = np.concatenate([packed, checks])
+            _, first, group = np.unique(rows, axis=0, return_index=True, return_inverse=True)
+            ours, fresh = np.sort(first[first < size]), np.sort(first[first >= size])
+            if len(fresh) >= _num_checks(len(ours)) or drawn >= 1 << n:
+                break
+            drawn *= 4
+        kept = np.concatenate([ours, fresh[: _num_checks(len(ours))]])
+        place = np.empty(len(first), np.int64)
+        place[group.ravel()[kept]] = np.arange(len(kept))
+        masks = np.unpackbits(rows[kept], axis=1, count=n).view(bool)
+        return Plan(design, masks, place[group.ravel()[:size]], len(ours), self.mode)
+
+
+def spex(max_order: int = 5, num_groups: int = 3, mode: str = "soft") -> Spex:
+    """SPEX: a sparse Walsh-Hadamard transform of few, structured ablations; `explain(method=sx.spex(...))`.
+
+    `explain` evaluates the masks of `designs.subsampled` with as many bins as the budget covers, equal masks once, and
+    some uniform masks besides. `decoder.decode` finds the support from the former. How many of its terms are kept, and
+    how far their refit may leave the decoded coefficients, is chosen by cross-validation on the latter, of which the
+    decoder has seen nothing, and so is whether lasso, or a mixture with it, is better.
+
+    Source: SPEX (Kang et al., arXiv 2502.13870).
+
+    Args:
+      max_order: t, the largest interaction that can be found; lower orders need fewer delays.
+      num_groups: C; three serve best.
+      mode: of the decoder; "soft" holds out against more noise than "hard".
+
+    Raises:
+      ValueError: if an order or a number of groups is below 1, or the mode is neither.
+    """
+    if max_order < 1 or num_groups < 1:
+        raise ValueError(f"SPEX needs max_order and num_groups of at least 1; got {max_order} and {num_groups}.")
+    if mode not in ("hard", "soft"):
+        raise ValueError(f"The mode is 'hard' or 'soft', not {mode!r}.")
+    return Spex(max_order, num_groups, mode)
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Plan:
+    """Distinct masks to evaluate, and the proxy that explains their values: the decoder, or lasso where it is better.
+
+    The first `num_design` masks are the design's, the others uniform; mask k of the design is `masks[rows[k]]`.
+    """
+
+    design: Subsampled
+    masks: np.ndarray  # Bool[m, n]
+    rows: np.ndarray  # Int[design]
+    num_design: int
+    mode: str
+
+    def describe(self) -> dict[str, int | str]:
+        """What was drawn, as plain JSON values."""
+        design = self.design
+        return {
+            "bins_log2": design.bins_log2,
+            "max_order": design.max_order,
+            "num_groups": design.num_groups,
+            "delays": len(design.delays),
+            "mode": self.mode,
+            "design_masks": self.num_design,
+            "uniform_masks": len(self.masks) - self.num_design,
+        }
+
+    def __call__(self, masks: Masks, values: Values, key: Key) -> Fit:
+        """Explains the values at `self.masks`; see `spex`."""
+        return self._proxy(masks, values, key)
+
+    @cached_property
+    def _proxy(self) -> proxies.Proxy:
+        return proxies.select({"lasso": proxies.lasso(), "spex": self._decode})
+
+    def _decode(self, masks: Masks, values: Values, key: Key) -> Fit:
+        decoded = decode(self.design, jnp.asarray(values)[self.rows], mode=self.mode)
+        found = np.asarray(decoded.spectrum.coefficients) != 0
+        support, coefficients = decoded.spectrum.support[found], decoded.spectrum.coefficients[found]
+        spectrum = Spectrum(support, coefficients, masks.shape[1])
+        checks = np.arange(self.num_design, len(masks))
+        fold = np.full(len(masks), -1)  # the design's masks, which the decoder has seen, are in no fold
+        fold[checks] = proxies.folds(key, masks[checks], _NUM_FOLDS)
+        fit = proxies.refit(spectrum, [spectrum] * _NUM_FOLDS, masks, values, fold)
+        diagnostics = {
+            "status": Status(int(decoded.status)).name,
+            "found": int(found.sum()),
+            "rounds": int(decoded.rounds),
+            "residual": round(float(decoded.residual), 6),
+        }
+        return fit._replace(diagnostics=diagnostics | fit.diagnostics, held_out_rows=checks)
+
+
+def _num_checks(num_masks: int) -> int:
+    return int(np.clip(num_masks // 8, *_CHECKS))
