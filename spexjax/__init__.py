@@ -14,7 +14,7 @@ from spexjax import (
     surrogate,
     transforms,
 )
-from spexjax.evaluation import evaluate
+from spexjax.evaluation import Store, evaluate
 from spexjax.explain import explain, fit, min_budget
 from spexjax.explanation import Explanation, Faithfulness, load
 from spexjax.indices import INDICES, Interactions
@@ -30,6 +30,7 @@ __all__ = [
     "Faithfulness",
     "Interactions",
     "Spectrum",
+    "Store",
     "ablations",
     "codes",
     "decoder",

@@ -67,6 +67,7 @@ def _parser() -> argparse.ArgumentParser:
         command.add_argument("--top", type=int, default=10, help="interactions in the table (default: 10)")
         command.add_argument("--seed", type=int, default=0)
         command.add_argument("--out", type=Path, default=Path("out"), help="folder for the page and the JSON file")
+        command.add_argument("--store", help="folder or bucket where values are kept (default: OUT/values)")
         command.add_argument("--quiet", action="store_true", help="no progress bar")
     demo.set_defaults(
         text=REVIEW, file=None, model="smollm2", dtype="float32", question=QUESTION, answers=ANSWERS,
@@ -107,6 +108,7 @@ def _explain(args: argparse.Namespace, start: float) -> int:
         index=args.index,
         key=jax.random.key(args.seed),
         method=args.method,
+        store=sx.Store(args.store or args.out / "values"),
         progress=False if args.quiet else None,
     )
     console = Console()

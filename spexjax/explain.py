@@ -8,10 +8,11 @@ from importlib.util import find_spec
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax.sharding import Mesh
 from numpy.typing import ArrayLike
 
 from spexjax import designs, proxies
-from spexjax.evaluation import run
+from spexjax.evaluation import Store, run
 from spexjax.explanation import Explanation, Faithfulness
 from spexjax.indices import check_index
 from spexjax.metrics import r2, r2_error
@@ -50,6 +51,8 @@ def explain(
     max_budget: int | None = None,
     method: str | Proxy | Spex = "auto",
     index: str | None = None,
+    mesh: Mesh | None = None,
+    store: Store | None = None,
     progress: bool | None = None,
 ) -> Explanation:
     """Finds the interactions that drive a value function from few ablations.
@@ -70,6 +73,8 @@ def explain(
       index: the interaction index that will be asked for. For a Shapley-type index (SV, SII, STII, FSII, k-SII) three
         quarters of the masks are drawn with the sizes it depends on (`designs.sized`), and faithfulness is measured
         on the others.
+      mesh: the devices to use, as in `evaluate`; all by default.
+      store: where values are looked up and kept, as in `evaluate`.
       progress: show a progress bar; None shows it only on a terminal.
 
     Raises:
@@ -91,10 +96,13 @@ def explain(
             proxy.check()
         design = "sized" if shapley else "uniform"
         masks = np.asarray(getattr(designs, design)(design_key, sizes[-1], n))
-    seconds, counts = dict.fromkeys(("prepare", "compile", "ablations", "fit"), 0.0), {"evaluations": 0, "programs": 0}
+    seconds, counts = (
+        dict.fromkeys(("prepare", "compile", "ablations", "fit"), 0.0),
+        {"evaluations": 0, "reused": 0, "programs": 0},
+    )
     values, history, stopped = np.zeros(0, np.float32), [], f"the budget of {sizes[-1]} ablations is spent"
     for size in sizes:
-        evaluation = run(ablation, masks[len(values) : size], progress=progress)
+        evaluation = run(ablation, masks[len(values) : size], mesh=mesh, store=store, progress=progress)
         values = np.concatenate([values, evaluation.values])
         start = time.perf_counter()
         name, proxy = _resolve(method, len(values), n, shapley)
@@ -105,6 +113,7 @@ def explain(
         seconds["ablations"] += evaluation.seconds - evaluation.plan_seconds - evaluation.compile_seconds
         seconds["fit"] += time.perf_counter() - start
         counts["evaluations"] += evaluation.num_evaluations
+        counts["reused"] += evaluation.num_reused
         counts["programs"] = max(counts["programs"], evaluation.num_programs)
         history.append((len(values), explanation.faithfulness.r2, explanation.faithfulness.error))
         if target_faithfulness is not None and (why := _stop(history, target_faithfulness, sizes[-1])):

@@ -32,7 +32,8 @@ class Plan(NamedTuple):
 
     `owner[i]` is the evaluation that answers mask i: masks that lead to the same input share one.
     `apply(parameters, inputs) -> Float[b]` is pure; the same function object for the same program, so that
-    `jax.jit` compiles once per shape. Where `compiled` is False it is ordinary Python instead.
+    `jax.jit` compiles once per shape. Where `compiled` is False it is ordinary Python instead. `partition(parameters,
+    mesh)` says how the parameters are cut over a mesh, a PartitionSpec for each leaf; without it each device has all.
     """
 
     owner: Int[np.ndarray, " m"]
@@ -41,6 +42,7 @@ class Plan(NamedTuple):
     parameters: Any
     batches: Iterator[Batch]
     compiled: bool = True
+    partition: Any = None
 
 
 @runtime_checkable
@@ -56,4 +58,4 @@ class Ablation(Protocol):
     @property
     def fingerprint(self) -> str: ...
 
-    def plan(self, masks: Masks) -> Plan: ...
+    def plan(self, masks: Masks, devices: int = 1) -> Plan: ...  # batches for so many devices side by side

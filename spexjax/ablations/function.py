@@ -27,7 +27,7 @@ class FunctionAblation:
         """n."""
         return len(self.feature_names)
 
-    def plan(self, masks: Masks) -> Plan:
+    def plan(self, masks: Masks, devices: int = 1) -> Plan:
         """Cuts the masks into batches of one size; the last is filled up with its first mask if compiled."""
         masks = np.asarray(masks)
         return Plan(
@@ -35,12 +35,12 @@ class FunctionAblation:
             len(masks),
             self.apply,
             self.parameters,
-            self._batches(masks),
+            self._batches(masks, devices),
             self.compiled,
         )
 
-    def _batches(self, masks: np.ndarray) -> Iterator[Batch]:
-        size = min(self.batch_size, 1 << max(len(masks) - 1, 0).bit_length())
+    def _batches(self, masks: np.ndarray, devices: int) -> Iterator[Batch]:
+        size = min(self.batch_size, 1 << max(-(-len(masks) // devices) - 1, 0).bit_length())
         for start in range(0, len(masks), size):
             part = masks[start : start + size]
             slots = np.arange(start, start + len(part))

@@ -41,7 +41,11 @@ def common_prefix(sequences: Int[np.ndarray, "s l"]) -> Int[np.ndarray, " s"]:
 
 
 def pack(
-    tokens: Sequence[Sequence[int]], positions: Sequence[Sequence[int]], reads: int, row_length: int | None = None
+    tokens: Sequence[Sequence[int]],
+    positions: Sequence[Sequence[int]],
+    reads: int,
+    row_length: int | None = None,
+    devices: int = 1,
 ) -> Rows:
     """Packs distinct sequences, greedily in sorted order, into rows.
 
@@ -50,6 +54,7 @@ def pack(
       positions: the position of each token; equal tokens at different positions are different nodes.
       reads: k, how many of each sequence's last nodes are wanted.
       row_length: t, nodes a row, no fewer than the longest sequence has; the least costly if not given.
+      devices: how many share the rows.
     """
     lengths = np.array([len(t) for t in tokens], np.int64)
     merged = np.full((len(tokens), lengths.max(initial=0)), -1, np.int64)
@@ -58,7 +63,7 @@ def pack(
     order = np.lexsort(merged.T[::-1]) if merged.size else np.arange(len(tokens))
     shared = np.minimum(common_prefix(merged[order]), lengths[order])
     if row_length is None:
-        row_length = _least_costly(lengths[order], shared)
+        row_length = _least_costly(lengths[order], shared, devices)
     starts = _starts(lengths[order], shared, row_length)
     shared[starts] = 0
     r = len(starts)
@@ -89,13 +94,15 @@ def shared_prefix(tokens: Sequence[Sequence[int]], positions: Sequence[Sequence[
     return next((i for i, found in enumerate(nodes) if found != {(tokens[0][i], i)}), limit)
 
 
-def batches(tokens: Sequence[Sequence[int]], positions: Sequence[Sequence[int]], reads: int) -> Iterator[Batch]:
-    """Packs the sequences and groups the rows into batches of one shape."""
-    rows = pack(tokens, positions, reads)
+def batches(
+    tokens: Sequence[Sequence[int]], positions: Sequence[Sequence[int]], reads: int, devices: int = 1
+) -> Iterator[Batch]:
+    """Packs the sequences and groups the rows into batches of one shape, for so many devices side by side."""
+    rows = pack(tokens, positions, reads, devices=devices)
     count, length = rows.tokens.shape
     if count == 0:
         return
-    size = _rows_per_batch(count, length)
+    size = _rows_per_batch(-(-count // devices), length)
     members = [np.flatnonzero(rows.row_of // size == g) for g in range(-(-count // size))]
     slots = _round_up(max(map(len, members)), 8)
     for g, inside in enumerate(members):
@@ -122,13 +129,13 @@ def _starts(lengths: Int[np.ndarray, " s"], shared: Int[np.ndarray, " s"], row_l
     return starts
 
 
-def _least_costly(lengths: Int[np.ndarray, " s"], shared: Int[np.ndarray, " s"]) -> int:
-    """The row length of least work, spare nodes and attention counted."""
+def _least_costly(lengths: Int[np.ndarray, " s"], shared: Int[np.ndarray, " s"], devices: int) -> int:
+    """The row length of least work for the busiest device, spare nodes and attention counted."""
     least, total = _round_up(int(lengths.max(initial=1)), 32), _round_up(int(lengths.sum()), 32)
-    options = {max(least, min(option, total)) for option in _ROWS}
+    options = {max(least, min(option, _round_up(-(-total // devices), 32))) for option in _ROWS}
 
     def cost(row_length: int) -> float:
-        count = len(_starts(lengths, shared, row_length))
+        count = -(-len(_starts(lengths, shared, row_length)) // devices)
         batches = -(-count // (size := _rows_per_batch(count, row_length)))
         return batches * size * row_length * (1 + row_length / _ATTENTION)
 

@@ -13,7 +13,7 @@ from spexjax.ablations.prompt import around
 from spexjax.ablations.reading import VALUES, Parameters, prefix_program, program
 from spexjax.ablations.removal import REMOVALS, FromText, FromTokens, owners
 from spexjax.ablations.units import split
-from spexjax.models import Gates, LanguageModel, Prefix, greedy_answer
+from spexjax.models import Gates, LanguageModel, Prefix, greedy_answer, tensor_parallel
 from spexjax.typing import Masks, Plan
 
 
@@ -64,7 +64,7 @@ class TextAblation:
             "removal": self.removal.removal,
         }
 
-    def plan(self, masks: Masks) -> Plan:
+    def plan(self, masks: Masks, devices: int = 1) -> Plan:
         """Tokenises, merges equal sequences, runs the shared prefix and packs the rest into fixed-shape batches."""
         forced = () if self.value == "logit-difference" else self.targets[:-1]
         sequences = list(zip(*self.removal.sequences(np.asarray(masks), forced), strict=True))
@@ -83,7 +83,8 @@ class TextAblation:
             num_evaluations=len(index),
             apply=program(self.model.graph, self.value),
             parameters=parameters,
-            batches=batches(*tails, reads=len(forced) + 1),
+            batches=batches(*tails, reads=len(forced) + 1, devices=devices),
+            partition=tensor_parallel,
         )
 
     def _prefix(self, tokens: Sequence[int]) -> Prefix:

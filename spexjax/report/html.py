@@ -240,7 +240,11 @@ def _details(explanation: Explanation, index: str, max_order: int | None) -> str
         ("Method", "<br>".join(filter(None, (escape(explanation.method), _settings(explanation.details))))),
         ("Variance by order", _energy(explanation)),
     ]
-    cost = {k: provenance[k] for k in ("budget", "ablations", "evaluations", "programs", "padding") if k in provenance}
+    cost = {
+        k: provenance[k]
+        for k in ("budget", "ablations", "reused", "evaluations", "programs", "padding")
+        if k in provenance
+    }
     rows += [("Cost", _settings(cost))] if cost else []
     rows += [("Where time went", escape(where_time_went(provenance["seconds"])))] if provenance.get("seconds") else []
     rows += [

@@ -7,8 +7,9 @@ import numpy as np
 import pytest
 from common import all_masks
 
+import spexjax as sx
 from spexjax import ablations
-from spexjax.evaluation import evaluate, progress_bar, run
+from spexjax.evaluation import Store, evaluate, progress_bar, run
 
 
 @pytest.mark.parametrize("m", [0, 1, 2, 7, 64, 300])
@@ -48,7 +49,7 @@ def test_not_finite_values_say_where():
     def f(masks):
         return np.where(masks.sum(1) == 2, np.nan, 1.0)
 
-    with pytest.raises(ValueError, match=r"not finite at 6 of 16 masks \(rows 3, 5, 6, 9, 10, \.\.\.\)"):
+    with pytest.raises(ValueError, match=r"not finite at 6 of the first 16 masks .*\(rows 3, 5, 6, 9, 10, \.\.\.\)"):
         evaluate(ablations.host_function(f, 4), all_masks(4))
 
 
@@ -78,3 +79,66 @@ def test_progress_counts_every_mask(monkeypatch, capsys):
     import sys
 
     assert sys.stderr.getvalue() == ""
+
+
+def counted(fail_after=None, n=8, batch_size=10):
+    """A function that counts its masks, and breaks down after some."""
+    seen = []
+
+    def f(masks):
+        if fail_after is not None and len(seen) >= fail_after:
+            raise RuntimeError("preempted")
+        seen.extend(map(bytes, np.packbits(masks, axis=1)))
+        return masks @ np.arange(1.0, n + 1)
+
+    return ablations.host_function(f, n, fingerprint="counted", batch_size=batch_size), seen
+
+
+def test_an_interrupted_run_goes_on_where_it_stopped(tmp_path):
+    masks = all_masks(8)[:100]
+    broken, before = counted(fail_after=50)
+    with pytest.raises(RuntimeError, match="preempted"):
+        evaluate(broken, masks, store=Store(tmp_path))
+    ablation, after = counted()
+    evaluation = run(ablation, masks, store=Store(tmp_path))
+    assert len(before) == evaluation.num_reused == 50
+    assert not set(before) & set(after)
+    np.testing.assert_array_equal(evaluation.values, evaluate(counted()[0], masks))
+
+
+def mean_only(masks, values, key):
+    spectrum = sx.Spectrum.from_dict({(): float(values.mean())}, masks.shape[1])
+    return sx.proxies.Fit(spectrum, np.full(len(values), values.mean()), {})
+
+
+def test_a_larger_budget_and_another_method_reuse_values(tmp_path, key):
+    store = Store(tmp_path)
+    first, seen = counted(n=30)
+    explanation = sx.explain(first, budget=64, key=key, method="lasso", store=store)
+    for budget, method in ((64, mean_only), (128, "lasso")):
+        ablation, more = counted(n=30)
+        again = sx.explain(ablation, budget=budget, key=key, method=method, store=store)
+        assert not set(seen) & set(more)
+        seen += more
+        assert again.provenance["reused"] + len(more) == budget
+    assert explanation.provenance["reused"] == 0
+    other = ablations.host_function(lambda x: x[:, 0].astype(float), 30, fingerprint="another")
+    assert run(other, explanation.masks, store=store).num_reused == 0
+
+
+def test_values_before_one_that_is_not_finite_are_kept(tmp_path):
+    def f(masks):
+        return np.where(masks.all(1), np.nan, 1.0)
+
+    with pytest.raises(ValueError, match=r"not finite at 1 of the first 16 masks"):
+        evaluate(ablations.host_function(f, 4, fingerprint="f", batch_size=4), all_masks(4), store=Store(tmp_path))
+    assert len(Store(tmp_path).shelf("f", 4)) == 15
+
+
+def test_compiled_functions_and_equal_masks_in_the_store(tmp_path):
+    masks = np.random.default_rng(0).random((90, 5)) < 0.5
+    ablation = ablations.function(lambda x: 1.0 * x.sum(), 5, fingerprint="sum", batch_size=8)
+    for m, reused in ((40, 0), (90, 40), (90, 90)):
+        evaluation = run(ablation, masks[:m], store=Store(tmp_path))
+        assert evaluation.num_reused >= reused
+        np.testing.assert_array_equal(evaluation.values, masks[:m].sum(1))

@@ -1,0 +1,103 @@
+"""Batches side by side on the devices of a mesh, and weights cut along it."""
+
+import functools
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
+
+import jax
+import numpy as np
+from jax.sharding import AxisType, Mesh, NamedSharding, PartitionSpec
+
+from spexjax.typing import Batch, Plan
+
+DATA, MODEL = "data", "model"
+
+
+def mesh(data: int | None = None, model: int = 1, devices: Sequence[jax.Device] | None = None) -> Mesh:
+    """A mesh of `data` x `model` devices for `evaluate(mesh=...)`.
+
+    Every step evaluates `data` batches, each on `model` devices that share the weights. On several hosts
+    (`jax.distributed`) it spans the devices of all of them.
+
+    Args:
+      data: batches side by side; by default as many as the devices allow.
+      model: devices that one copy of the weights is cut over, for models that do not fit one.
+      devices: all there are, by default.
+
+    Raises:
+      ValueError: if there are not that many devices.
+    """
+    devices = list(jax.devices() if devices is None else devices)
+    data = len(devices) // model if data is None else data
+    if data < 1 or model < 1 or data * model > len(devices):
+        raise ValueError(
+            f"A mesh of {data} x {model} needs {data * model} devices, at least 1; there are {len(devices)}."
+        )
+    grid = np.array(devices[: data * model]).reshape(data, model)
+    return Mesh(grid, (DATA, MODEL), axis_types=(AxisType.Auto,) * 2)
+
+
+def width(mesh: Mesh) -> int:
+    """How many batches a step evaluates.
+
+    Raises:
+      ValueError: if the mesh has no axis of that name.
+    """
+    if DATA not in mesh.shape:
+        raise ValueError(
+            f"The mesh has axes {tuple(mesh.shape)}; give it one named {DATA!r}, or use evaluation.mesh()."
+        )
+    return mesh.shape[DATA]
+
+
+def spread(plan: Plan, mesh: Mesh) -> tuple[Callable, Any, Iterator[Batch]]:
+    """The program, parameters and batches of a plan for a mesh: each batch is that of all devices."""
+    partition = plan.partition or (lambda parameters, mesh: jax.tree.map(lambda _: PartitionSpec(), parameters))
+    specs = partition(plan.parameters, mesh)
+    parameters = jax.tree.map(lambda leaf, spec: _put(leaf, NamedSharding(mesh, spec)), plan.parameters, specs)
+    return _program(plan.apply, mesh), parameters, _side_by_side(plan.batches, mesh)
+
+
+@functools.lru_cache(maxsize=32)  # the same function object for the same program, so that it is compiled once
+def _program(apply: Callable, mesh: Mesh) -> Callable:
+    def one(parameters, inputs):
+        return apply(parameters, jax.tree.map(lambda leaf: leaf[0], inputs))[None]
+
+    specs = {"in_specs": (PartitionSpec(), PartitionSpec(DATA)), "out_specs": PartitionSpec(DATA)}
+    each = jax.shard_map(one, mesh=mesh, **specs, axis_names={DATA}, check_vma=False)
+    everywhere = NamedSharding(mesh, PartitionSpec())  # every host reads all values
+    return jax.jit(lambda parameters, inputs: each(parameters, inputs).reshape(-1), out_shardings=everywhere)
+
+
+def _side_by_side(batches: Iterator[Batch], mesh: Mesh) -> Iterator[Batch]:
+    """Batches of equal shape, as many as fit the mesh; the last ones are filled up with one that answers nothing."""
+    count, sharding = width(mesh), NamedSharding(mesh, PartitionSpec(DATA))
+
+    def join(group: list[Batch]) -> Batch:
+        spare = count - len(group)
+        slots = np.concatenate([b.slots for b in group] + [np.full_like(group[0].slots, -1)] * spare)
+        group = group + group[:1] * spare
+        inputs = jax.tree.map(lambda *leaves: _put(np.stack(leaves), sharding), *(b.inputs for b in group))
+        work = sum(b.work for b in group[: count - spare])
+        return Batch(slots, inputs, work, sum(b.capacity for b in group))
+
+    group: list[Batch] = []
+    for batch in batches:
+        if group and (len(group) == count or shapes(batch) != shapes(group[0])):
+            yield join(group)
+            group = []
+        group.append(batch)
+    if group:
+        yield join(group)
+
+
+def shapes(batch: Batch) -> tuple[tuple[int, ...], ...]:
+    """The shapes of a batch's inputs, by which programs differ."""
+    return tuple(np.shape(leaf) for leaf in jax.tree.leaves(batch.inputs))
+
+
+def _put(leaf: Any, sharding: NamedSharding) -> jax.Array:
+    if sharding.is_fully_addressable:
+        return jax.device_put(leaf, sharding)
+    host = np.asarray(leaf)
+    return jax.make_array_from_callback(host.shape, sharding, lambda index: host[index])

@@ -1,0 +1,195 @@
+"""The store: values of ablations on a disk or in a bucket, content-addressed and append-only."""
+
+import hashlib
+import re
+import struct
+import warnings
+from pathlib import Path
+
+import numpy as np
+import tensorstore as ts
+from jaxtyping import Bool, Float32
+
+_HEADER = struct.Struct("<7sBQQ")  # magic, format, n, number of masks; then packed masks, then float32 values
+_MAGIC, _FORMAT = b"spexjax", 1
+_READS = 256  # records read at once, which bounds the memory that their bytes take
+
+
+class Store:
+    """Values of ablations that outlive the process: a second method, a larger budget or a crashed run reuses them.
+
+    One folder per value function holds one record per batch of values. A record is written once, atomically, and its
+    name is the hash of its bytes: a batch is either wholly there or not, processes may write at the same time without
+    knowing of each other, and what has been damaged is noticed. Nothing is ever changed or deleted.
+
+    Where two records give different values for one mask (the same sum on two devices), the record whose name sorts
+    first is believed, in every process that reads both.
+
+    Example:
+      >>> shelf = Store("memory://").shelf("game", num_features=3)
+      >>> masks = np.array([[True, False, True], [False, False, True]])
+      >>> shelf.add(masks[:1], np.float32([2.5]))
+      >>> shelf.values(masks)
+      array([2.5, nan], dtype=float32)
+    """
+
+    def __init__(self, location: str | Path):
+        """Names a place; nothing is read or written yet.
+
+        Args:
+          location: a folder, made when the first batch is written, or a URL of a TensorStore key-value store, such as
+            "gs://bucket/path" or "s3://bucket/path". What is in "memory://" ends with this object.
+
+        Raises:
+          ValueError: if TensorStore knows no such URL.
+        """
+        url = str(location) if "://" in str(location) else None
+        try:
+            spec = url or {"driver": "file", "path": f"{Path(location).expanduser().absolute()}/"}
+            self._kv = ts.KvStore.open(spec).result()
+        except ValueError as error:
+            raise ValueError(
+                f"A store is a folder or a URL such as gs://bucket/path; {str(location)!r} cannot be opened: {error}"
+            ) from error
+
+    def __repr__(self) -> str:
+        return f"Store({self._kv.url!r})"
+
+    def shelf(self, fingerprint: str, num_features: int) -> "Shelf":
+        """Reads all values of one value function.
+
+        Args:
+          fingerprint: identifies the value function, as `Ablation.fingerprint` does; any string.
+          num_features: n.
+
+        Warns:
+          UserWarning: if records are damaged or of another n. They are never used: their masks are unknown.
+
+        Raises:
+          OSError: if the store cannot be read.
+          ValueError: if a record is of a later format.
+        """
+        return Shelf(self._kv / f"{_folder(fingerprint)}/", num_features)
+
+
+class Shelf:
+    """The values of one value function: those that were there when it was opened, and those added since.
+
+    `len` counts the distinct masks whose values are known. What other processes add later is not seen. In memory a mask
+    takes n / 8 bytes and some 200 more.
+    """
+
+    def __init__(self, kv: ts.KvStore, num_features: int):
+        self._kv, self._num_features = kv, num_features
+        self._known: dict[bytes, float] = {}  # packed mask -> value
+        ignored = []
+        try:
+            names = sorted(n.decode() for n in kv.list().result() if re.fullmatch(b"[0-9a-f]{40}", n))
+            for start in range(0, len(names), _READS):
+                some = names[start : start + _READS]
+                for name, read in zip(some, [kv.read(name) for name in some], strict=True):
+                    try:
+                        self._keep(*_decode(name, read.result().value, num_features))
+                    except _UnusableError as error:
+                        ignored.append(f"{name} {error}")
+        except _LaterFormatError as error:
+            raise ValueError(f"{error} Read {kv.url} with that version, or choose another store.") from None
+        except ValueError as error:  # what TensorStore raises, whatever the cause
+            raise OSError(f"The store {kv.url} cannot be read: {error}") from error
+        if ignored:
+            some = ", ".join(ignored[:5]) + (", ..." if len(ignored) > 5 else "")
+            warnings.warn(
+                f"{len(ignored)} of {len(names)} records in {kv.url} are ignored, and their masks will be evaluated "
+                f"again unless other records hold them: {some}.",
+                stacklevel=3,
+            )
+
+    def __len__(self) -> int:
+        return len(self._known)
+
+    def values(self, masks: Bool[np.ndarray, "m n"]) -> Float32[np.ndarray, " m"]:
+        """The value at each mask, NaN where it is unknown.
+
+        Raises:
+          ValueError: if the masks are not of n features.
+        """
+        packed, known = self._pack(masks), self._known
+        return np.fromiter((known.get(row.tobytes(), np.nan) for row in packed), np.float32, len(packed))
+
+    def add(self, masks: Bool[np.ndarray, "m n"], values: Float32[np.ndarray, " m"]) -> None:
+        """Writes one batch as one record, and returns when it is durable.
+
+        A mask whose value is known keeps that value here.
+
+        Raises:
+          ValueError: if the masks are not of n features, or there is not one finite value for each; nothing is written.
+          OSError: if the batch cannot be written, say because the disk is full. What was written before is kept.
+        """
+        packed = self._pack(masks)
+        if values.shape != (len(masks),) or not np.isfinite(values).all():
+            raise ValueError(
+                f"A store takes one finite value per mask; got {np.isfinite(values).sum()} finite values in shape "
+                f"{values.shape} for {len(masks)} masks."
+            )
+        if not len(masks):
+            return
+        record = _HEADER.pack(_MAGIC, _FORMAT, self._num_features, len(masks)) + packed.tobytes()
+        record += values.astype("<f4").tobytes()
+        try:
+            self._kv.write(_name(record), record).result()
+        except ValueError as error:  # what TensorStore raises, whatever the cause
+            raise OSError(
+                f"A batch of {len(masks)} values cannot be written to {self._kv.url}: {error}. All values before it "
+                "are kept. Mend the cause, then call again with the same store to resume there."
+            ) from error
+        self._keep(packed, values)
+
+    def _pack(self, masks: np.ndarray) -> np.ndarray:
+        if masks.ndim != 2 or masks.dtype != bool or masks.shape[1] != self._num_features:
+            raise ValueError(
+                f"Masks must be bool of shape [m, {self._num_features}]; got {masks.dtype} of shape {masks.shape}."
+            )
+        return np.packbits(masks, axis=1)
+
+    def _keep(self, packed: np.ndarray, values: np.ndarray) -> None:
+        for row, value in zip(packed, values.tolist(), strict=True):
+            self._known.setdefault(row.tobytes(), value)
+
+
+class _UnusableError(Exception):
+    """A record that must not be used; the message says what it is."""
+
+
+class _LaterFormatError(Exception):
+    """A sound record that this version cannot read."""
+
+
+def _decode(name: str, record: bytes, n: int) -> tuple[np.ndarray, np.ndarray]:
+    """Packed masks and values of a record, if it is sound: whatever the format, its name is the hash of its bytes."""
+    if _name(record) != name or len(record) < _HEADER.size:
+        raise _UnusableError("is damaged")
+    magic, version, record_n, m = _HEADER.unpack_from(record)
+    if magic != _MAGIC:
+        raise _UnusableError("is not a record of values")
+    if version != _FORMAT:
+        raise _LaterFormatError(
+            f"Record {name} is of format {version}, written by another version of spexjax; this one reads {_FORMAT}."
+        )
+    if record_n != n:
+        raise _UnusableError(f"is of masks with {record_n} features, not {n}")
+    width = -(-n // 8)
+    if len(record) != _HEADER.size + m * (width + 4):
+        raise _UnusableError("is damaged")
+    packed = np.frombuffer(record, np.uint8, m * width, _HEADER.size).reshape(m, width)
+    return packed, np.frombuffer(record, "<f4", m, _HEADER.size + m * width)
+
+
+def _name(record: bytes) -> str:
+    return hashlib.blake2b(record, digest_size=20).hexdigest()
+
+
+def _folder(fingerprint: str) -> str:
+    """A name for any string that no other string has, on any disk: short, and without capitals."""
+    if re.fullmatch("[a-z0-9_-]{1,128}", fingerprint):
+        return fingerprint
+    return "%" + _name(fingerprint.encode())

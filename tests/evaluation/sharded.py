@@ -1,0 +1,44 @@
+"""Run by test_sharding.py, on 8 fake devices: sharded equals unsharded."""
+
+import itertools
+import sys
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+import spexjax as sx
+from spexjax.evaluation import mesh, run
+
+MESHES = [(1, 8), (8, 1), (2, 4)]
+
+
+def functions():
+    """For every mesh, more masks than fit a batch, a ragged last batch, and fewer masks than devices."""
+    weights = jnp.arange(1.0, 13)
+    ablation = sx.ablations.function(lambda w, x: jnp.tanh(0.1 * w @ x), 12, parameters=weights, batch_size=32)
+    for m, shape in itertools.product((0, 1, 3, 8, 200, 1001), MESHES):
+        masks = np.random.default_rng(m).random((m, 12)) < 0.5
+        evaluation = run(ablation, masks, mesh=mesh(*shape))
+        np.testing.assert_allclose(evaluation.values, np.tanh(0.1 * masks @ np.arange(1.0, 13)), atol=1e-5)
+        assert evaluation.num_programs <= 1
+    assert jax.device_count() == 8
+    np.testing.assert_array_equal(sx.evaluate(ablation, masks), run(ablation, masks, mesh=mesh(8)).values)
+
+
+def language_model(folder):
+    """Prompts over the devices, and weights cut over them."""
+    model = sx.load_model(folder)
+    ablation = sx.ablations.text(model, "a b c d e f g h i j", question="Which", answer_prefix="so", answers=("x", "y"))
+    masks = np.random.default_rng(0).random((77, ablation.num_features)) < 0.5
+    alone = sx.evaluate(ablation, masks, mesh=mesh(1, 1))
+    for shape in MESHES:
+        np.testing.assert_allclose(sx.evaluate(ablation, masks, mesh=mesh(*shape)), alone, atol=1e-5)
+    specs = sx.models.tensor_parallel(model.parameters, mesh(2, 4))
+    cut = {str(spec) for spec in jax.tree.leaves(specs, is_leaf=lambda x: isinstance(x, jax.sharding.PartitionSpec))}
+    assert len(cut) > 2, "no weight is cut"
+
+
+if __name__ == "__main__":
+    functions()
+    language_model(sys.argv[1])

@@ -1,0 +1,266 @@
+"""The store: what was written is read, bit for bit, whoever was killed meanwhile; what is damaged is never used."""
+
+import hashlib
+import resource
+import subprocess
+import sys
+import tracemalloc
+from pathlib import Path
+
+import interrupted
+import numpy as np
+import pytest
+from common import all_masks
+
+from spexjax.evaluation.store import Store
+
+
+def draw(m, n, seed=0):
+    """At most m distinct masks, and values."""
+    rng = np.random.default_rng(seed)
+    masks = np.unique(rng.random((m, n)) < 0.5, axis=0)
+    return masks, rng.normal(size=len(masks)).astype(np.float32)
+
+
+def same(a, b):
+    return a.dtype == b.dtype == np.float32 and a.tobytes() == b.tobytes()
+
+
+def run(task, folder):
+    """Runs a task of `interrupted.py` with warnings as errors."""
+    script = Path(interrupted.__file__)
+    command = [sys.executable, "-W", "error::UserWarning", script, task, folder]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=300)
+    assert done.returncode == 0, done.stderr
+
+
+def records(folder):
+    return sorted(path for path in Path(folder).rglob("*") if path.is_file())
+
+
+@pytest.mark.parametrize("n", [1, 7, 8, 13, 1000])
+@pytest.mark.parametrize("m", [0, 1, 2, 65])
+def test_what_was_added_is_read(tmp_path, m, n):
+    masks, values = draw(m, n)
+    store = Store(tmp_path / "new" / "store")
+    shelf = store.shelf("game", n)
+    assert len(shelf) == 0
+    assert np.isnan(shelf.values(masks)).all()
+    shelf.add(masks[::2], values[::2])
+    for reader in (shelf, store.shelf("game", n), Store(str(tmp_path / "new" / "store")).shelf("game", n)):
+        assert len(reader) == len(values[::2])
+        assert same(reader.values(masks)[::2], values[::2])
+        assert np.isnan(reader.values(masks)[1::2]).all()
+        assert reader.values(masks[:0]).shape == (0,)
+
+
+@pytest.mark.parametrize("location", ["folder", "file://{}/folder", "memory://", "memory://some/path"])
+def test_locations(tmp_path, monkeypatch, location):
+    monkeypatch.chdir(tmp_path)
+    store, (masks, values) = Store(location.format(tmp_path)), draw(5, 20)
+    store.shelf("game", 20).add(masks, values)
+    assert same(store.shelf("game", 20).values(masks), values)
+    assert (tmp_path / "folder").exists() == ("folder" in location)
+    assert repr(store).startswith("Store('")
+
+
+def test_a_folder_that_is_none():
+    with pytest.raises(ValueError, match="A store is a folder or a URL such as gs://bucket/path; 'nowhere://x' cannot"):
+        Store("nowhere://x")
+
+
+def test_a_name_is_any_string(tmp_path):
+    names = ["game", "Game", "game_", "", ".", "..", "/", "a/b", "a", "a%2fb", "%", "é", "f" * 64, "x" * 500, " game"]
+    store, masks = Store(tmp_path), all_masks(3)
+    for i, name in enumerate(names):
+        shelf = store.shelf(name, 3)
+        assert len(shelf) == 0
+        shelf.add(masks[i % 8 :][:1], np.float32([i]))
+    for i, name in enumerate(names):
+        shelf = store.shelf(name, 3)
+        assert len(shelf) == 1
+        assert shelf.values(masks)[i % 8] == i
+    assert len({path.parent.name.lower() for path in records(tmp_path)}) == len(list(tmp_path.iterdir())) == len(names)
+
+
+def test_equal_masks_and_equal_batches(tmp_path):
+    masks, values = draw(6, 40)
+    shelf = Store(tmp_path).shelf("game", 40)
+    shelf.add(masks[[0, 1, 0]], values[[0, 1, 0]])
+    shelf.add(masks[[0, 1, 0]], values[[0, 1, 0]])
+    assert len(records(tmp_path)) == 1
+    assert len(shelf) == 2
+    assert same(shelf.values(masks[[1, 0, 0, 1]]), values[[1, 0, 0, 1]])
+
+
+def test_every_bit_of_a_value_is_kept(tmp_path):
+    values = np.float32([0.0, -0.0, 1e-45, -3.4e38, 1 / 3, 1 + 2**-23, 2**-126, np.pi])
+    Store(tmp_path).shelf("game", 3).add(all_masks(3), values)
+    assert same(Store(tmp_path).shelf("game", 3).values(all_masks(3)), values)
+
+
+def test_the_first_record_is_believed(tmp_path):
+    masks = all_masks(4)
+    for value in range(10):  # each writer has seen an empty store
+        Store(tmp_path / f"of {value}").shelf("game", 4).add(masks, np.full(16, value, np.float32))
+    (tmp_path / "all" / "game").mkdir(parents=True)
+    by_name = {path.name: path for path in records(tmp_path)}
+    for name, path in by_name.items():
+        path.rename(tmp_path / "all" / "game" / name)
+    for _ in range(3):
+        believed = Store(tmp_path / "all").shelf("game", 4).values(masks)
+        assert set(believed) == {float(by_name[min(by_name)].parent.parent.name[3:])}
+
+
+def test_a_known_value_stays(tmp_path):
+    shelf = Store(tmp_path).shelf("game", 2)
+    shelf.add(all_masks(2)[:1], np.float32([1]))
+    shelf.add(all_masks(2)[:2], np.float32([2, 3]))
+    np.testing.assert_array_equal(shelf.values(all_masks(2)), [1, 3, np.nan, np.nan])
+
+
+@pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf])
+def test_values_that_are_not_finite(tmp_path, bad):
+    shelf = Store(tmp_path).shelf("game", 2)
+    with pytest.raises(ValueError, match=r"one finite value per mask; got 3 finite values in shape \(4,\) for 4 masks"):
+        shelf.add(all_masks(2), np.float32([1, 2, bad, 3]))
+    assert len(shelf) == len(records(tmp_path)) == 0
+
+
+def test_masks_of_another_n(tmp_path):
+    shelf = Store(tmp_path).shelf("game", 5)
+    with pytest.raises(ValueError, match=r"bool of shape \[m, 5\]; got bool of shape \(8, 3\)"):
+        shelf.values(all_masks(3))
+    with pytest.raises(ValueError, match=r"bool of shape \[m, 5\]"):
+        shelf.add(all_masks(3), np.zeros(8, np.float32))
+
+
+def test_the_format_is_what_older_stores_have(tmp_path):
+    Store(tmp_path).shelf("game", 3).add(all_masks(3)[[1, 6]], np.float32([0.5, -2]))
+    (path,) = records(tmp_path)
+    header, bits, numbers = b"spexjax\x01" + bytes([3, *[0] * 7, 2, *[0] * 7]), b"\x80\x60", "0000003f000000c0"
+    assert path.read_bytes() == header + bits + bytes.fromhex(numbers)
+    assert path.relative_to(tmp_path) == Path("game") / hashlib.blake2b(path.read_bytes(), digest_size=20).hexdigest()
+
+
+DAMAGE = {
+    "truncated": lambda record: record[:-3],
+    "only its header": lambda record: record[:24],
+    "empty": lambda record: b"",
+    "longer": lambda record: record + b"\0",
+    "another format": lambda record: record[:7] + b"\2" + record[8:],
+    "a mask": lambda record: record[:24] + bytes([record[24] ^ 1]) + record[25:],
+    "a value": lambda record: record[:-2] + bytes([record[-2] ^ 64]) + record[-1:],
+}
+
+
+@pytest.mark.parametrize("damage", DAMAGE)
+def test_damage_is_reported_evaluated_again_and_mended(tmp_path, damage):
+    masks, values = draw(30, 13)
+    shelf = Store(tmp_path).shelf("game", 13)
+    shelf.add(masks[10:20], values[10:20])
+    (path,) = records(tmp_path)
+    shelf.add(masks[:10], values[:10])
+    shelf.add(masks[20:], values[20:])
+    path.write_bytes(DAMAGE[damage](path.read_bytes()))
+    with pytest.warns(UserWarning, match=rf"1 of 3 records in file://.* evaluated again .*: {path.name} is damaged\.$"):
+        shelf = Store(tmp_path).shelf("game", 13)
+    assert len(shelf) == 20
+    missing = np.isnan(shelf.values(masks))
+    assert missing.tolist() == [False] * 10 + [True] * 10 + [False] * 10
+    shelf.add(masks[missing], values[missing])
+    for reader in (shelf, Store(tmp_path).shelf("game", 13)):
+        assert same(reader.values(masks), values)
+    assert len(records(tmp_path)) == 3
+
+
+def test_many_damaged_records_are_one_warning(tmp_path):
+    for i in range(9):
+        Store(tmp_path).shelf("game", 9).add(*draw(4, 9, seed=i))
+    for path in records(tmp_path)[1:]:
+        path.write_bytes(path.read_bytes()[:-1])
+    with pytest.warns(UserWarning, match=r"8 of 9 records .* is damaged, \.\.\.\.$") as told:
+        assert len(Store(tmp_path).shelf("game", 9)) > 0
+    assert len(told) == 1
+
+
+def test_records_of_another_n_are_not_used(tmp_path):
+    Store(tmp_path).shelf("game", 9).add(*draw(4, 9))
+    with pytest.warns(UserWarning, match="is of masks with 9 features, not 10"):
+        assert len(Store(tmp_path).shelf("game", 10)) == 0
+
+
+def test_a_later_format_says_what_to_do(tmp_path):
+    Store(tmp_path).shelf("game", 9).add(*draw(4, 9))
+    (path,) = records(tmp_path)
+    later = DAMAGE["another format"](path.read_bytes())
+    (path.parent / hashlib.blake2b(later, digest_size=20).hexdigest()).write_bytes(later)
+    with pytest.raises(ValueError, match=r"is of format 2, .* reads 1\. Read file://.* with that version, or"):
+        Store(tmp_path).shelf("game", 9)
+
+
+def test_other_files_are_left_alone(tmp_path):
+    masks, values = draw(4, 9)
+    Store(tmp_path).shelf("game", 9).add(masks, values)
+    (path,) = records(tmp_path)
+    for name in (f"{path.name}.__lock", f"{'0' * 40}.__lock", ".DS_Store", "notes.txt", b"\xff".decode("latin1")):
+        (path.parent / name).write_bytes(b"spexjax")
+    (path.parent / "folder").mkdir()
+    assert same(Store(tmp_path).shelf("game", 9).values(masks), values)
+    assert len(records(tmp_path)) == 6
+
+
+def test_a_full_disk_keeps_what_was_written(tmp_path):
+    masks, values = draw(2000, 30)
+    shelf = Store(tmp_path).shelf("game", 30)
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (4096, hard))  # a write fails in the middle of a file
+    try:
+        shelf.add(masks[:100], values[:100])
+        with pytest.raises(OSError, match=r"1900 values cannot be written .* before it are kept.* to resume") as error:
+            shelf.add(masks[100:], values[100:])
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    assert "File too large" in str(error.value.__cause__)
+    for reader in (shelf, Store(tmp_path).shelf("game", 30)):
+        assert len(reader) == 100
+        assert same(reader.values(masks[:100]), values[:100])
+    shelf.add(masks[100:], values[100:])
+    assert same(Store(tmp_path).shelf("game", 30).values(masks), values)
+
+
+def test_a_file_where_the_folder_should_be(tmp_path):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(OSError, match=r"cannot be read: .*Not a directory"):
+        Store(tmp_path / "file").shelf("game", 9)
+    shelf = Store(tmp_path / "store").shelf("game", 9)
+    (tmp_path / "store").write_text("")
+    with pytest.raises(OSError, match=r"4 values cannot be written to file://.*Not a directory"):
+        shelf.add(*draw(4, 9))
+
+
+def test_killed_at_any_moment(tmp_path):
+    run("kills", tmp_path)
+    whole = interrupted.evaluate("memory://", tmp_path / "log of the whole", interrupted.MASKS, seconds=0)
+    shelf = Store(tmp_path / "store").shelf("game", interrupted.NUM_FEATURES)
+    assert same(shelf.values(interrupted.MASKS), whole)
+    assert same(whole, interrupted.ablate(interrupted.MASKS))
+    again = (tmp_path / "log").stat().st_size - len(interrupted.MASKS) // interrupted.BATCH
+    assert 0 < again <= interrupted.KILLS  # at most the batch in hand, each time
+
+
+def test_two_writers_at_once(tmp_path):
+    run("writers", tmp_path)
+    shelf = Store(tmp_path / "store").shelf("game", interrupted.NUM_FEATURES)
+    assert same(shelf.values(interrupted.MASKS[:500]), interrupted.ablate(interrupted.MASKS[:500]))
+    assert len(shelf) == 500
+
+
+def test_masks_in_memory_are_bits(tmp_path):
+    masks, values = draw(20_000, 1000)
+    Store(tmp_path).shelf("game", 1000).add(masks, values)
+    tracemalloc.start()
+    shelf = Store(tmp_path).shelf("game", 1000)
+    assert tracemalloc.get_traced_memory()[0] < 400 * len(masks)
+    tracemalloc.stop()
+    assert same(shelf.values(masks), values)
