@@ -16,7 +16,7 @@ from spexjax.designs import Subsampled
 from spexjax.spectrum import Spectrum
 from spexjax.typing import Array, Values
 
-_PATTERNS = {"hard": (1,), "soft": (1, 256)}  # how many readings of the signs to try; the next when nothing is new
+_PATTERNS = {"hard": (1,), "soft": (1, 256)}  # how many readings of the signs to try
 _CERTAIN = 5.0  # standard deviations that no bin of pure noise reaches
 _BLOCK = 64  # coefficients looked up at a time
 
@@ -44,7 +44,7 @@ class _State(NamedTuple):
     support: Int[Array, "signals slots t"]  # all that was taken out, in turn; the same S possibly more than once
     values: Float[Array, "signals slots"]
     count: Int[Array, " signals"]  # slots in use
-    stage: Int[Array, " signals"]  # which reading of the signs is next; past the last one when done
+    stage: Int[Array, " signals"]  # which is next; past the last one when done
     rounds: Int[Array, " signals"]
 
 
@@ -54,14 +54,15 @@ def decode(
     values: Values,
     mode: Literal["hard", "soft"] = "soft",
     max_terms: int | None = None,
-    max_rounds: int = 50,
+    max_rounds: int = 100,
 ) -> Decoded:
     """Recovers a sparse spectrum, `|S| <= t`, from values at the masks of a subsampled design.
 
     Bins `U_{c,d}[j] = sum_{S: M_c 1_S = j} F(S) (-1)^{<d,1_S>}` that one coefficient explains up to noise give it away;
-    it is taken out of the bins of all groups, which uncovers others, until nothing new appears. `mode="soft"` then
-    also reads the bins that are left with some of their least reliable signs flipped. The noise is estimated from the
-    bins. Coefficients are the means over the delays where they were seen, to be refitted on all values by the caller.
+    it is taken out of the bins of all groups, which uncovers others. Where nothing new appears, a coefficient with most
+    of a bin's energy is taken out as well, if the other groups confirm it. `mode="soft"` then also reads the bins that
+    are left with some of their least reliable signs flipped. The noise is estimated from the bins. Coefficients are the
+    means over the delays where they were seen, to be refitted on all values by the caller.
 
     `jax.vmap` over `values` pools the bins of all signals, so that none waits for another.
 
@@ -98,7 +99,7 @@ def decode(
     def run(design, values):
         rows, power = to_bins(design, values), (values**2).mean(-1)
         end = _peel(design, rows, power, _PATTERNS[mode], max_rounds)
-        return _conclude(design, rows, power, end, end.stage < len(_PATTERNS[mode]), max_terms)
+        return _conclude(design, rows, power, end, end.stage < 2 * len(_PATTERNS[mode]), max_terms)
 
     many = jax.custom_batching.custom_vmap(run)
 
@@ -121,8 +122,8 @@ def _peel(
     patterns: tuple[int, ...],
     max_rounds: int,
 ) -> _State:
-    """Rounds of detection and subtraction: a signal goes to the next reading of its signs when one shows nothing new,
-    and back to the first when one does.
+    """Rounds of detection and subtraction: a signal goes to the next stage when one shows nothing new, and back to the
+    first when one does. Every reading of the signs has two stages; the second accepts what shares its bin.
     """
     signals, t = len(power), design.max_order
     bins = len(rows) // signals
@@ -135,17 +136,18 @@ def _peel(
 
     def live(state: _State) -> Bool[Array, " signals"]:
         room = state.count <= slots - bins
-        return (state.stage < len(patterns)) & (state.rounds < max_rounds) & room
+        return (state.stage < 2 * len(patterns)) & (state.rounds < max_rounds) & room
 
     def peel(state: _State) -> _State:
         going = live(state)
         noise = jnp.repeat(noise_floor(state.rows, power), bins)
         stands = (state.rows**2).mean(-1) > noise * mean_square(rows.shape[1], SURE)
-        stage = jnp.repeat(jnp.where(going, state.stage, len(patterns)), bins)
+        stage = jnp.repeat(jnp.where(going, state.stage, 2 * len(patterns)), bins)
+        shared = stage % 2 == 1
         found = none
         for i, count in enumerate(patterns):
-            found = detect(design, state.rows, noise, stands & (stage == i), count, found)
-        found = merge(design, state.rows, noise, found)
+            found = detect(design, state.rows, noise, stands & (stage // 2 == i), shared, count, found)
+        found = merge(design, state.rows, noise, shared, found)
         new = found.accepted.reshape(signals, bins)
         at = jnp.arange(signals)[:, None], jnp.where(new, state.count[:, None] + new.cumsum(1) - 1, slots)
         return _State(

@@ -2,7 +2,7 @@
 
 import jax
 import jax.numpy as jnp
-from jaxtyping import Float, Int
+from jaxtyping import Bool, Float, Int
 
 from spexjax.decoder.bins import bins_of, parities_of
 from spexjax.decoder.rows import fold
@@ -11,18 +11,23 @@ from spexjax.designs import Subsampled
 from spexjax.typing import Array
 
 _BLOCK = 256  # rows at a time
-_DENIAL = 9.0  # twice the log-likelihood by which the other groups must deny a coefficient
+_DENIAL = 9.0  # twice the log-likelihood by which the other groups must deny a coefficient, or confirm it
 
 
 def merge(
-    design: Subsampled, rows: Float[Array, "rows delays"], noise: Float[Array, " rows"], found: Singletons
+    design: Subsampled,
+    rows: Float[Array, "rows delays"],
+    noise: Float[Array, " rows"],
+    shared: Bool[Array, " rows"],
+    found: Singletons,
 ) -> Singletons:
     """Each S once, in the first group that sees it, with the mean of the values in the groups that do.
 
     A coefficient that is really there also shows, under whatever else there is, in the bins of the groups that do not
     see it. `2 log P(bin | it is there) - 2 log P(bin | it is not)` with everything else in a bin taken for noise is
     summed over the other groups. A set that only happens to fit one bin is told by it, and so is one of an order above
-    t; without this, taking it out of the other bins would put it there, to be found again with the other sign.
+    t; without this, taking it out of the other bins would put it there, to be found again with the other sign. What
+    shares its bin must be confirmed by the others, not only not denied.
     """
 
     def step(at, merged):
@@ -35,7 +40,7 @@ def merge(
         rest = jnp.maximum((u**2).mean(-1) - shown**2, 0) + noise[at]
         evidence = u.shape[-1] * value * (2 * shown - value) / rest
         evidence = jnp.where(jnp.arange(len(homes))[:, None] == own, 0, evidence).sum(0)
-        keep = (same.argmax(0) == own) & (evidence > -_DENIAL)
+        keep = (same.argmax(0) == own) & (evidence > jnp.where(shared[at], _DENIAL, -_DENIAL))
         return jax.tree.map(lambda all, new: all.at[at].set(new, mode="drop"), merged, Singletons(support, value, keep))
 
     return fold(found.accepted, min(_BLOCK, len(rows)), step, found)

@@ -14,6 +14,7 @@ from spexjax.designs import Subsampled
 from spexjax.typing import Array, Leaf
 
 SURE = 3.0  # standard deviations that tell something from noise
+_SHARE = 0.5  # of a bin's energy that may be another's
 _RANKS = 16  # least reliable signs that a pattern may flip
 _BLOCK, _VECTORS = 256, 2048  # at most so many bins, and so many parity vectors, at a time
 
@@ -47,6 +48,7 @@ def detect(
     rows: Float[Array, "rows delays"],
     noise: Float[Array, " rows"],
     chosen: Bool[Array, " rows"],
+    shared: Bool[Array, " rows"],
     patterns: int,
     found: Singletons,
 ) -> Singletons:
@@ -60,6 +62,7 @@ def detect(
       rows: what is left of the bins.
       noise: its variance.
       chosen: the bins to look at.
+      shared: where a bin may hold more than noise besides, up to half of its energy.
       patterns: how many flip patterns to try; 1 trusts the signs.
       found: where to write.
     """
@@ -79,7 +82,8 @@ def detect(
         best = jnp.where(ok, jnp.abs(value), -1).argmax(-1)
         support, ok, odd, value = (a[jnp.arange(len(at)), best] for a in (support, ok, odd, value))
         left = jnp.where(odd, u + value[:, None], u - value[:, None])
-        ok &= (left**2).mean(-1) <= noise[at] * mean_square(rows.shape[1], SURE)
+        room = jnp.where(shared[at], _SHARE * (u**2).mean(-1), 0)
+        ok &= (left**2).mean(-1) <= jnp.maximum(room, noise[at] * mean_square(rows.shape[1], SURE))
         return jax.tree.map(lambda all, new: all.at[at].set(new, mode="drop"), found, Singletons(support, value, ok))
 
     block = min(len(rows), _BLOCK, max(1, _VECTORS // len(flips)))

@@ -13,6 +13,7 @@ from spexjax.decoder import Status, decode
 from spexjax.decoder.bins import bins_of, noise_floor, parities_of, to_bins
 from spexjax.decoder.rows import fold
 from spexjax.designs import subsampled, subsampled_size
+from spexjax.metrics import r2
 
 
 def random_spectrum(rng, n, terms, order=5):
@@ -218,3 +219,16 @@ def test_mistakes_are_named(key):
         decode(design, values[:5])
     with pytest.raises(ValueError, match="take at least 1"):
         decode(design, values, max_terms=0)
+
+
+@pytest.mark.parametrize("seed", range(4))
+@pytest.mark.parametrize("mode", ["hard", "soft"])
+def test_strong_coefficients_that_share_their_bins(game, seed, mode):
+    """A real game (14 features) has a few strong coefficients among hundreds of weak ones, which fill every bin."""
+    masks, truth = game("exact_tabular_a")
+    design = subsampled(jax.random.key(seed), 14, 6)
+    by_code = np.zeros(1 << 14, np.float32)
+    bits = 1 << np.arange(14)
+    by_code[masks @ bits] = truth
+    decoded = decode(design, by_code[np.asarray(design.masks()) @ bits], mode=mode)
+    assert r2(truth, np.asarray(decoded.spectrum(masks))) > 0.98
