@@ -1,6 +1,6 @@
 """A long sweep on a synthetic ablation: host memory, what the store costs, and how fast it is read again.
 
-    python benchmarks/sweep.py
+python benchmarks/sweep.py
 """
 
 import json
@@ -36,7 +36,9 @@ def main():
             start = time.perf_counter()
             evaluation = sx.evaluation.run(ablation, masks, store=store)
             seconds = round(time.perf_counter() - start, 2)
-            rows.append({"what": name, "seconds": seconds, "reused": evaluation.num_reused, "peak_mb": round(peak_mb())})
+            rows.append(
+                {"what": name, "seconds": seconds, "reused": evaluation.num_reused, "peak_mb": round(peak_mb())}
+            )
             print(rows[-1], flush=True)
     record = {
         "command": "python benchmarks/sweep.py",

@@ -22,15 +22,16 @@ from spexjax.spex import Plan, Spex, spex
 from spexjax.transforms import exact_spectrum
 from spexjax.typing import Ablation, Key, Masks
 
-METHODS = {
-    "proxyspex": lambda: proxies.select({"lasso": proxies.lasso(), "kernels": proxies.kernels()}),
-    "proxyspex-trees": lambda: proxies.boosted_trees(grid="paper"),
-    "proxyspex-trees-fast": lambda: proxies.boosted_trees(grid="fast"),
-    "lasso": proxies.lasso,
+METHODS = {  # by the numbers of masks and features
+    "proxyspex": lambda m, n: proxies.select(_differentiable(m, n)),
+    "proxyspex-trees": lambda m, n: proxies.boosted_trees(grid="paper"),
+    "proxyspex-trees-fast": lambda m, n: proxies.boosted_trees(grid="fast"),
+    "lasso": lambda m, n: proxies.lasso(),
 }
 SHAPLEY = ("SV", "SII", "STII", "FSII", "k-SII")  # indices that weigh small and large masks as much as all others
 _MIN_MASKS = 20  # five folds of four
 _FIRST_ROUND = 128
+_PRODUCTS = 500  # features up to which sums of products compete, where masks are too many for a kernel matrix
 
 
 def min_budget(num_features: int) -> int:
@@ -78,8 +79,8 @@ def explain(
       progress: show a progress bar; None shows it only on a terminal.
 
     Raises:
-      ValueError: if the budget is missing, below `min_budget`, or at odds with the target, or the method or index is
-        unknown, before anything is spent; or if a value is not finite.
+      ValueError: if the budget is missing, below `min_budget` or what SPEX needs, or at odds with the target, or the
+        method or index is unknown, before anything is spent; or if a value is not finite.
       ImportError: if the method needs a package that is not installed, before anything is spent.
     """
     n = ablation.num_features
@@ -96,10 +97,8 @@ def explain(
             proxy.check()
         design = "sized" if shapley else "uniform"
         masks = np.asarray(getattr(designs, design)(design_key, sizes[-1], n))
-    seconds, counts = (
-        dict.fromkeys(("prepare", "compile", "ablations", "fit"), 0.0),
-        {"evaluations": 0, "reused": 0, "programs": 0},
-    )
+    seconds = dict.fromkeys(("prepare", "compile", "ablations", "fit"), 0.0)
+    counts = dict.fromkeys(("evaluations", "reused", "programs"), 0)
     values, history, stopped = np.zeros(0, np.float32), [], f"the budget of {sizes[-1]} ablations is spent"
     for size in sizes:
         evaluation = run(ablation, masks[len(values) : size], mesh=mesh, store=store, progress=progress)
@@ -149,7 +148,7 @@ def fit(
     Args:
       masks: bool `[m, n]`, True = kept; of equal masks the mean value counts.
       values: `[m]` finite numbers.
-      method: "exact" (all 2^n masks are there), "proxyspex" (the differentiable proxy, or the linear fit where that
+      method: "exact" (all 2^n masks are there), "proxyspex" (the differentiable proxies, or the linear fit where that
         is better), "proxyspex-trees" (boosted trees, the paper's grid), "proxyspex-trees-fast" (one good setting),
         "lasso" (order 1 only), or any `Proxy`. "auto" is "exact" where possible, and else the best by held-out error
         of lasso, the differentiable proxy and, if LightGBM is installed, trees, or a mixture of two of them;
@@ -232,7 +231,7 @@ def _resolve(method: str | Proxy, num_masks: int, num_features: int, shapley: bo
     """The method's name and its proxy; None for the exact transform."""
     everything = num_masks == designs.uniform_size(num_masks + 1, num_features)
     if method == "auto" and not everything:
-        return method, METHODS["proxyspex"]() if shapley else _auto()
+        return method, METHODS["proxyspex"](num_masks, num_features) if shapley else _auto(num_masks, num_features)
     if method in ("auto", "exact"):
         if not everything:
             raise ValueError(
@@ -249,14 +248,22 @@ def _resolve(method: str | Proxy, num_masks: int, num_features: int, shapley: bo
         )
     if method not in METHODS:
         raise ValueError(f"There is no method {method!r}; choose one of auto, exact, spex, {', '.join(METHODS)}.")
-    return method, METHODS[method]()
+    return method, METHODS[method](num_masks, num_features)
 
 
-def _auto() -> Proxy:
+def _differentiable(num_masks: int, num_features: int) -> dict[str, Proxy]:
+    """The proxies without trees, the simplest first."""
+    found = {"lasso": proxies.lasso(), "kernels": proxies.kernels()}
+    if num_masks > found["kernels"].max_masks and num_features <= _PRODUCTS:
+        found["products"] = proxies.sum_of_products()
+    return found
+
+
+def _auto(num_masks: int, num_features: int) -> Proxy:
     """The best proxy for uniform masks. For Shapley-type indices trees are left out: held-out error says how well masks
     are predicted, not derivatives, and so it is no reason to give them a share."""
     trees = {"trees": proxies.boosted_trees("fast")} if find_spec("lightgbm") else {}
-    return proxies.select({"lasso": proxies.lasso(), "kernels": proxies.kernels(), **trees})
+    return proxies.select(_differentiable(num_masks, num_features) | trees)
 
 
 def _checked(masks: ArrayLike, values: ArrayLike, names: Sequence[str] | None) -> tuple:

@@ -5,26 +5,33 @@ from spexjax.proxies.cross_validation import folds
 from spexjax.proxies.kernel import Kernels, kernels
 from spexjax.proxies.kernel_training import Tied, Untied, fit_kernel, loss, train
 from spexjax.proxies.lasso import Lasso, lasso
+from spexjax.proxies.products import Products, fit_products, products_spectrum
 from spexjax.proxies.proxy import Fit, Proxy
 from spexjax.proxies.refit import refit
 from spexjax.proxies.select import Select, select
+from spexjax.proxies.sum_of_products import SumOfProducts, sum_of_products
 
 __all__ = [
     "BoostedTrees",
     "Fit",
     "Kernels",
     "Lasso",
+    "Products",
     "Proxy",
     "Select",
+    "SumOfProducts",
     "Tied",
     "Untied",
     "boosted_trees",
     "fit_kernel",
+    "fit_products",
     "folds",
     "kernels",
     "lasso",
     "loss",
+    "products_spectrum",
     "refit",
     "select",
+    "sum_of_products",
     "train",
 ]

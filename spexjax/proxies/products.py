@@ -13,10 +13,10 @@ from spexjax.spectrum import Spectrum
 from spexjax.surrogate import ProductKernel, signs, strongest_supports
 from spexjax.typing import Array, Key, Leaf, Masks
 
-BATCH = 512  # masks in a step of training
-_RATE, _NARROW = 0.01, 100  # of Adam at first; it falls with the square root of the features beyond so many
+BATCH, ORDER = 512, 6  # masks in a step of training, and the most features of a term
+_RATE, _NARROW, _POWER = 0.01, 100, 0.75  # of Adam at first: so much, times (100 / n)^0.75 beyond 100 features
 _LARGEST = 30.0  # exponent: far beyond what training reaches, and finite
-_BLOCK = 1 << 22  # complex numbers held at once
+_BLOCK = 1 << 20  # complex numbers held at once
 _WEAK = 9.0  # nats by which the largest coefficient of a unit is less than that of another, for it not to be searched
 
 
@@ -87,7 +87,7 @@ def fit_products(
     """
     (m, n), batch = masks.shape, min(BATCH, -(-len(masks) // 16))
     masks, y, per_epoch = jnp.asarray(masks), jnp.asarray(y), m // batch
-    optimizer = optax.adam(optax.cosine_decay_schedule(_RATE * min(1.0, (_NARROW / n) ** 0.5), steps))
+    optimizer = optax.adam(optax.cosine_decay_schedule(_RATE * min(1.0, _NARROW / n) ** _POWER, steps))
 
     def loss(model: Products, rows: Int[Array, " b"]) -> Float[Array, ""]:
         return ((model(signs(masks[rows])) - y[rows]) ** 2).mean() + penalty / m * model.norm()
@@ -105,58 +105,57 @@ def fit_products(
     return model
 
 
-def products_spectrum(models: Products, max_terms: int) -> Spectrum:
-    """The constant and the strongest terms of the mean of e models, on the host.
-
-    Args:
-      models: every leaf with a leading axis e.
-      max_terms: how many terms at most, of at most 6 features each; the constant is not counted.
-    """
-    n = models.linear.shape[1]
-    support = np.pad(candidates(models, 2 * max_terms), ((1, 0), (0, 0)), constant_values=n)
-    found = coefficients(models, support).astype(np.float32)
-    return Spectrum(support, found, n).truncate(max_terms + 1)
+def products_spectrum(model: Products, max_terms: int) -> Spectrum:
+    """The constant and the `max_terms` strongest terms, of at most 6 features each; on the host."""
+    n = len(model.linear)
+    support = np.pad(candidates(model, 2 * max_terms), ((1, 0), (0, 0)), constant_values=n)
+    return Spectrum(support, coefficients(model, support).astype(np.float32), n).truncate(max_terms + 1)
 
 
-def coefficients(models: Products, support: Int[Array, "k d"]) -> Float[np.ndarray, " k"]:
-    """The Fourier coefficients of the mean of e models, exactly, in float64.
+def coefficients(model: Products, support: Int[Array, "k d"]) -> Float[np.ndarray, " k"]:
+    """The Fourier coefficients, exactly but for rounding; on the host, in float64 and bounded memory.
 
         F(S) = sum_r Re(a_r prod_{i not in S} c_ri prod_{i in S} d_ri)
 
     for units `Re(a_r prod_i (c_ri + d_ri z_i))`, plus b_i at {i} and `c - sum_r s_r` at the empty set.
 
     Args:
-      models: every leaf with a leading axis e.
+      model: the function.
       support: the sets S, as in `Spectrum.support`.
     """
-    sizes, ratios = _units(models)
-    e, n = models.linear.shape
+    sizes, ratios = _units(model)
     ratios, support = np.pad(ratios, ((0, 0), (0, 1)), constant_values=1).T, np.asarray(support)  # [n + 1, u]
     rows = max(1, _BLOCK // (len(sizes) * max(1, support.shape[1])))
     blocks = [ratios[support[i : i + rows]].prod(1) @ sizes for i in range(0, len(support), rows)]
-    linear = np.pad(np.asarray(models.linear).mean(0), (0, 1))[support].sum(1)
-    constant, order = float((models.constant - models.scales.sum(1)).mean()), (support < n).sum(1)
-    sparse = np.where(order == 1, linear, np.where(order == 0, constant, 0))
-    return np.concatenate([np.zeros(0), *blocks]).real / e + sparse
+    order = (support < len(model.linear)).sum(1)
+    linear = np.pad(np.asarray(model.linear), (0, 1))[support].sum(1)
+    sparse = np.where(order == 1, linear, np.where(order == 0, float(model.constant - model.scales.sum()), 0))
+    return np.concatenate([np.zeros(0), *blocks]).real + sparse
 
 
-def candidates(models: Products, max_terms: int) -> Int[np.ndarray, "k d"]:
+def candidates(model: Products, max_terms: int) -> Int[np.ndarray, "k d"]:
     """About `max_terms` sets of at most 6 features where some unit has the largest coefficients, and all features.
 
     A unit's coefficients are at most `|a prod_i c_i| prod_{i in S} |d_i / c_i|`, of the form that `strongest_supports`
-    searches; a ratio of 1 or more is taken for .999.
+    searches; a ratio of 1 or more is taken for .999. Few features have no more sets than that, and need no search.
     """
-    sizes, ratios = (np.abs(part) for part in _units(models))
-    largest = np.log(sizes + 1e-300) + np.log(np.maximum(ratios, 1)).sum(1)
+    n = len(model.linear)
+    if 2**n <= max_terms:
+        members = (np.arange(1, 2**n)[:, None] >> np.arange(n) & 1).astype(bool)
+        members = members[members.sum(1) <= ORDER]
+        return np.sort(np.where(members, np.arange(n), n), axis=1).astype(np.int32)[:, :ORDER]
+    sizes, ratios = (np.abs(part) for part in _units(model))
+    logs = np.log(sizes + 1e-300)
+    largest = logs + np.log(np.maximum(ratios, 1)).sum(1)
     used = largest > largest.max() - _WEAK
     rates = 2 * np.arctanh(np.minimum(ratios[used], 0.999))
-    scales = np.exp(np.minimum(np.log(sizes[used] + 1e-300) - np.log1p(np.expm1(-rates) / 2).sum(1), 80))
-    bound = scales, rates, np.abs(models.linear).mean(0), np.zeros(0), 0.0
-    return strongest_supports(ProductKernel(*(jnp.asarray(part, jnp.float32) for part in bound)), max_terms)
+    scales = np.exp(np.minimum(logs[used] - np.log1p(np.expm1(-rates) / 2).sum(1), 80))  # a float32 holds e^80
+    bound = scales, rates, np.abs(model.linear), np.zeros(0), 0.0
+    return strongest_supports(ProductKernel(*(jnp.asarray(part, jnp.float32) for part in bound)), max_terms, ORDER)
 
 
-def _units(models: Products) -> tuple[Complex[np.ndarray, " u"], Complex[np.ndarray, "u n"]]:
-    """`a_r prod_i c_ri` and `d_ri / c_ri` of the units of all models."""
-    a, c, d = (np.concatenate(np.asarray(part, np.complex128)) for part in jax.vmap(Products.units)(models))
+def _units(model: Products) -> tuple[Complex[np.ndarray, " u"], Complex[np.ndarray, "u n"]]:
+    """`a_r prod_i c_ri` and `d_ri / c_ri` of all units."""
+    a, c, d = (np.asarray(part, np.complex128) for part in model.units())
     c = np.where(np.abs(c) < 1e-15, 1e-15, c)
     return a * c.prod(1), d / c

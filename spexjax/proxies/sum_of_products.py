@@ -8,7 +8,7 @@ import numpy as np
 from jaxtyping import Bool, Float, Int
 
 from spexjax.proxies.cross_validation import folds, leave_fold_selection
-from spexjax.proxies.products import BATCH, Products, fit_products, products_spectrum
+from spexjax.proxies.products import BATCH, ORDER, Products, coefficients, fit_products, products_spectrum
 from spexjax.proxies.proxy import Fit
 from spexjax.spectrum import Spectrum, characters
 from spexjax.typing import Array, Key, Masks, Values
@@ -16,7 +16,7 @@ from spexjax.typing import Array, Key, Masks, Values
 _STEPS, _EPOCHS = 1600, 10  # at least so many steps, and so many looks at every mask
 _PENALTIES = (10.0, 3.0)  # what a unit of weight costs, in masks
 _SIZES = (0, 30, 100, 300, 1000, 2000, 4000, 8000)  # of the spectrum, the constant not counted
-_ROWS, _ORDER = 512, 6  # masks predicted at a time, and the most features of a term
+_ROWS = 512  # masks predicted at a time
 
 
 @dataclasses.dataclass(frozen=True)
@@ -39,38 +39,38 @@ class SumOfProducts:
         size = m - int(np.bincount(fold).max())  # masks without a fold, cut to one number: one program trains all
         steps = max(_STEPS, _EPOCHS * size // BATCH)
 
-        def trained(k: int, penalty: float) -> Products:
+        def trained(k: int, penalty: float) -> tuple[Products, Spectrum]:
             rows = np.flatnonzero(fold != k)[:size]
             target = jnp.asarray(y[rows], jnp.float32)
-            return fit_products(keys[k], masks[rows], target, jnp.float32(penalty), self.rank, steps)
+            model = fit_products(keys[k], masks[rows], target, jnp.float32(penalty), self.rank, steps)
+            return model, products_spectrum(model, _SIZES[-1])
 
         tried = [[trained(k, penalty) for penalty in _PENALTIES] for k in range(2)]
         predictions = np.empty((len(_PENALTIES) * len(_SIZES), m))
-        for k, models in enumerate(tried):
-            predictions[:, fold == k] = np.concatenate([_truncations(model, masks[fold == k]) for model in models])
-        rows = fold < 2
+        for k, fits in enumerate(tried):
+            predictions[:, fold == k] = np.concatenate([_truncations(each, masks[fold == k]) for _, each in fits])
+        rows, held_out = fold < 2, np.empty(m)
         chosen = leave_fold_selection(predictions[:, rows], y[rows], fold[rows])
-        best, terms = divmod(chosen.best, len(_SIZES))
-        models = [models[best] for models in tried] + [trained(k, _PENALTIES[best]) for k in range(2, num_folds)]
-        held_out = np.empty(m)
-        held_out[rows] = chosen.held_out
+        held_out[rows], (best, size_index) = chosen.held_out, divmod(chosen.best, len(_SIZES))
+        fits = [each[best] for each in tried] + [trained(k, _PENALTIES[best]) for k in range(2, num_folds)]
         for k in range(2, num_folds):
-            held_out[fold == k] = _truncations(models[k], masks[fold == k])[terms]
+            held_out[fold == k] = _truncations(fits[k][1], masks[fold == k])[size_index]
 
-        mean = products_spectrum(jax.tree.map(lambda *leaves: jnp.stack(leaves), *models), _SIZES[-1])
-        spectrum = constant.merge(mean.truncate(_SIZES[terms] + 1).scale(spread))
+        models, (first, *others) = zip(*fits, strict=True)
+        support = np.asarray(first.merge(*others).support)
+        mean = Spectrum(support, np.mean([coefficients(model, support) for model in models], axis=0), n)
+        spectrum = constant.merge(mean.truncate(_SIZES[size_index] + 1).scale(spread))
         settings = {"rank": self.rank, "steps": steps, "penalty": _PENALTIES[best]}
         diagnostics = {"folds": num_folds, **settings, "terms": len(spectrum) - 1}
         held_out = jnp.asarray(held_out * spread + centre, jnp.float32)
         return Fit(spectrum.truncate(len(spectrum)), held_out, diagnostics)
 
 
-def _truncations(model: Products, masks: Masks) -> Float[np.ndarray, "q t"]:
+def _truncations(spectrum: Spectrum, masks: Masks) -> Float[np.ndarray, "q t"]:
     """What the constant and the strongest terms predict, for each number of terms."""
-    spectrum = products_spectrum(jax.tree.map(lambda leaf: leaf[None], model), _SIZES[-1])
     (k, d), n = spectrum.support.shape, spectrum.num_features
     missing = _SIZES[-1] + 1 - k
-    support = np.pad(spectrum.support, ((0, missing), (0, _ORDER - d)), constant_values=n)  # one shape, one program
+    support = np.pad(spectrum.support, ((0, missing), (0, ORDER - d)), constant_values=n)  # one shape, one program
     padded = np.pad(masks, ((0, -len(masks) % _ROWS), (0, 0)))
     predicted = _predict(support, np.pad(spectrum.coefficients, (0, missing)), padded.reshape(-1, _ROWS, n))
     return np.asarray(predicted).T[:, : len(masks)]
@@ -97,9 +97,9 @@ def sum_of_products(rank: int = 96) -> SumOfProducts:
     4. The spectrum is that of the mean of the 3 models with the choice of both, truncated. The mean of several models
        is better than each, so that the held-out error is a little pessimistic. There is no surrogate beside it.
 
-    Time is about 5 trainings of `max(1600, m / 77)` steps of 512 masks. Memory is for masks and values, a few times
-    the parameters, `2 * rank * (n + 1)` for each of 3 models, and blocks of about 100 MB. With fewer than 10,000
-    masks, or 1,000 features and more, `kernels` is better.
+    Time is that of 5 trainings of `max(1600, m / 77)` steps on 512 masks. Memory is for masks and values, a few times
+    the `2 * rank * (n + 1)` parameters of each model, and about 0.5 GB while terms are searched and tried. With fewer
+    than 10,000 masks, or 1,000 features and more, `kernels` is better.
 
     Source: see `Products`; training without all masks and averaging is bagging (Breiman 1996).
 

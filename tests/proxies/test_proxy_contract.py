@@ -7,12 +7,13 @@ import numpy as np
 import pytest
 
 from spexjax.metrics import r2
-from spexjax.proxies import Fit, Proxy, boosted_trees, kernels, lasso, select
+from spexjax.proxies import Fit, Proxy, boosted_trees, kernels, lasso, select, sum_of_products
 
 PROXIES = {
     "lasso": lasso(),
     "boosted_trees": boosted_trees("fast"),
     "kernels": kernels(),
+    "sum_of_products": sum_of_products(),
     "select": select({"lasso": lasso(), "kernels": kernels()}),
 }
 
