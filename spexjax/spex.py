@@ -34,7 +34,7 @@ class Spex:
         Fewer where n is so small that masks repeat by chance; those at l = 0, the delays, repeat in every group.
 
         >>> spex().size(63, 4), spex().size(63, 8), spex(max_order=3).size(63, 4)
-        (1449, 22472, 1003)
+        (1449, 22472, 983)
         """
         size = subsampled_size(num_features, bins_log2, self.max_order, self.num_groups)
         size -= (size // self.num_groups >> bins_log2) * (self.num_groups - 1)
