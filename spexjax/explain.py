@@ -18,7 +18,7 @@ from spexjax.indices import check_index
 from spexjax.metrics import r2, r2_error
 from spexjax.proxies import Proxy
 from spexjax.spectrum import unique_rows
-from spexjax.spex import Plan, Spex, spex
+from spexjax.spex import Spex, SpexPlan, spex
 from spexjax.transforms import exact_spectrum
 from spexjax.typing import Ablation, Key, Masks
 
@@ -89,7 +89,7 @@ def explain(
     design_key, fit_key = jax.random.split(key)
     if method == "spex" or isinstance(method, Spex):
         method = _plan(method, design_key, sizes, n)
-    if isinstance(method, Plan):
+    if isinstance(method, SpexPlan):
         design, masks, sizes, shapley = "subsampled", method.masks, [len(method.masks)], False
     else:
         name, proxy = _resolve(method, designs.uniform_size(sizes[0], n), n, shapley)
@@ -123,7 +123,7 @@ def explain(
         "budget": budget if target_faithfulness is None else max_budget,
         "ablations": len(values),
         "design": design,
-        **({"subsampled": method.describe()} if isinstance(method, Plan) else {}),
+        **({"subsampled": method.describe()} if isinstance(method, SpexPlan) else {}),
         **counts,
         "padding": round(evaluation.padding, 4),
         "seconds": {phase: round(s, 3) for phase, s in seconds.items()},
@@ -166,7 +166,7 @@ def fit(
     return _fit(masks, values, name, proxy, key, names)
 
 
-def _plan(method: str | Spex, key: Key, sizes: list[int], n: int) -> Plan | str:
+def _plan(method: str | Spex, key: Key, sizes: list[int], n: int) -> SpexPlan | str:
     """What SPEX does with a budget; all masks are left to the exact transform."""
     if len(sizes) > 1:
         raise ValueError("SPEX draws one design for one budget: give a budget, and no target_faithfulness.")
@@ -238,7 +238,7 @@ def _resolve(method: str | Proxy, num_masks: int, num_features: int, shapley: bo
                 f"The exact method needs all 2^{num_features} masks, but there are {num_masks}; choose another method."
             )
         return "exact", None
-    if isinstance(method, Plan):
+    if isinstance(method, SpexPlan):
         return "spex", method
     if not isinstance(method, str):
         return getattr(method, "__name__", type(method).__name__), method

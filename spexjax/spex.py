@@ -2,7 +2,6 @@
 
 import dataclasses
 import math
-from functools import cached_property
 
 import jax
 import jax.numpy as jnp
@@ -40,7 +39,7 @@ class Spex:
         size -= (size // self.num_groups >> bins_log2) * (self.num_groups - 1)
         return size + _num_checks(size)
 
-    def plan(self, key: Key, budget: int, num_features: int) -> "Plan":
+    def plan(self, key: Key, budget: int, num_features: int) -> "SpexPlan":
         """The plan with the most bins whose distinct masks the budget covers.
 
         Args:
@@ -65,7 +64,7 @@ class Spex:
             "method='proxyspex', which learns from any budget."
         )
 
-    def _draw(self, design_key: Key, check_key: Key, n: int, b: int) -> "Plan":
+    def _draw(self, design_key: Key, check_key: Key, n: int, b: int) -> "SpexPlan":
         design = subsampled(design_key, n, b, self.max_order, self.num_groups)
         packed = np.concatenate([*design.packed()])
         size, drawn = len(packed), _num_checks(len(packed))
@@ -81,7 +80,7 @@ class Spex:
         place = np.empty(len(first), np.int64)
         place[group.ravel()[kept]] = np.arange(len(kept))
         masks = np.unpackbits(rows[kept], axis=1, count=n).view(bool)
-        return Plan(design, masks, place[group.ravel()[:size]], len(ours), self.mode)
+        return SpexPlan(design, masks, place[group.ravel()[:size]], len(ours), self.mode)
 
 
 def spex(max_order: int = 5, num_groups: int = 3, mode: str = "soft") -> Spex:
@@ -110,7 +109,7 @@ def spex(max_order: int = 5, num_groups: int = 3, mode: str = "soft") -> Spex:
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
-class Plan:
+class SpexPlan:
     """Distinct masks to evaluate, and the proxy that explains their values: the decoder, or lasso where it is better.
 
     The first `num_design` masks are the design's, the others uniform; mask k of the design is `masks[rows[k]]`.
@@ -137,11 +136,7 @@ class Plan:
 
     def __call__(self, masks: Masks, values: Values, key: Key) -> Fit:
         """Explains the values at `self.masks`; see `spex`."""
-        return self._proxy(masks, values, key)
-
-    @cached_property
-    def _proxy(self) -> proxies.Proxy:
-        return proxies.select({"lasso": proxies.lasso(), "spex": self._decode})
+        return proxies.select({"lasso": proxies.lasso(), "spex": self._decode})(masks, values, key)
 
     def _decode(self, masks: Masks, values: Values, key: Key) -> Fit:
         decoded = decode(self.design, jnp.asarray(values)[self.rows], mode=self.mode)

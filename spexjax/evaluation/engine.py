@@ -95,7 +95,7 @@ def run(
     if store is not None and jax.process_index() == 0:
         shelf = store.shelf(ablation.fingerprint, ablation.num_features)
         found = shelf.values(masks[first])
-    if jax.process_count() > 1:  # one host reads and writes the store; all must run the same batches
+    if store is not None and jax.process_count() > 1:  # one host reads and writes it; all must run the same batches
         found = np.array(multihost_utils.broadcast_one_to_all(found))
     missing = np.flatnonzero(np.isnan(found))
     plan = ablation.plan(masks[first[missing]], devices) if devices > 1 else ablation.plan(masks[first[missing]])
