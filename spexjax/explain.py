@@ -80,10 +80,16 @@ def explain(
 
     Raises:
       ValueError: if the budget is missing, below `min_budget` or what SPEX needs, or at odds with the target, or the
-        method or index is unknown, before anything is spent; or if a value is not finite.
+        method or index is unknown, or the ablation gives several values, before anything is spent; or if a value is
+        not finite.
       ImportError: if the method needs a package that is not installed, before anything is spent.
     """
     n = ablation.num_features
+    if (count := getattr(ablation, "num_values", None)) is not None:
+        raise ValueError(
+            f"This ablation gives {count} values per mask; explain one of them (ablation.only(i)), or evaluate once and "
+            "fit each: values = sx.evaluate(ablation, masks), sx.fit(masks, values[:, i], key=key)."
+        )
     sizes = _rounds(n, budget, target_faithfulness, max_budget)
     shapley = index is not None and check_index(index) in SHAPLEY
     design_key, fit_key = jax.random.split(key)

@@ -18,7 +18,7 @@ Values = Float[Array, " m"]  # the value function at each mask
 class Batch(NamedTuple):
     """One fixed-shape step of an evaluation.
 
-    `Plan.apply` maps `inputs` to `[b]` values; entry i answers evaluation `slots[i]`, or nothing when -1.
+    `Plan.apply` maps `inputs` to values `[b]`, or `[b, t]` for an ablation with `num_values = t`; entry i answers evaluation `slots[i]`, or nothing when -1.
     """
 
     slots: Int[np.ndarray, " b"]
@@ -47,7 +47,11 @@ class Plan(NamedTuple):
 
 @runtime_checkable
 class Ablation(Protocol):
-    """What the evaluation engine needs of a lens: names, an identity, and a plan for a set of masks."""
+    """What the evaluation engine needs of a lens: names, an identity, and a plan for a set of masks.
+
+    An ablation whose evaluations give t values each says so by an attribute `num_values = t`. One whose `plan` takes
+    `shrink` is asked for batches so many times smaller than it would choose, where those did not fit the device.
+    """
 
     @property
     def num_features(self) -> int: ...

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 
 from spexjax.typing import Batch, Masks, Plan, Values
@@ -27,7 +28,7 @@ class FunctionAblation:
         """n."""
         return len(self.feature_names)
 
-    def plan(self, masks: Masks, devices: int = 1) -> Plan:
+    def plan(self, masks: Masks, devices: int = 1, shrink: int = 1) -> Plan:
         """Cuts the masks into batches of one size; the last is filled up with its first mask if compiled."""
         masks = np.asarray(masks)
         return Plan(
@@ -35,18 +36,19 @@ class FunctionAblation:
             len(masks),
             self.apply,
             self.parameters,
-            self._batches(masks, devices),
+            self._batches(masks, devices, shrink),
             self.compiled,
         )
 
-    def _batches(self, masks: np.ndarray, devices: int) -> Iterator[Batch]:
-        size = min(self.batch_size, 1 << max(-(-len(masks) // devices) - 1, 0).bit_length())
+    def _batches(self, masks: np.ndarray, devices: int, shrink: int) -> Iterator[Batch]:
+        size = min(max(1, self.batch_size // shrink), 1 << max(-(-len(masks) // devices) - 1, 0).bit_length())
         for start in range(0, len(masks), size):
             part = masks[start : start + size]
             slots = np.arange(start, start + len(part))
             missing = size - len(part) if self.compiled else 0
             filled = np.concatenate([part, np.repeat(part[:1], missing, 0)])
-            yield Batch(np.pad(slots, (0, missing), constant_values=-1), filled, len(part), len(filled))
+            inputs = np.packbits(filled, axis=1) if self.compiled else filled
+            yield Batch(np.pad(slots, (0, missing), constant_values=-1), inputs, len(part), len(filled))
 
 
 def function(
@@ -75,7 +77,12 @@ def function(
     [2.0, 0.0]
     """
     one = (lambda _, mask: fn(mask)) if parameters is None else fn
-    return _make(jax.vmap(one, (None, 0)), parameters, num_features, feature_names, fingerprint, batch_size, True)
+
+    def apply(parameters, packed):  # masks travel to the device as bits
+        masks = jnp.unpackbits(packed, axis=1, count=num_features).astype(bool)
+        return jax.vmap(one, (None, 0))(parameters, masks)
+
+    return _make(apply, parameters, num_features, feature_names, fingerprint, batch_size, True)
 
 
 def host_function(

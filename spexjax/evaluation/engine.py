@@ -2,20 +2,27 @@
 
 import collections
 import dataclasses
+import inspect
 import time
+import weakref
+from concurrent.futures import ThreadPoolExecutor
 
 import jax
 import numpy as np
-from jax.experimental import multihost_utils
 from jax.sharding import Mesh
 from jax.typing import ArrayLike
+from jaxtyping import Float
 
 from spexjax.evaluation import sharding
+from spexjax.evaluation.ledger import Ledger
 from spexjax.evaluation.progress import progress_bar
 from spexjax.evaluation.store import Store
-from spexjax.typing import Ablation, Values
+from spexjax.typing import Ablation, Array, Plan
 
 _IN_FLIGHT = 2  # batches handed to the device before the first is waited for
+_AT_ONCE = 1 << 14  # masks planned at once; the next are planned while the device works on these
+_MOST_SHRINK = 1 << 10
+_SHRINK: weakref.WeakKeyDictionary = weakref.WeakKeyDictionary()  # program -> how much smaller batches must be to fit
 
 
 @dataclasses.dataclass(frozen=True)
@@ -24,11 +31,11 @@ class Evaluation:
 
     `num_evaluations` counts what was run after equal masks and masks with equal inputs were merged, `num_reused` the
     masks whose values were in the store; `num_programs` the input shapes, each compiled at most once; `padding` the
-    share of the work that answered nothing. `plan_seconds` is the work on the host before the first batch,
-    `compile_seconds` the first call of each shape.
+    share of the work that answered nothing. `plan_seconds` is the work on the host before the first batch (later plans are
+    made while the device works), `compile_seconds` the first call of each shape.
     """
 
-    values: Values
+    values: Float[Array, "m *t"]
     num_evaluations: int
     num_reused: int
     num_programs: int
@@ -51,7 +58,7 @@ def evaluate(
     mesh: Mesh | None = None,
     store: Store | None = None,
     progress: bool | None = None,
-) -> Values:
+) -> Float[Array, "m *t"]:
     """Evaluates the value function at each mask.
 
     Args:
@@ -63,12 +70,13 @@ def evaluate(
       progress: show a progress bar; None shows it only on a terminal.
 
     Returns:
-      float32 `[m]`, in the order of the masks.
+      float32 `[m]`, in the order of the masks, or `[m, t]` where the ablation has `num_values = t`.
 
     Raises:
       ValueError: if the masks are not bool `[m, n]` for the ablation's n, the mesh has no axis "data", or a value is
         not finite; the message says at which masks.
       OSError: if the store cannot be written.
+      MemoryError: if not even a small batch fits the device. Batches that do not fit are made smaller, and stay so.
     """
     return run(ablation, masks, mesh=mesh, store=store, progress=progress).values
 
@@ -90,75 +98,95 @@ def run(
         )
     mesh = mesh if mesh is not None or jax.device_count() == 1 else sharding.mesh()
     devices = 1 if mesh is None else sharding.width(mesh)
-    _, first, inverse = np.unique(np.packbits(masks, axis=1), axis=0, return_index=True, return_inverse=True)
-    shelf, found = None, np.full(len(first), np.nan, np.float32)
-    if store is not None and jax.process_index() == 0:
-        shelf = store.shelf(ablation.fingerprint, ablation.num_features)
-        found = shelf.values(masks[first])
-    if store is not None and jax.process_count() > 1:  # one host reads and writes it; all must run the same batches
-        found = np.array(multihost_utils.broadcast_one_to_all(found))
-    missing = np.flatnonzero(np.isnan(found))
-    plan = ablation.plan(masks[first[missing]], devices) if devices > 1 else ablation.plan(masks[first[missing]])
-    apply, parameters, batches = jax.jit(plan.apply) if plan.compiled else plan.apply, plan.parameters, plan.batches
-    if mesh is not None and plan.compiled:
-        apply, parameters, batches = sharding.spread(plan, mesh)
-    plan_seconds = time.perf_counter() - start
+    ledger = Ledger(masks, ablation, store)
+    cost = _Cost()
 
-    in_flight: collections.deque = collections.deque()
-    shapes: set = set()
-    work = capacity = 0
-    compile_seconds = 0.0
+    def plan(rows: np.ndarray, shrink: int) -> tuple[Plan, np.ndarray, int]:
+        asked = {"devices": devices} if devices > 1 else {}
+        asked |= {"shrink": shrink} if shrink > 1 else {}
+        made = ablation.plan(ledger.distinct[rows], **asked)
+        known = _SHRINK.get(made.apply, 1)  # what another ablation by the same program has found out
+        return (made, rows, shrink) if known <= shrink else plan(rows, known)
 
-    with progress_bar(progress) as report:
-        copies = np.bincount(inverse.ravel(), minlength=len(first))
-        reused = int(np.delete(copies, missing).sum())
-
-        def collect() -> None:
-            slots, result = in_flight.popleft()
-            answers = np.full(plan.num_evaluations, np.nan, np.float32)
-            answers[slots[slots >= 0]] = np.asarray(result, np.float32)[slots >= 0]
-            asked = np.zeros(plan.num_evaluations, bool)
-            asked[slots[slots >= 0]] = True
-            rows = np.flatnonzero(asked[plan.owner])
-            at, values = missing[rows], answers[plan.owner[rows]]
-            found[at] = values
-            finite = np.isfinite(values)
-            if shelf is not None and finite.any():
-                shelf.add(masks[first[at[finite]]], values[finite])
-            if not finite.all():
-                _refuse(np.flatnonzero(np.isin(inverse.ravel(), at[~finite])), int(copies[np.isfinite(found)].sum()))
-            report(int(copies[at].sum()), len(masks))
-
-        report(reused, len(masks))
-        for batch in batches:
-            shape = sharding.shapes(batch)
-            called = time.perf_counter()
-            in_flight.append((batch.slots, apply(parameters, batch.inputs)))
-            if shape not in shapes and plan.compiled:
-                compile_seconds += time.perf_counter() - called
-            shapes.add(shape)
-            work, capacity = work + batch.work, capacity + batch.capacity
-            if len(in_flight) > _IN_FLIGHT or not plan.compiled:
-                collect()
-        while in_flight:
-            collect()
+    with progress_bar(progress) as report, ThreadPoolExecutor(1) as planner:
+        ledger.report = report
+        report(ledger.reused, len(masks))
+        parts = np.split(ledger.missing(), range(_AT_ONCE, len(ledger.missing()), _AT_ONCE))
+        ahead = planner.submit(plan, parts[0], 1)
+        plan_seconds = time.perf_counter() - start
+        for part in parts[1:] + [None]:
+            made, rows, shrink = ahead.result()
+            plan_seconds = plan_seconds if cost.num_evaluations else time.perf_counter() - start
+            ahead = None if part is None else planner.submit(plan, part, shrink)
+            while len(rows):
+                try:
+                    _evaluate(made, rows, ledger, cost, mesh)
+                    break
+                except jax.errors.JaxRuntimeError as error:
+                    made, rows, shrink = plan(ledger.missing(rows), _less(error, ablation, made, shrink))
 
     return Evaluation(
-        values=found[inverse.ravel()],
-        num_evaluations=plan.num_evaluations,
-        num_reused=reused,
-        num_programs=len(shapes) if plan.compiled else 0,
-        padding=1 - work / capacity if capacity else 0.0,
+        values=ledger.values(),
+        num_evaluations=cost.num_evaluations,
+        num_reused=ledger.reused,
+        num_programs=len(cost.shapes),
+        padding=1 - cost.work / cost.capacity if cost.capacity else 0.0,
         plan_seconds=plan_seconds,
-        compile_seconds=compile_seconds,
+        compile_seconds=cost.compile_seconds,
         seconds=time.perf_counter() - start,
     )
 
 
-def _refuse(rows: np.ndarray, fine: int) -> None:
-    """Stops at the first batch with a value that is not finite."""
-    some = ", ".join(map(str, rows[:5])) + (", ..." if len(rows) > 5 else "")
-    raise ValueError(
-        f"The value function is not finite at {len(rows)} of the first {fine + len(rows)} masks evaluated "
-        f"(rows {some}); check the model's precision and the value function before explaining it."
-    )
+@dataclasses.dataclass
+class _Cost:
+    """What has been spent so far."""
+
+    num_evaluations: int = 0
+    work: int = 0
+    capacity: int = 0
+    compile_seconds: float = 0.0
+    shapes: set = dataclasses.field(default_factory=set)
+
+
+def _evaluate(plan: Plan, rows: np.ndarray, ledger: Ledger, cost: _Cost, mesh: Mesh | None) -> None:
+    """Runs a plan for the distinct masks `rows`, a few batches ahead of what is collected."""
+    apply, parameters, batches = jax.jit(plan.apply) if plan.compiled else plan.apply, plan.parameters, plan.batches
+    if mesh is not None and plan.compiled:
+        apply, parameters, batches = sharding.spread(plan, mesh)
+    asking = np.argsort(plan.owner, kind="stable")  # the masks of evaluation i are asking[first[i] : first[i + 1]]
+    first = np.searchsorted(plan.owner[asking], np.arange(plan.num_evaluations + 1))
+    in_flight: collections.deque = collections.deque()
+
+    def collect() -> None:
+        slots, result = in_flight.popleft()
+        real = np.flatnonzero(slots >= 0)
+        starts, counts = first[slots[real]], first[slots[real] + 1] - first[slots[real]]
+        places = np.arange(counts.sum()) + np.repeat(starts - (np.cumsum(counts) - counts), counts)
+        cost.num_evaluations += len(real)
+        ledger.enter(rows[asking[places]], np.repeat(np.asarray(result, np.float32)[real], counts, axis=0))
+
+    for batch in batches:
+        shape = (plan.apply, sharding.shapes(batch))
+        called = time.perf_counter()
+        in_flight.append((batch.slots, apply(parameters, batch.inputs)))
+        if shape not in cost.shapes and plan.compiled:
+            cost.compile_seconds += time.perf_counter() - called
+            cost.shapes.add(shape)
+        cost.work, cost.capacity = cost.work + batch.work, cost.capacity + batch.capacity
+        if len(in_flight) > _IN_FLIGHT or not plan.compiled:
+            collect()
+    while in_flight:
+        collect()
+
+
+def _less(error: jax.errors.JaxRuntimeError, ablation: Ablation, plan: Plan, shrink: int) -> int:
+    """How much smaller batches must be after an error; the error again, if they cannot be the cause or a remedy."""
+    if "RESOURCE_EXHAUSTED" not in str(error) or "shrink" not in inspect.signature(ablation.plan).parameters:
+        raise error
+    if jax.process_count() > 1 or shrink >= _MOST_SHRINK:
+        raise MemoryError(
+            f"The device's memory does not hold a batch that is {shrink} times smaller than usual; shorten the text, "
+            "or cut the weights over more devices with mesh=evaluation.mesh(model=...)."
+        ) from error
+    _SHRINK[plan.apply] = 2 * shrink
+    return 2 * shrink

@@ -1,6 +1,7 @@
 """The store: values of ablations on a disk or in a bucket, content-addressed and append-only."""
 
 import hashlib
+import math
 import re
 import struct
 import warnings
@@ -55,21 +56,22 @@ class Store:
     def __repr__(self) -> str:
         return f"Store({self._kv.url!r})"
 
-    def shelf(self, fingerprint: str, num_features: int) -> "Shelf":
+    def shelf(self, fingerprint: str, num_features: int, num_values: int | None = None) -> "Shelf":
         """Reads all values of one value function.
 
         Args:
           fingerprint: identifies the value function, as `Ablation.fingerprint` does; any string.
           num_features: n.
+          num_values: t, for a function of t values; None for one of a single number.
 
         Warns:
-          UserWarning: if records are damaged or of another n. They are never used: their masks are unknown.
+          UserWarning: if records are damaged or of another n or t. They are never used: their masks are unknown.
 
         Raises:
           OSError: if the store cannot be read.
           ValueError: if a record is of a later format.
         """
-        return Shelf(self._kv / f"{_folder(fingerprint)}/", num_features)
+        return Shelf(self._kv / f"{_folder(fingerprint)}/", num_features, num_values)
 
 
 class Shelf:
@@ -79,9 +81,10 @@ class Shelf:
     takes n / 8 bytes and some 200 more.
     """
 
-    def __init__(self, kv: ts.KvStore, num_features: int):
+    def __init__(self, kv: ts.KvStore, num_features: int, num_values: int | None):
         self._kv, self._num_features = kv, num_features
-        self._known: dict[bytes, float] = {}  # packed mask -> value
+        self._shape = () if num_values is None else (num_values,)
+        self._known: dict[bytes, float | np.ndarray] = {}  # packed mask -> value
         ignored = []
         try:
             names = sorted(n.decode() for n in kv.list().result() if re.fullmatch(b"[0-9a-f]{40}", n))
@@ -89,7 +92,7 @@ class Shelf:
                 some = names[start : start + _READS]
                 for name, read in zip(some, [kv.read(name) for name in some], strict=True):
                     try:
-                        self._keep(*_decode(name, read.result().value, num_features))
+                        self._keep(*_decode(name, read.result().value, num_features, self._shape))
                     except _UnusableError as error:
                         ignored.append(f"{name} {error}")
         except _LaterFormatError as error:
@@ -107,29 +110,32 @@ class Shelf:
     def __len__(self) -> int:
         return len(self._known)
 
-    def values(self, masks: Bool[np.ndarray, "m n"]) -> Float32[np.ndarray, " m"]:
+    def values(self, masks: Bool[np.ndarray, "m n"]) -> Float32[np.ndarray, "m *t"]:
         """The value at each mask, NaN where it is unknown.
 
         Raises:
           ValueError: if the masks are not of n features.
         """
-        packed, known = self._pack(masks), self._known
-        return np.fromiter((known.get(row.tobytes(), np.nan) for row in packed), np.float32, len(packed))
+        found = np.full((len(masks), *self._shape), np.nan, np.float32)
+        for i, row in enumerate(self._pack(masks)):
+            found[i] = self._known.get(row.tobytes(), np.nan)
+        return found
 
-    def add(self, masks: Bool[np.ndarray, "m n"], values: Float32[np.ndarray, " m"]) -> None:
+    def add(self, masks: Bool[np.ndarray, "m n"], values: Float32[np.ndarray, "m *t"]) -> None:
         """Writes one batch as one record, and returns when it is durable.
 
         A mask whose value is known keeps that value here.
 
         Raises:
-          ValueError: if the masks are not of n features, or there is not one finite value for each; nothing is written.
+          ValueError: if the masks are not of n features, or not all values are there and finite; nothing is written.
           OSError: if the batch cannot be written, say because the disk is full. What was written before is kept.
         """
         packed = self._pack(masks)
-        if values.shape != (len(masks),) or not np.isfinite(values).all():
+        if values.shape != (len(masks), *self._shape) or not np.isfinite(values).all():
+            count = self._shape[0] if self._shape else "one"
             raise ValueError(
-                f"A store takes one finite value per mask; got {np.isfinite(values).sum()} finite values in shape "
-                f"{values.shape} for {len(masks)} masks."
+                f"A store takes {count} finite value{'s' * bool(self._shape)} per mask; got {np.isfinite(values).sum()} "
+                f"finite values in shape {values.shape} for {len(masks)} masks."
             )
         if not len(masks):
             return
@@ -152,7 +158,7 @@ class Shelf:
         return np.packbits(masks, axis=1)
 
     def _keep(self, packed: np.ndarray, values: np.ndarray) -> None:
-        for row, value in zip(packed, values.tolist(), strict=True):
+        for row, value in zip(packed, np.array(values) if self._shape else values.tolist(), strict=True):
             self._known.setdefault(row.tobytes(), value)
 
 
@@ -164,7 +170,7 @@ class _LaterFormatError(Exception):
     """A sound record that this version cannot read."""
 
 
-def _decode(name: str, record: bytes, n: int) -> tuple[np.ndarray, np.ndarray]:
+def _decode(name: str, record: bytes, n: int, shape: tuple[int, ...]) -> tuple[np.ndarray, np.ndarray]:
     """Packed masks and values of a record, if it is sound: whatever the format, its name is the hash of its bytes."""
     if _name(record) != name or len(record) < _HEADER.size:
         raise _UnusableError("is damaged")
@@ -177,11 +183,11 @@ def _decode(name: str, record: bytes, n: int) -> tuple[np.ndarray, np.ndarray]:
         )
     if record_n != n:
         raise _UnusableError(f"is of masks with {record_n} features, not {n}")
-    width = -(-n // 8)
-    if len(record) != _HEADER.size + m * (width + 4):
-        raise _UnusableError("is damaged")
+    width, count = -(-n // 8), math.prod(shape)
+    if len(record) != _HEADER.size + m * (width + 4 * count):
+        raise _UnusableError(f"does not hold {count} value(s) for each of {m} masks")
     packed = np.frombuffer(record, np.uint8, m * width, _HEADER.size).reshape(m, width)
-    return packed, np.frombuffer(record, "<f4", m, _HEADER.size + m * width)
+    return packed, np.frombuffer(record, "<f4", m * count, _HEADER.size + m * width).reshape(m, *shape)
 
 
 def _name(record: bytes) -> str:

@@ -1,7 +1,9 @@
 """The engine: every mask once, in order, in few programs, and bad values are reported."""
 
+import dataclasses
 import io
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
@@ -142,3 +144,74 @@ def test_compiled_functions_and_equal_masks_in_the_store(tmp_path):
         evaluation = run(ablation, masks[:m], store=Store(tmp_path))
         assert evaluation.num_reused >= reused
         np.testing.assert_array_equal(evaluation.values, masks[:m].sum(1))
+
+
+def many_valued(batch_size=8):
+    """Three values a mask, by a compiled function."""
+    @dataclasses.dataclass(frozen=True, eq=False)
+    class Three(ablations.FunctionAblation):
+        num_values = 3
+
+    made = ablations.function(
+        lambda x: jnp.stack([1.0 * x.sum(), 2.0 * x[0], -1.0 * x[1]]), 5, fingerprint="three", batch_size=batch_size
+    )
+    return Three(**{field.name: getattr(made, field.name) for field in dataclasses.fields(made)})
+
+
+def test_several_values_a_mask(tmp_path, key):
+    masks = np.random.default_rng(0).random((90, 5)) < 0.5
+    wanted = np.stack([masks.sum(1), 2 * masks[:, 0], -1 * masks[:, 1]], 1)
+    for m, reused in ((0, 0), (40, 0), (90, 40), (90, 90)):
+        evaluation = run(many_valued(), masks[:m], store=Store(tmp_path))
+        assert evaluation.num_reused >= reused
+        assert evaluation.values.shape == (m, 3)
+        np.testing.assert_array_equal(evaluation.values, wanted[:m])
+    with pytest.warns(UserWarning, match=r"does not hold 2 value\(s\) for each"):
+        assert len(Store(tmp_path).shelf("three", 5, 2)) == 0
+    with pytest.raises(ValueError, match="gives 3 values per mask; explain one of them"):
+        sx.explain(many_valued(), budget=16, key=key)
+
+
+def test_many_masks_are_planned_part_by_part(monkeypatch):
+    monkeypatch.setattr("spexjax.evaluation.engine._AT_ONCE", 40)
+    masks = all_masks(8)[np.random.default_rng(0).permutation(256)]
+    ablation, seen = counted()
+    evaluation = run(ablation, masks)
+    assert len(set(seen)) == len(seen) == evaluation.num_evaluations == 256
+    np.testing.assert_array_equal(evaluation.values, masks @ np.arange(1.0, 9))
+
+
+def too_large(most, traces):
+    """A function whose batches of more than `most` masks do not fit the device."""
+
+    def f(x):
+        return 1.0 * x.sum()
+
+    def apply(_, packed):
+        traces.append(len(packed))
+        if len(packed) > most:
+            raise jax.errors.JaxRuntimeError("RESOURCE_EXHAUSTED: Out of memory while trying to allocate")
+        return jax.vmap(f)(jnp.unpackbits(packed, axis=1, count=8))
+
+    return dataclasses.replace(ablations.function(f, 8, batch_size=64), apply=apply)
+
+
+def test_batches_that_do_not_fit_are_made_smaller_and_stay_so():
+    traces: list = []
+    ablation = too_large(20, traces)
+    masks = all_masks(8)
+    np.testing.assert_array_equal(evaluate(ablation, masks), masks.sum(1))
+    assert traces == [64, 32, 16]
+    np.testing.assert_array_equal(evaluate(ablation, masks), masks.sum(1))
+    assert traces == [64, 32, 16]  # remembered, and compiled
+    with pytest.raises(MemoryError, match="does not hold a batch that is 1024 times smaller"):
+        evaluate(too_large(0, []), masks)
+
+
+def test_other_errors_of_the_device_are_not_hidden():
+    def apply(_, packed):
+        raise jax.errors.JaxRuntimeError("INTERNAL: something else")
+
+    ablation = dataclasses.replace(ablations.function(lambda x: 1.0 * x[0], 8), apply=apply)
+    with pytest.raises(jax.errors.JaxRuntimeError, match="INTERNAL"):
+        evaluate(ablation, all_masks(8))

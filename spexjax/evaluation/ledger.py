@@ -1,0 +1,68 @@
+"""The ledger of one evaluation: which masks are known, from the store or from the device, and which are missing."""
+
+from collections.abc import Callable
+
+import jax
+import numpy as np
+from jax.experimental import multihost_utils
+from jaxtyping import Bool, Float32, Int
+
+from spexjax.evaluation.store import Store
+from spexjax.typing import Ablation
+
+
+class Ledger:
+    """Values of the distinct masks of an evaluation; `distinct[i]` is the i-th of them, NaN says that it is missing."""
+
+    def __init__(self, masks: Bool[np.ndarray, "m n"], ablation: Ablation, store: Store | None):
+        _, first, inverse = np.unique(np.packbits(masks, axis=1), axis=0, return_index=True, return_inverse=True)
+        self.distinct = masks[first]
+        self.report: Callable[[int, int], None] = lambda done, total: None
+        self._inverse, self._shelf = inverse.ravel(), None
+        self._copies = np.bincount(self._inverse, minlength=len(first))
+        num_values = getattr(ablation, "num_values", None)
+        self._found = np.full((len(first), *(() if num_values is None else (num_values,))), np.nan, np.float32)
+        if store is not None and jax.process_index() == 0:
+            self._shelf = store.shelf(ablation.fingerprint, ablation.num_features, num_values)
+            self._found = self._shelf.values(self.distinct)
+        if store is not None and jax.process_count() > 1:  # one host reads and writes it; all must run the same batches
+            self._found = np.array(multihost_utils.broadcast_one_to_all(self._found))
+        self.reused = int(np.delete(self._copies, self.missing()).sum())
+
+    def missing(self, rows: Int[np.ndarray, " r"] | None = None) -> Int[np.ndarray, " k"]:
+        """Which distinct masks, of all or of `rows`, have no value yet."""
+        rows = np.arange(len(self._found)) if rows is None else rows
+        return rows[~_whole(self._found[rows])]
+
+    def enter(self, rows: Int[np.ndarray, " r"], values: Float32[np.ndarray, "r *t"]) -> None:
+        """Notes the values of distinct masks, and keeps the finite ones in the store.
+
+        Raises:
+          ValueError: if some are not finite.
+          OSError: if the store cannot be written.
+        """
+        self._found[rows] = values
+        finite = _whole(values)
+        if self._shelf is not None and finite.any():
+            self._shelf.add(self.distinct[rows[finite]], values[finite])
+        if not finite.all():
+            self._refuse(rows[~finite])
+        self.report(int(self._copies[rows].sum()), len(self._inverse))
+
+    def values(self) -> Float32[np.ndarray, "m *t"]:
+        """The value of every mask, in the order they were asked for."""
+        return self._found[self._inverse]
+
+    def _refuse(self, bad: Int[np.ndarray, " b"]) -> None:
+        rows = np.flatnonzero(np.isin(self._inverse, bad))
+        fine = int(self._copies[_whole(self._found)].sum())
+        some = ", ".join(map(str, rows[:5])) + (", ..." if len(rows) > 5 else "")
+        raise ValueError(
+            f"The value function is not finite at {len(rows)} of the first {fine + len(rows)} masks evaluated "
+            f"(rows {some}); check the model's precision and the value function before explaining it."
+        )
+
+
+def _whole(values: Float32[np.ndarray, "m *t"]) -> Bool[np.ndarray, " m"]:
+    """Whether all values of a mask are finite."""
+    return np.isfinite(values).all(axis=tuple(range(1, values.ndim)))
