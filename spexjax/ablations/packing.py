@@ -1,24 +1,22 @@
-"""Packing many token sequences into few fixed-shape rows, in which sequences share the tokens they begin with.
+"""Packing many token sequences into long rows, in which sequences share the tokens they begin with.
 
 Ablated prompts differ late: sorted, neighbours have long common beginnings. A row is the trie of its sequences in
 depth-first order. Node j is an ancestor of node i exactly when `j <= i < ends[j]`, so one integer a node is all that
-causal attention over a trie needs, and what two sequences have in common is computed once.
+causal attention over a trie needs, and what two sequences have in common is computed once. Rows are cut into blocks,
+each with a list of the ancestors before it, so that attention costs what the sequences' lengths ask for.
 """
 
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
-import jax
 import numpy as np
 from jaxtyping import Int
 
 from spexjax.ablations.reading import Inputs
 from spexjax.typing import Batch
 
-_ROWS = (160, 192, 224, 256, 288, 320)  # nodes a row: long enough to share, short enough for cheap attention
-_ATTENTION = 1400  # nodes a row at which attention costs as much as all else
-_BATCH = {"cpu": 2048}  # nodes a batch: enough to fill the device
-_BATCH_ELSEWHERE = 65536
+_BLOCK = 64  # nodes whose queries are answered together: the row is a multiple of it
+_MANY = 8192  # sequences from which on rows are as long as allowed, so that all plans share one program
 
 
 class Rows(NamedTuple):
@@ -46,6 +44,7 @@ def pack(
     reads: int,
     row_length: int | None = None,
     devices: int = 1,
+    most: int = 2048,
 ) -> Rows:
     """Packs distinct sequences, greedily in sorted order, into rows.
 
@@ -55,6 +54,7 @@ def pack(
       reads: k, how many of each sequence's last nodes are wanted.
       row_length: t, nodes a row, no fewer than the longest sequence has; the least costly if not given.
       devices: how many share the rows.
+      most: nodes a row may have, where the row length is not given and no sequence is longer.
     """
     lengths = np.array([len(t) for t in tokens], np.int64)
     merged = np.full((len(tokens), lengths.max(initial=0)), -1, np.int64)
@@ -63,7 +63,7 @@ def pack(
     order = np.lexsort(merged.T[::-1]) if merged.size else np.arange(len(tokens))
     shared = np.minimum(common_prefix(merged[order]), lengths[order])
     if row_length is None:
-        row_length = _least_costly(lengths[order], shared, devices)
+        row_length = _least_costly(lengths[order], shared, devices, most)
     starts = _starts(lengths[order], shared, row_length)
     shared[starts] = 0
     r = len(starts)
@@ -94,27 +94,49 @@ def shared_prefix(tokens: Sequence[Sequence[int]], positions: Sequence[Sequence[
     return next((i for i, found in enumerate(nodes) if found != {(tokens[0][i], i)}), limit)
 
 
+def ancestors(ends: Int[np.ndarray, "r t"], block: int) -> Int[np.ndarray, "r b a"]:
+    """The nodes before each block of t / b that its first node sees, -1 for none; a is the most there are."""
+    starts = range(0, ends.shape[1], block)
+    seen = [np.flatnonzero(row[:start] > start) for row in ends for start in starts]
+    listed = np.full((len(seen), _round_up(max(map(len, seen), default=0), 16)), -1, np.int32)
+    for row, nodes in zip(listed, seen, strict=True):
+        row[: len(nodes)] = nodes
+    return listed.reshape(len(ends), len(starts), listed.shape[1])
+
+
 def batches(
-    tokens: Sequence[Sequence[int]], positions: Sequence[Sequence[int]], reads: int, devices: int = 1
+    tokens: Sequence[Sequence[int]],
+    positions: Sequence[Sequence[int]],
+    reads: int,
+    *,
+    devices: int = 1,
+    most: int = 2048,
 ) -> Iterator[Batch]:
-    """Packs the sequences and groups the rows into batches of one shape, for so many devices side by side."""
-    rows = pack(tokens, positions, reads, devices=devices)
-    count, length = rows.tokens.shape
-    if count == 0:
-        return
-    size = _rows_per_batch(-(-count // devices), length)
-    members = [np.flatnonzero(rows.row_of // size == g) for g in range(-(-count // size))]
-    slots = _round_up(max(map(len, members)), 8)
-    for g, inside in enumerate(members):
-        part = slice(g * size, (g + 1) * size)
-        spare = ((0, size - len(rows.tokens[part])), (0, 0))
-        ends = np.concatenate([rows.ends[part], np.tile(np.arange(1, length + 1, dtype=np.int32), (spare[0][1], 1))])
-        reads_at = (rows.row_of[inside] - g * size)[:, None] * length + rows.last_nodes[inside]
-        more = ((0, slots - len(inside)), (0, 0))
-        inputs = Inputs(
-            np.pad(rows.tokens[part], spare), np.pad(rows.positions[part], spare), ends, np.pad(reads_at, more)
+    """Packs the sequences, before it returns, into batches of one shape: one row each, for so many devices.
+
+    Args:
+      tokens: as in `pack`.
+      positions: as in `pack`.
+      reads: as in `pack`.
+      devices: how many share the batches.
+      most: nodes a batch may have, unless one sequence has more.
+    """
+    rows = pack(tokens, positions, reads, devices=devices, most=most)
+    above = ancestors(rows.ends, _BLOCK)
+    members = [np.flatnonzero(rows.row_of == row) for row in range(len(rows.tokens))]
+    most_members = max(map(len, members), default=0)
+    slots = _round_up(most_members, max(8, 1 << max(most_members.bit_length() - 4, 0)))  # few sizes, few programs
+
+    def batch(row: int) -> Batch:
+        inside, one = members[row], slice(row, row + 1)
+        spare = (0, slots - len(inside))
+        reads_at = np.pad(rows.last_nodes[inside], (spare, (0, 0)))
+        inputs = Inputs(rows.tokens[one], rows.positions[one], rows.ends[one], above[one], reads_at)
+        return Batch(
+            np.pad(inside, spare, constant_values=-1), inputs, int(rows.used[row]), rows.tokens.shape[1]
         )
-        yield Batch(np.pad(inside, more[0], constant_values=-1), inputs, int(rows.used[part].sum()), size * length)
+
+    return map(batch, range(len(rows.tokens)))
 
 
 def _starts(lengths: Int[np.ndarray, " s"], shared: Int[np.ndarray, " s"], row_length: int) -> list[int]:
@@ -129,23 +151,23 @@ def _starts(lengths: Int[np.ndarray, " s"], shared: Int[np.ndarray, " s"], row_l
     return starts
 
 
-def _least_costly(lengths: Int[np.ndarray, " s"], shared: Int[np.ndarray, " s"], devices: int) -> int:
-    """The row length of least work for the busiest device, spare nodes and attention counted."""
-    least, total = _round_up(int(lengths.max(initial=1)), 32), _round_up(int(lengths.sum()), 32)
-    options = {max(least, min(option, _round_up(-(-total // devices), 32))) for option in _ROWS}
+def _least_costly(lengths: Int[np.ndarray, " s"], shared: Int[np.ndarray, " s"], devices: int, most: int) -> int:
+    """The row length that leaves the busiest device the fewest nodes, spare ones counted."""
+    least, total = _round_up(int(lengths.max(initial=1)), _BLOCK), int((lengths - shared).sum())
+    most = max(most // _BLOCK * _BLOCK, least)
+    if len(lengths) >= _MANY:
+        return most
+    fewest = max(1, -(-total // (most * devices)))  # rows a device
+    options = {
+        _round_up(-(-total // (count * devices)), _BLOCK) + spare * _BLOCK
+        for count in range(fewest, fewest + 3)
+        for spare in range(3)
+    }
 
-    def cost(row_length: int) -> float:
-        count = -(-len(_starts(lengths, shared, row_length)) // devices)
-        batches = -(-count // (size := _rows_per_batch(count, row_length)))
-        return batches * size * row_length * (1 + row_length / _ATTENTION)
+    def nodes(row_length: int) -> int:
+        return -(-len(_starts(lengths, shared, row_length)) // devices) * row_length
 
-    return min(sorted(options), key=cost)
-
-
-def _rows_per_batch(count: int, row_length: int) -> int:
-    """How many rows fill the device and leave the fewest over in the last batch."""
-    most = max(1, min(count, _BATCH.get(jax.default_backend(), _BATCH_ELSEWHERE) // row_length))
-    return min(range(most, most // 2, -1), key=lambda size: -(-count // size) * size, default=1)
+    return min(sorted({min(max(option, least), most) for option in options}), key=nodes)
 
 
 def _round_up(number: int, multiple: int) -> int:

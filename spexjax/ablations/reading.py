@@ -30,6 +30,7 @@ class Inputs(NamedTuple):
     tokens: Int[Array, "r t"]
     positions: Int[Array, "r t"]
     ends: Int[Array, "r t"]
+    ancestors: Int[Array, "r b a"]
     reads: Int[Array, "b k"]  # into the r * t nodes
 
 
@@ -43,8 +44,9 @@ def program(graph: nnx.GraphDef, value: str) -> Callable[[Parameters, Inputs], F
 
     def apply(parameters: Parameters, inputs: Inputs) -> Float[Array, " b"]:
         model = nnx.merge(graph, parameters.weights)
-        hidden, _ = model(inputs.tokens, inputs.positions, inputs.ends, parameters.prefix, parameters.gates)
-        hidden = hidden.reshape(-1, hidden.shape[-1])[inputs.reads]
+        *rows, ancestors, reads = inputs
+        hidden, _ = model(*rows, parameters.prefix, parameters.gates, ancestors)
+        hidden = hidden.reshape(-1, hidden.shape[-1])[reads]
         if value == "logit-difference":
             chosen = model.logits_of(hidden[:, -1], parameters.targets)
             return chosen[:, 0] - chosen[:, 1]

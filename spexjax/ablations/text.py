@@ -13,7 +13,7 @@ from spexjax.ablations.prompt import around
 from spexjax.ablations.reading import VALUES, Parameters, prefix_program, program
 from spexjax.ablations.removal import REMOVALS, FromText, FromTokens, owners
 from spexjax.ablations.units import split
-from spexjax.models import Gates, LanguageModel, Prefix, greedy_answer, tensor_parallel
+from spexjax.models import Gates, LanguageModel, Prefix, greedy_answer, nodes_that_fit, tensor_parallel
 from spexjax.typing import Masks, Plan
 
 
@@ -64,7 +64,7 @@ class TextAblation:
             "removal": self.removal.removal,
         }
 
-    def plan(self, masks: Masks, devices: int = 1) -> Plan:
+    def plan(self, masks: Masks, devices: int = 1, shrink: int = 1) -> Plan:
         """Tokenises, merges equal sequences, runs the shared prefix and packs the rest into fixed-shape batches."""
         forced = () if self.value == "logit-difference" else self.targets[:-1]
         sequences = list(zip(*self.removal.sequences(np.asarray(masks), forced), strict=True))
@@ -73,22 +73,25 @@ class TextAblation:
         shared = shared_prefix(tokens, positions, reads=len(forced) + 1)
         parameters = Parameters(
             self.model.parameters,
-            self._prefix(tokens[0][:shared] if tokens else ()),
+            self.prefix(tokens[0][:shared] if tokens else ()),
             Gates.open(self.model.config),
             jnp.asarray(self.targets, jnp.int32),
         )
         tails = [t[shared:] for t in tokens], [p[shared:] for p in positions]
+        keys = parameters.prefix.keys.shape[1] + max(map(len, tails[0]), default=0)
+        most = nodes_that_fit(self.model.config, self.model.dtype, keys) // shrink
         return Plan(
             owner=np.array([index[s] for s in sequences], np.int64),
             num_evaluations=len(index),
             apply=program(self.model.graph, self.value),
             parameters=parameters,
-            batches=batches(*tails, reads=len(forced) + 1, devices=devices),
+            batches=batches(*tails, reads=len(forced) + 1, devices=devices, most=most),
             partition=tensor_parallel,
         )
 
-    def _prefix(self, tokens: Sequence[int]) -> Prefix:
-        padded = np.zeros(max(32, -(-len(tokens) // 32) * 32), np.int32)
+    def prefix(self, tokens: Sequence[int]) -> Prefix:
+        """Keys and values of what all sequences begin with."""
+        padded = np.zeros(max(16, -(-len(tokens) // 16) * 16), np.int32)
         padded[: len(tokens)] = tokens
         return prefix_program(self.model.graph)(self.model.parameters, padded, len(tokens))
 

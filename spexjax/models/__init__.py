@@ -3,17 +3,21 @@
 from spexjax.models.config import TransformerConfig
 from spexjax.models.generate import greedy_answer
 from spexjax.models.language_model import LanguageModel, load_model
+from spexjax.models.memory import nodes_that_fit
 from spexjax.models.sharding import tensor_parallel
-from spexjax.models.transformer import Gates, Prefix, Transformer, run_prefix
+from spexjax.models.transformer import Fill, Gates, Prefix, Trace, Transformer, run_prefix
 
 __all__ = [
+    "Fill",
     "Gates",
     "LanguageModel",
     "Prefix",
+    "Trace",
     "Transformer",
     "TransformerConfig",
     "greedy_answer",
     "load_model",
+    "nodes_that_fit",
     "run_prefix",
     "tensor_parallel",
 ]

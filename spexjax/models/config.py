@@ -27,6 +27,7 @@ class TransformerConfig:
     qkv_bias: bool = False
     output_bias: bool = False
     mlp_bias: bool = False
+    attention: str | None = None  # of `jax.nn.dot_product_attention`; None is plain products, softmax in float32
 
 
 def from_hugging_face(config: Mapping[str, Any]) -> TransformerConfig:

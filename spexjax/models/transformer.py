@@ -5,7 +5,8 @@ Rows of tokens are trees, not only sequences: many ablated prompts share one row
 common. A prefix that all rows share is run once; its keys and values are an input.
 """
 
-from typing import NamedTuple
+from collections.abc import Callable
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -13,20 +14,34 @@ from flax import nnx
 from jax.typing import DTypeLike
 from jaxtyping import Float, Int
 
+from spexjax.models.attention import Attention, Context, linear_options, visible
 from spexjax.models.config import TransformerConfig
 from spexjax.typing import Array
 
 
 class Gates(NamedTuple):
-    """Multipliers of each head's output (before the output projection) and of each MLP's output; 1 keeps, 0 removes."""
+    """Multipliers of each head's output (before the output projection) and of each MLP's output; 1 keeps, 0 removes.
 
-    heads: Float[Array, "l h"]
-    mlps: Float[Array, " l"]
+    The same for all rows, or with an axis of rows after that of the layers.
+    """
+
+    heads: Float[Array, "l *r h"]
+    mlps: Float[Array, "l *r"]
 
     @classmethod
     def open(cls, config: TransformerConfig) -> "Gates":
         """All ones: the model as it is."""
         return cls(jnp.ones((config.num_layers, config.num_heads)), jnp.ones(config.num_layers))
+
+
+class Fill(NamedTuple):
+    """What comes in where a gate closes: `gate * output + (1 - gate) * fill`.
+
+    Tokens may be 1, the same for all; rows are repeated until they are as many as the model's.
+    """
+
+    heads: Float[Array, "l f u h hd"]
+    mlps: Float[Array, "l f u d"]
 
 
 class Prefix(NamedTuple):
@@ -43,52 +58,20 @@ class Prefix(NamedTuple):
         return cls(none, none, jnp.zeros((), jnp.int32))
 
 
-class _Context(NamedTuple):
-    """What every layer needs besides its input: RoPE's angles, and 0 where a token may attend, else a huge negative."""
+class Trace(NamedTuple):
+    """What one layer computed: its own keys and values, and what heads and MLP put out before their gates."""
 
-    cos: Float[Array, "r t 1 hd/2"]
-    sin: Float[Array, "r t 1 hd/2"]
-    bias: Float[Array, "r t p+t"]
-
-
-class Attention(nnx.Module):
-    """Grouped-query self-attention with rotary positions and one gate per head."""
-
-    def __init__(self, config: TransformerConfig, *, dtype: DTypeLike, rngs: nnx.Rngs):
-        self.config, self.dtype = config, dtype
-        queries, pairs = config.num_heads * config.head_dim, config.num_kv_heads * config.head_dim
-        kind = _linear(dtype, rngs)
-        self.query = nnx.Linear(config.hidden_size, queries, use_bias=config.qkv_bias, **kind)
-        self.key = nnx.Linear(config.hidden_size, pairs, use_bias=config.qkv_bias, **kind)
-        self.value = nnx.Linear(config.hidden_size, pairs, use_bias=config.qkv_bias, **kind)
-        self.output = nnx.Linear(queries, config.hidden_size, use_bias=config.output_bias, **kind)
-
-    def __call__(self, x, context: _Context, prefix_keys, prefix_values, gates):
-        """Returns the attended `[r, t, d]` and this row's own keys and values `[r, t, kv, hd]`."""
-        c, (r, t, _) = self.config, x.shape
-        groups = c.num_heads // c.num_kv_heads
-        q = _rotate(self.query(x).reshape(r, t, c.num_heads, c.head_dim), context) * c.head_dim**-0.5
-        k = _rotate(self.key(x).reshape(r, t, c.num_kv_heads, c.head_dim), context)
-        v = self.value(x).reshape(r, t, c.num_kv_heads, c.head_dim)
-        q, k, v = (a.astype(self.dtype) for a in (q.reshape(r, t, c.num_kv_heads, groups, c.head_dim), k, v))
-
-        def row(q, k, v, bias):
-            return _attend(q, jnp.concatenate([prefix_keys, k]), jnp.concatenate([prefix_values, v]), bias)
-
-        # A CPU is three times as fast on one row at a time, whose scores stay in its cache.
-        if jax.default_backend() == "cpu":
-            heads = jax.lax.map(lambda one: row(*one), (q, k, v, context.bias))
-        else:
-            heads = jax.vmap(row)(q, k, v, context.bias)
-        heads = heads.reshape(r, t, c.num_heads, c.head_dim) * gates[:, None]
-        return self.output(heads.reshape(r, t, -1)), (k, v)
+    keys: Float[Array, "r t kv hd"]
+    values: Float[Array, "r t kv hd"]
+    heads: Float[Array, "r t h hd"]
+    mlp: Float[Array, "r t d"]
 
 
 class MLP(nnx.Module):
     """The gated feed-forward block `down(silu(gate(x)) * up(x))`."""
 
     def __init__(self, config: TransformerConfig, *, dtype: DTypeLike, rngs: nnx.Rngs):
-        kind = {"use_bias": config.mlp_bias, **_linear(dtype, rngs)}
+        kind = {"use_bias": config.mlp_bias, **linear_options(dtype, rngs)}
         self.gate = nnx.Linear(config.hidden_size, config.intermediate_size, **kind)
         self.up = nnx.Linear(config.hidden_size, config.intermediate_size, **kind)
         self.down = nnx.Linear(config.intermediate_size, config.hidden_size, **kind)
@@ -107,10 +90,11 @@ class Layer(nnx.Module):
         self.mlp_norm = nnx.RMSNorm(config.hidden_size, **norm)
         self.mlp = MLP(config, dtype=dtype, rngs=rngs)
 
-    def __call__(self, x, context: _Context, prefix_keys, prefix_values, head_gates, mlp_gate):
-        attended, own = self.attention(self.attention_norm(x), context, prefix_keys, prefix_values, head_gates)
-        x = x + attended
-        return x + self.mlp(self.mlp_norm(x)) * mlp_gate, own
+    def __call__(self, x, context: Context, prefix_keys, prefix_values, gates: Gates, fill: Fill | None):
+        heads, *own = self.attention.heads(self.attention_norm(x), context, prefix_keys, prefix_values)
+        x = x + self.attention(_gated(heads, gates.heads[..., None, :, None], fill and fill.heads))
+        mlp = self.mlp(self.mlp_norm(x))
+        return x + _gated(mlp, gates.mlps[..., None, None], fill and fill.mlps), Trace(*own, heads, mlp)
 
 
 class Transformer(nnx.Module):
@@ -138,34 +122,75 @@ class Transformer(nnx.Module):
         ends: Int[Array, "r t"],
         prefix: Prefix,
         gates: Gates,
+        ancestors: Int[Array, "r b a"] | None = None,
     ) -> tuple[Float[Array, "r t d"], tuple[Float[Array, "l r t kv hd"], Float[Array, "l r t kv hd"]]]:
         """Runs r rows of t tokens that all follow `prefix`.
 
         A row is a forest in depth-first order: token j is seen by tokens i with `j <= i < ends[j]`, its own subtree.
         One plain sequence has `ends = t` throughout; ended sequences side by side never see each other.
 
+        Long rows are cut into b blocks of t / b tokens, and `ancestors` lists the tokens before each block that its
+        first token sees (-1 is none): its tokens see no others. Attention then costs what the sequences' lengths ask
+        for, not the row's. Without them each row is one block.
+
         Returns:
           The final hidden states, after the last norm, and every layer's own keys and values.
         """
+        x = self.embed(tokens)
+        x, own = self.run(x, positions, ends, prefix, gates, ancestors=ancestors, keep=lambda trace: trace[:2])
+        return self.norm(x), own
+
+    def embed(self, tokens: Int[Array, "r t"]) -> Float[Array, "r t d"]:
+        """The residual stream before the first layer."""
+        return self.embedding(tokens).astype(jnp.float32)
+
+    def run(
+        self,
+        x: Float[Array, "r t d"],
+        positions: Int[Array, "r t"],
+        ends: Int[Array, "r t"],
+        prefix: Prefix,
+        gates: Gates,
+        fill: Fill | None = None,
+        *,
+        ancestors: Int[Array, "r b a"] | None = None,
+        first: int = 0,
+        keep: Callable[[Trace], Any] = lambda trace: (),
+    ) -> tuple[Float[Array, "r t d"], Any]:
+        """Runs as many layers as there are gates, from layer `first` on, on the residual stream before it.
+
+        Args:
+          x: the residual stream; rows, positions and ends are those of `__call__`.
+          positions: of each token.
+          ends: of each token's subtree.
+          prefix: of all layers of the model.
+          gates: of the layers to run.
+          fill: of the layers to run; zero if not given.
+          ancestors: of each block, as in `__call__`.
+          first: the layer to start with.
+          keep: what to return of each layer's `Trace`.
+
+        Returns:
+          The residual stream after the last of them, without the last norm, and what was kept, stacked over layers.
+        """
         angles = positions[..., None, None] * jnp.asarray(self.config.rope_frequencies, jnp.float32)
-        t, p = tokens.shape[1], prefix.keys.shape[1]
-        i, j = jnp.arange(t)[:, None], jnp.arange(t)
-        own = (j <= i) & (i < ends[:, None, :])
-        shared = jnp.broadcast_to(jnp.arange(p) < prefix.length, (*own.shape[:2], p))
-        bias = jnp.where(jnp.concatenate([shared, own], -1), 0.0, -1e30)
-        context = _Context(jnp.cos(angles), jnp.sin(angles), bias)
+        if ancestors is None:
+            ancestors = jnp.zeros((len(positions), 1, 0), jnp.int32)
+        seen = visible(ends, ancestors, prefix.keys.shape[1], prefix.length)
+        context = Context(jnp.cos(angles), jnp.sin(angles), ancestors, jnp.where(seen, 0.0, -1e30))
         graph, stacked = nnx.split(self.layers)
 
         def step(x, layer):
-            weights, *rest = layer
-            return nnx.merge(graph, weights)(x, context, *rest)
+            i, gates, fill = layer
+            # Indexed here rather than scanned over: cutting out the layers to run would copy their weights.
+            weights, keys, values = jax.tree.map(
+                lambda leaf: jax.lax.dynamic_index_in_dim(leaf, i, keepdims=False),
+                (stacked, prefix.keys, prefix.values),
+            )
+            x, trace = nnx.merge(graph, weights)(x, context, keys, values, gates, fill)
+            return x, keep(trace)
 
-        x, keys_values = jax.lax.scan(
-            step,
-            self.embedding(tokens).astype(jnp.float32),
-            (stacked, prefix.keys, prefix.values, gates.heads, gates.mlps),
-        )
-        return self.norm(x), keys_values
+        return jax.lax.scan(step, x, (first + jnp.arange(len(gates.mlps)), gates, fill))
 
     def logits(self, hidden: Float[Array, "*b d"]) -> Float[Array, "*b v"]:
         """Next-token logits over the whole vocabulary, in float32."""
@@ -188,28 +213,9 @@ def run_prefix(model: Transformer, tokens: Int[Array, " p"], length: Int[Array, 
     return Prefix(keys[:, 0], values[:, 0], jnp.asarray(length, jnp.int32))
 
 
-def _linear(dtype: DTypeLike, rngs: nnx.Rngs) -> dict:
-    """Products of `dtype` numbers summed in float32, which keeps precision and is what CPUs and TPUs do fast."""
-    return {"dtype": dtype, "param_dtype": dtype, "preferred_element_type": jnp.float32, "rngs": rngs}
-
-
-def _attend(
-    q: Float[Array, "t kv g hd"],
-    k: Float[Array, "s kv hd"],
-    v: Float[Array, "s kv hd"],
-    bias: Float[Array, "t s"],
-) -> Float[Array, "t kv g hd"]:
-    """Softmax attention of one row; scores and weights are float32. Plain batched products, normalised at the end."""
-    t, kv, g, hd = q.shape
-    f32 = {"preferred_element_type": jnp.float32}
-    grouped = q.transpose(1, 2, 0, 3).reshape(kv, g * t, hd)
-    scores = jnp.matmul(grouped, k.transpose(1, 2, 0), **f32).reshape(kv, g, t, -1) + bias
-    weights = jnp.exp(scores - scores.max(-1, keepdims=True))
-    summed = jnp.matmul(weights.astype(v.dtype).reshape(kv, g * t, -1), v.transpose(1, 0, 2), **f32)
-    return (summed.reshape(kv, g, t, hd) / weights.sum(-1)[..., None]).transpose(2, 0, 1, 3)
-
-
-def _rotate(x: Float[Array, "r t h hd"], context: _Context) -> Float[Array, "r t h hd"]:
-    """Rotates the pairs (i, i + hd/2) by their position's angle (Su et al. 2021, arXiv 2104.09864)."""
-    a, b = jnp.split(x, 2, -1)
-    return jnp.concatenate([a * context.cos - b * context.sin, b * context.cos + a * context.sin], -1)
+def _gated(output: Float[Array, "r t *o"], gate: Float[Array, "*g"], fill: Float[Array, "f u *o"] | None):
+    """The output where its gate is open, the fill where it is closed."""
+    if fill is None:
+        return output * gate
+    repeated = jnp.tile(fill, (len(output) // len(fill), *[1] * (fill.ndim - 1)))
+    return output * gate + (1 - gate) * repeated

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from spexjax.ablations.packing import batches, pack, shared_prefix
+from spexjax.ablations.packing import ancestors, batches, pack, shared_prefix
 
 
 def sequences(count, length, alphabet, seed=0):
@@ -54,6 +54,42 @@ def test_shared_prefix_leaves_the_reads():
     assert shared_prefix(tokens, places, 2) == 1
     assert shared_prefix(tokens[:1], places[:1], 1) == 3
     assert shared_prefix([], [], 1) == 0
+
+
+@pytest.mark.parametrize(("count", "length", "alphabet"), [(1, 1, 2), (40, 30, 5), (200, 12, 2), (20, 90, 3)])
+@pytest.mark.parametrize("block", [4, 32, 128])
+def test_a_block_sees_the_prefix_of_its_first_node(count, length, alphabet, block):
+    tokens = sequences(count, length, alphabet)
+    rows = pack(tokens, [tuple(range(len(t))) for t in tokens], 1, 128)
+    above = ancestors(rows.ends, block)
+    assert above.shape[:2] == (len(rows.tokens), 128 // block)
+    for row in range(len(rows.tokens)):
+        for node in range(rows.used[row]):
+            start = node // block * block
+            listed = [a for a in above[row, node // block].tolist() if a >= 0 and node < rows.ends[row, a]]
+            seen = path(rows, row, node)
+            assert listed == seen[seen < start].tolist()
+
+
+@pytest.mark.parametrize("count", [3, 500])
+@pytest.mark.parametrize("devices", [1, 3])
+@pytest.mark.parametrize("most", [64, 500, 5000])
+def test_rows_are_no_longer_than_allowed(count, devices, most):
+    tokens = sequences(count, 40, 3)
+    rows = pack(tokens, [tuple(range(len(t))) for t in tokens], 1, devices=devices, most=most)
+    assert rows.tokens.shape[1] <= most
+    assert rows.tokens.shape[1] % 64 == 0
+    assert np.bincount(rows.row_of).tolist() == [(rows.row_of == r).sum() for r in range(len(rows.tokens))]
+    assert rows.used.sum() <= sum(map(len, tokens))
+
+
+def test_many_sequences_share_their_programs():
+    shapes = set()
+    for seed in range(4):
+        tokens = sequences(12000, 12, 20, seed)
+        made = list(batches(tokens, [tuple(range(len(t))) for t in tokens], 1, most=4096))
+        shapes |= {tuple(np.shape(leaf) for leaf in b.inputs) for b in made}
+    assert len(shapes) <= 2  # the number of values read is rounded up, to one or the next
 
 
 def test_batches_answer_each_sequence_once_in_one_shape():

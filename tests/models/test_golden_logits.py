@@ -81,6 +81,32 @@ def test_prefix_and_packed_row_equal_plain_sequences(tiny):
     np.testing.assert_allclose(some, packed[:, [4, 299]], atol=1e-5)
 
 
+@pytest.mark.parametrize("attention", [None, "xla"])
+@pytest.mark.parametrize("block", [4, 8])
+def test_rows_in_blocks_equal_whole_rows(attention, block):
+    """A trie that branches within and across blocks, two rows, behind a prefix."""
+    model = load_model(GOLDEN / "tiny_llama", attention=attention)
+    rng, t = np.random.default_rng(0), 24
+    tokens = rng.integers(3, 250, (2, t))
+    ends = np.full((2, t), t)
+    for row in range(2):  # children close before their parents
+        for node in range(1, t):
+            ends[row, node] = rng.integers(node + 1, min(e for j, e in enumerate(ends[row, :node]) if e > node) + 1)
+    positions = 3 + np.stack([[(e[:i] > i).sum() for i in range(t)] for e in ends])
+    seen = [[np.flatnonzero(e[:start] > start) for start in range(0, t, block)] for e in ends]
+    above = np.array([[np.pad(s, (0, t - len(s)), constant_values=-1) for s in row] for row in seen])
+    network = nnx.merge(model.graph, model.parameters)
+    prefix = run_prefix(network, jnp.array([5, 9, 200, 99]), jnp.int32(3))
+    gates = Gates.open(model.config)
+    whole, _ = network(tokens, positions, ends, prefix, gates)
+    blocks, _ = network(tokens, positions, ends, prefix, gates, jnp.asarray(above))
+    np.testing.assert_allclose(blocks, whole, atol=1e-4)
+    usual = load_model(GOLDEN / "tiny_llama")
+    plain, _ = nnx.merge(usual.graph, usual.parameters)(tokens, positions, ends, prefix, gates)
+    np.testing.assert_allclose(blocks, plain, atol=1e-4)
+    assert (model.fingerprint == usual.fingerprint) == (attention is None)
+
+
 def test_gates_are_traced_and_vmapped(tiny):
     """A batch of gates is one program; a closed layer is the model without it."""
     ids, config = jnp.arange(5, 25)[None], tiny.config
