@@ -151,7 +151,9 @@ class _Cost:
 def _evaluate(plan: Plan, rows: np.ndarray, ledger: Ledger, cost: _Cost, mesh: Mesh | None) -> None:
     """Runs a plan for the distinct masks `rows`, a few batches ahead of what is collected."""
     apply, parameters, batches = jax.jit(plan.apply) if plan.compiled else plan.apply, plan.parameters, plan.batches
-    if mesh is not None and plan.compiled:
+    if not plan.compiled and jax.process_count() > 1:
+        apply = sharding.on_first_host(plan.apply, ledger.shape)
+    elif mesh is not None and plan.compiled:
         apply, parameters, batches = sharding.spread(plan, mesh)
     asking = np.argsort(plan.owner, kind="stable")  # the masks of evaluation i are asking[first[i] : first[i + 1]]
     first = np.searchsorted(plan.owner[asking], np.arange(plan.num_evaluations + 1))

@@ -21,7 +21,8 @@ class Ledger:
         self._inverse, self._shelf = inverse.ravel(), None
         self._copies = np.bincount(self._inverse, minlength=len(first))
         num_values = getattr(ablation, "num_values", None)
-        self._found = np.full((len(first), *(() if num_values is None else (num_values,))), np.nan, np.float32)
+        self.shape = () if num_values is None else (num_values,)  # of the values of one mask
+        self._found = np.full((len(first), *self.shape), np.nan, np.float32)
         if store is not None and jax.process_index() == 0:
             self._shelf = store.shelf(ablation.fingerprint, ablation.num_features, num_values)
             self._found = self._shelf.values(self.distinct)

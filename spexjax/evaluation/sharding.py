@@ -6,6 +6,7 @@ from typing import Any
 
 import jax
 import numpy as np
+from jax.experimental import multihost_utils
 from jax.sharding import AxisType, Mesh, NamedSharding, PartitionSpec
 
 from spexjax.typing import Batch, Plan
@@ -89,6 +90,18 @@ def _side_by_side(batches: Iterator[Batch], mesh: Mesh) -> Iterator[Batch]:
         group.append(batch)
     if group:
         yield join(group)
+
+
+def on_first_host(apply: Callable, shape: tuple[int, ...]) -> Callable:
+    """A host function that only the first host calls; the others are sent its values, of `shape` a mask."""
+
+    def received(parameters: Any, masks: np.ndarray) -> np.ndarray:
+        values = np.zeros((len(masks), *shape), np.float32)
+        if jax.process_index() == 0:
+            values[:] = apply(parameters, masks)
+        return np.asarray(multihost_utils.broadcast_one_to_all(values))
+
+    return received
 
 
 def shapes(batch: Batch) -> tuple[tuple[int, ...], ...]:

@@ -1,6 +1,7 @@
 """A slow ablation into a store, by processes that are killed or that run at once; `test_store.py` runs this script.
 
-The processes are forked from one that has imported everything and has started no thread; each opens the store itself.
+The processes are forked from one that has imported everything and has started no thread; each opens the store itself
+and evaluates through `spexjax.evaluation.evaluate`, as users do.
 """
 
 import os
@@ -13,7 +14,8 @@ from pathlib import Path
 
 import numpy as np
 
-from spexjax.evaluation.store import Store
+from spexjax import ablations
+from spexjax import evaluation as engine
 
 NUM_FEATURES, BATCH, KILLS = 11, 4, 60
 MASKS = (np.arange(2**NUM_FEATURES)[:, None] >> np.arange(NUM_FEATURES) & 1).astype(bool)
@@ -26,16 +28,17 @@ def ablate(masks):
 
 def evaluate(location, log, masks, seconds=0.004):
     """Evaluates what is not in the store, in batches; the log gets a line for each batch that is begun."""
-    shelf = Store(location).shelf("game", NUM_FEATURES)
-    missing = masks[np.isnan(shelf.values(masks))]
     log = os.open(log, os.O_CREAT | os.O_APPEND | os.O_WRONLY)
-    for start in range(0, len(missing), BATCH):
-        batch = missing[start : start + BATCH]
+
+    def slow(batch):
         os.write(log, b"\n")
         time.sleep(seconds)
-        shelf.add(batch, ablate(batch))
+        return ablate(batch)
+
+    ablation = ablations.host_function(slow, NUM_FEATURES, fingerprint="game", batch_size=BATCH)
+    values = engine.evaluate(ablation, masks, store=engine.Store(location), progress=False)
     os.close(log)
-    return shelf.values(masks)
+    return values
 
 
 def fork(task, *args):

@@ -21,6 +21,12 @@ def main(folder, processes, process, port):
     for m in (100, 300):
         values = sx.evaluate(ablation, masks[:m], store=sx.Store(folder))
         np.testing.assert_allclose(values, np.tanh(0.1 * masks[:m] @ np.arange(1.0, 13)), atol=1e-5)
+    calls = []
+    service = sx.ablations.host_function(lambda x: calls.append(len(x)) or x[:, 0] - 2.0 * x[:, 1], 12, batch_size=64)
+    np.testing.assert_array_equal(sx.evaluate(service, masks), masks[:, 0] - 2.0 * masks[:, 1])
+    assert sum(calls) == (
+        len(np.unique(masks, axis=0)) if process == 0 else 0
+    )  # a service is asked once, whatever the number of hosts
     np.save(f"{folder}/values_{process}.npy", values)
 
 

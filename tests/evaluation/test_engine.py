@@ -148,6 +148,7 @@ def test_compiled_functions_and_equal_masks_in_the_store(tmp_path):
 
 def many_valued(batch_size=8):
     """Three values a mask, by a compiled function."""
+
     @dataclasses.dataclass(frozen=True, eq=False)
     class Three(ablations.FunctionAblation):
         num_values = 3
