@@ -11,6 +11,7 @@ from spexjax import (
     models,
     proxies,
     report,
+    subsets,
     surrogate,
     transforms,
 )
@@ -48,6 +49,7 @@ __all__ = [
     "proxies",
     "report",
     "spex",
+    "subsets",
     "surrogate",
     "transforms",
 ]

@@ -14,7 +14,9 @@ import numpy as np
 from jaxtyping import Bool, Float, Int
 
 from spexjax.indices import Interactions, interactions, standard_errors, surrogate_interactions
+from spexjax.influence import Subset
 from spexjax.spectrum import Spectrum
+from spexjax.subsets import optimum
 from spexjax.surrogate import Process, ProductKernel, Surrogate
 from spexjax.typing import Masks, Values
 
@@ -99,6 +101,34 @@ class Explanation:
     def standard_errors(self, table: Interactions) -> Float[np.ndarray, " k"]:
         """The standard error of each value of a table from `interactions`; NaN where the method does not know it."""
         return np.full(len(table), np.nan) if self.surrogate is None else standard_errors(self.surrogate, table)
+
+    def remove(self, r: int, *, goal: str = "farthest", method: str = "auto", time_limit: float = 60.0) -> Subset:
+        """The r features whose removal changes the output most: `argmax |g(1) - g(x)|` over all x that remove exactly r.
+
+        g is the spectrum, not the untruncated surrogate, for only a sparse g can be searched with a certificate;
+        `Subset.verify` says what truly happens.
+
+        Args:
+          r: how many features are removed, neither more nor fewer.
+          goal: "farthest"; or "largest" or "smallest" for the x of largest or smallest g(x), "nearest" for the r
+            features that can go with the least change.
+          method: "auto" certifies by mixed-integer programming or, where choices are few, by trying all, unless the
+            spectrum is too large; "exact" insists on it; "local" is a local search alone, which takes milliseconds.
+          time_limit: seconds; `Subset.status` is "timeout" where they were not enough, and its `gap` what is left open.
+
+        Raises:
+          ValueError: if there are no r features, an option is unknown, or the spectrum is too large for "exact".
+        """
+        found = optimum(self.spectrum, r, goal=goal, method=method, time_limit=time_limit)
+        return Subset(**vars(found), feature_names=self.feature_names)
+
+    def keep(self, r: int, *, goal: str = "nearest", method: str = "auto", time_limit: float = 60.0) -> Subset:
+        """The r features that, kept alone, hold the output nearest to its full value: `argmin |g(1) - g(x)|`.
+
+        The same as `remove` of all but r, with another goal; where a high output is what counts (an accuracy, say),
+        ask for the goal "largest".
+        """
+        return self.remove(len(self.feature_names) - r, goal=goal, method=method, time_limit=time_limit)
 
     @cached_property
     def _residuals(self) -> Values:

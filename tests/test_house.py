@@ -12,20 +12,22 @@ PACKAGE = Path(spexjax.__file__).parent
 LAYERS = {
     "typing": 0,
     **dict.fromkeys(["spectrum", "surrogate", "codes", "transforms"], 1),
-    **dict.fromkeys(["designs", "decoder", "proxies", "indices", "metrics"], 2),
+    **dict.fromkeys(["designs", "decoder", "proxies", "indices", "metrics", "subsets"], 2),
     **dict.fromkeys(["models", "ablations", "evaluation"], 3),
-    **dict.fromkeys(["explanation", "explain", "spex"], 4),
+    **dict.fromkeys(["explanation", "explain", "influence", "spex"], 4),
     **dict.fromkeys(["report", "interop"], 5),
     **dict.fromkeys(["cli", "demo"], 6),
 }
 SIBLINGS = {
     ("decoder", "designs"),
     ("proxies", "metrics"),
+    ("subsets", "indices"),
     ("surrogate", "spectrum"),
     ("transforms", "spectrum"),
     ("ablations", "models"),
     ("explain", "explanation"),
     ("explain", "spex"),
+    ("explanation", "influence"),
 }
 LAZY = {"lightgbm": "proxies", "matplotlib": "report", "torch": "", "shapiq": "interop", "ray": ""}
 FORBIDDEN = {"explain": {"models"}, "explanation": {"models"}, "evaluation": {"models", "ablations"}}
@@ -105,6 +107,7 @@ def test_public_names():
         "metrics",
         "models",
         "proxies",
+        "subsets",
         "surrogate",
         "transforms",
     ):

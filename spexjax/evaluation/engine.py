@@ -31,8 +31,8 @@ class Evaluation:
 
     `num_evaluations` counts what was run after equal masks and masks with equal inputs were merged, `num_reused` the
     masks whose values were in the store; `num_programs` the input shapes, each compiled at most once; `padding` the
-    share of the work that answered nothing. `plan_seconds` is the work on the host before the first batch (later plans are
-    made while the device works), `compile_seconds` the first call of each shape.
+    share of the work that answered nothing. `plan_seconds` is the work on the host before the first batch (later plans
+    are made while the device works), `compile_seconds` the first call of each shape.
     """
 
     values: Float[Array, "m *t"]
@@ -112,12 +112,11 @@ def run(
         ledger.report = report
         report(ledger.reused, len(masks))
         parts = np.split(ledger.missing(), range(_AT_ONCE, len(ledger.missing()), _AT_ONCE))
-        ahead = planner.submit(plan, parts[0], 1)
-        plan_seconds = time.perf_counter() - start
-        for part in parts[1:] + [None]:
+        ahead, plan_seconds = planner.submit(plan, parts[0], 1), 0.0
+        for i in range(len(parts)):
             made, rows, shrink = ahead.result()
-            plan_seconds = plan_seconds if cost.num_evaluations else time.perf_counter() - start
-            ahead = None if part is None else planner.submit(plan, part, shrink)
+            plan_seconds = plan_seconds or time.perf_counter() - start
+            ahead = planner.submit(plan, parts[i + 1], shrink) if i + 1 < len(parts) else ahead
             while len(rows):
                 try:
                     _evaluate(made, rows, ledger, cost, mesh)

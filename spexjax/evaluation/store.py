@@ -132,10 +132,10 @@ class Shelf:
         """
         packed = self._pack(masks)
         if values.shape != (len(masks), *self._shape) or not np.isfinite(values).all():
-            count = self._shape[0] if self._shape else "one"
+            wanted = f"{self._shape[0]} finite values" if self._shape else "one finite value"
             raise ValueError(
-                f"A store takes {count} finite value{'s' * bool(self._shape)} per mask; got {np.isfinite(values).sum()} "
-                f"finite values in shape {values.shape} for {len(masks)} masks."
+                f"A store takes {wanted} per mask; got {np.isfinite(values).sum()} finite values in shape "
+                f"{values.shape} for {len(masks)} masks."
             )
         if not len(masks):
             return

@@ -1,5 +1,20 @@
 """How good an explanation is."""
 
+from spexjax.metrics.agreement import Agreement, agreement
+from spexjax.metrics.by_order import r2_by_order
+from spexjax.metrics.curves import area, nested_masks, removal
 from spexjax.metrics.faithfulness import r2, r2_error
+from spexjax.metrics.recovery import Recovery, recovery
 
-__all__ = ["r2", "r2_error"]
+__all__ = [
+    "Agreement",
+    "Recovery",
+    "agreement",
+    "area",
+    "nested_masks",
+    "r2",
+    "r2_by_order",
+    "r2_error",
+    "recovery",
+    "removal",
+]

@@ -8,6 +8,7 @@ from spexjax.proxies.lasso import Lasso, lasso
 from spexjax.proxies.products import Products, fit_products, products_spectrum
 from spexjax.proxies.proxy import Fit, Proxy
 from spexjax.proxies.refit import refit
+from spexjax.proxies.screening import Screen, columns, lift, screen
 from spexjax.proxies.select import Select, select
 from spexjax.proxies.sum_of_products import SumOfProducts, sum_of_products
 
@@ -18,19 +19,23 @@ __all__ = [
     "Lasso",
     "Products",
     "Proxy",
+    "Screen",
     "Select",
     "SumOfProducts",
     "Tied",
     "Untied",
     "boosted_trees",
+    "columns",
     "fit_kernel",
     "fit_products",
     "folds",
     "kernels",
     "lasso",
+    "lift",
     "loss",
     "products_spectrum",
     "refit",
+    "screen",
     "select",
     "sum_of_products",
     "train",

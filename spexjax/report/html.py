@@ -138,6 +138,9 @@ def _subtitle(explanation: Explanation) -> str:
     phrases = [f"in {escape(str(model))}"] if model else []
     if "pieces" in explanation.provenance:
         phrases.append(f"{n:,} parts of the text, kept or removed")
+    if "prompts" in explanation.provenance:
+        phrases.append(f"mean over {len(explanation.provenance['prompts']):,} prompts")
+        phrases.append(f"{n:,} components of the model, kept or removed")
     return " · ".join(phrases)
 
 

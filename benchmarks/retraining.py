@@ -1,0 +1,221 @@
+"""Retrainings a second on random halves of 100 digits: side by side in one program, against loops.
+
+Four models: logistic regression, an MLP, a CNN, and a ridge classifier in closed form. The torch loop trains the same
+model from the same start on the same batches with the kept examples only, and its margins are compared; the
+scikit-learn loops fit their own way (`LogisticRegression` by L-BFGS until it has converged, `MLPClassifier` by as many
+epochs of SGD, `RidgeClassifier` exactly). Every loop has the fastest of 1 thread and all; the program uses all cores.
+
+    python benchmarks/retraining.py
+"""
+
+import itertools
+import json
+import os
+import time
+import warnings
+
+os.environ["XLA_FLAGS"] = f"--xla_force_host_platform_device_count={os.cpu_count()}"  # a batch of masks for each core
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+import sklearn
+import torch
+from common import HERE
+from flax import nnx
+from sklearn.datasets import load_digits
+from sklearn.linear_model import LogisticRegression, RidgeClassifier
+from sklearn.neural_network import MLPClassifier
+from threadpoolctl import threadpool_limits
+
+import spexjax as sx
+
+TRAIN, TEST, STEPS, RATE, MOMENTUM, L2 = 100, 50, 100, 0.1, 0.9, 1.0
+SECONDS, CHECKED = 5.0, 8  # of each measurement at least; masks compared with torch
+
+
+class Mlp(nnx.Module):
+    def __init__(self, rngs):
+        self.hidden, self.out = nnx.Linear(64, 32, rngs=rngs), nnx.Linear(32, 10, rngs=rngs)
+
+    def __call__(self, x):
+        return self.out(jax.nn.relu(self.hidden(x)))
+
+
+class Cnn(nnx.Module):
+    """Eight 3 x 3 filters with stride 1, then a 2 x 2 mean. The convolution is written as a product with patches, which
+
+    under vmap stays one matrix product; a grouped convolution is slow on CPUs."""
+
+    def __init__(self, rngs):
+        self.filters, self.out = nnx.Linear(9, 8, rngs=rngs), nnx.Linear(72, 10, rngs=rngs)
+
+    def __call__(self, x):
+        x = x.reshape(-1, 8, 8)
+        patches = jnp.stack([x[:, i : i + 6, j : j + 6] for i in range(3) for j in range(3)], -1)
+        maps = jax.nn.relu(self.filters(patches)).reshape(-1, 3, 2, 3, 2, 8).mean((2, 4))
+        return self.out(maps.reshape(len(x), -1))
+
+
+class TorchCnn(torch.nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.filters, self.out = torch.nn.Conv2d(1, 8, 3), torch.nn.Linear(72, 10)
+
+    def forward(self, x):
+        maps = torch.nn.functional.avg_pool2d(torch.relu(self.filters(x.reshape(-1, 1, 8, 8))), 2)
+        return self.out(maps.permute(0, 2, 3, 1).reshape(len(x), -1))
+
+
+def torch_model(name, weights):
+    """The model with our initial weights."""
+    w = (
+        {part: {kind: torch.tensor(np.array(v[...])) for kind, v in leaf.items()} for part, leaf in weights.items()}
+        if name != "logistic regression"
+        else {"out": {k: torch.tensor(np.array(v[...])) for k, v in weights.items()}}
+    )
+    if name == "logistic regression":
+        model = torch.nn.Linear(64, 10)
+        pairs = [(model, w["out"])]
+    elif name == "MLP":
+        model = torch.nn.Sequential(torch.nn.Linear(64, 32), torch.nn.ReLU(), torch.nn.Linear(32, 10))
+        pairs = [(model[0], w["hidden"]), (model[2], w["out"])]
+    else:
+        model = TorchCnn()
+        pairs = [(model.filters, w["filters"]), (model.out, w["out"])]
+    for layer, leaf in pairs:
+        layer.weight.data = leaf["kernel"].T.reshape(layer.weight.shape).contiguous()
+        layer.bias.data = leaf["bias"].clone()
+    return model
+
+
+def torch_margins(name, ablation, weights, train, test):
+    """One retraining by torch, from a mask to the margins."""
+    x, y, x_test = (torch.tensor(a) for a in (*train, test[0]))
+    given, batches = ablation.parameters.batches, np.tile(np.arange(TRAIN), (STEPS, 1))
+    batches = batches if given is None else np.asarray(given[0])
+    start = torch_model(name, weights).state_dict()
+
+    def one(kept):
+        model = torch_model(name, weights)
+        model.load_state_dict(start)
+        optimizer = torch.optim.SGD(model.parameters(), RATE, MOMENTUM)
+        for rows in batches:
+            rows = rows[kept[rows]]
+            optimizer.zero_grad()
+            if len(rows):
+                torch.nn.functional.cross_entropy(model(x[rows]), y[rows]).backward()
+            optimizer.step()
+        with torch.no_grad():
+            return margins(model(x_test).numpy(), test[1])
+
+    return one
+
+
+def margins(z, y):
+    right = np.eye(z.shape[1], dtype=bool)[y]
+    return z[right] - np.where(right, -np.inf, z).max(1)
+
+
+def per_second(run, masks):
+    """How many masks a second a loop answers."""
+    run(masks[0])
+    start = time.perf_counter()
+    for count in itertools.count(1):
+        run(masks[count % len(masks)])
+        if time.perf_counter() - start > SECONDS:
+            return count / (time.perf_counter() - start)
+
+
+def best_of_threads(run, masks):
+    found = {}
+    for threads in (1, os.cpu_count()):
+        torch.set_num_threads(threads)
+        with threadpool_limits(threads):
+            found[threads] = per_second(run, masks)
+    return max(found.values())
+
+
+def ours(ablation, masks):
+    sx.evaluate(ablation, masks[: 128 * os.cpu_count()])  # compiles
+    start, done = time.perf_counter(), 0
+    while time.perf_counter() - start < SECONDS:
+        sx.evaluate(ablation, masks)
+        done += len(masks)
+    return done / (time.perf_counter() - start)
+
+
+def main():
+    warnings.filterwarnings("ignore")  # MLPClassifier's, that so many epochs do not converge
+    x, y = load_digits(return_X_y=True)
+    x, rng = (x / 16).astype(np.float32), np.random.default_rng(0)
+    order, rows = rng.permutation(len(x)), []
+    train, test = ((x[part], y[part]) for part in (order[:TRAIN], order[TRAIN : TRAIN + TEST]))
+    masks = rng.random((2048, TRAIN)) < 0.5
+    models = {
+        "logistic regression": (
+            nnx.Linear,
+            lambda epochs: LogisticRegression(max_iter=1000),
+        ),
+        "MLP": (
+            Mlp,
+            lambda epochs: MLPClassifier(
+                (32,), solver="sgd", learning_rate_init=RATE, momentum=MOMENTUM, nesterovs_momentum=False,
+                batch_size=20, max_iter=epochs, alpha=0.0, n_iter_no_change=epochs,
+            ),
+        ),
+        "CNN": (Cnn, None),
+    }  # fmt: skip
+    for (name, (make, peer)), size in itertools.product(models.items(), (20, None)):
+        functions = sx.ablations.nnx_functions(
+            (lambda rngs: nnx.Linear(64, 10, rngs=rngs)) if make is nnx.Linear else (lambda rngs, make=make: make(rngs))
+        )
+        key, optimizer = jax.random.key(0), optax.sgd(RATE, MOMENTUM)
+        ablation = sx.ablations.training_data(
+            train, test, *functions, optimizer=optimizer, steps=STEPS, keys=key, batch_size=size
+        )
+        loop = torch_margins(name, ablation, nnx.to_pure_dict(functions[0](key)), train, test)
+        difference = np.abs(
+            np.stack([loop(mask) for mask in masks[:CHECKED]]) - sx.evaluate(ablation, masks[:CHECKED])
+        ).max()
+        row = {"model": name, "batch": size or TRAIN, "ours": ours(ablation, masks)}
+        row |= {"torch": best_of_threads(loop, masks), "largest_difference_from_torch": float(difference)}
+        if peer and size:
+            row["scikit-learn"] = best_of_threads(
+                lambda mask, peer=peer: peer(STEPS * 20 // TRAIN).fit(train[0][mask], train[1][mask]).score(*test),
+                masks,
+            )
+        rows.append(row | {f"times_{k}": row["ours"] / row[k] for k in ("torch", "scikit-learn") if k in row})
+        print(rows[-1], flush=True)
+
+    part = order[:1500]
+    groups, train = np.arange(1500) // 10, (x[part], y[part])
+    ablation = sx.ablations.ridge(train, test, l2=L2, groups=groups)
+    masks = rng.random((2048, 150)) < 0.5
+
+    def refit(mask):
+        kept = mask[groups]
+        return margins(
+            RidgeClassifier(alpha=L2).fit(train[0][kept], train[1][kept]).decision_function(test[0]), test[1]
+        )
+
+    difference = np.abs(np.stack([refit(mask) for mask in masks[:CHECKED]]) - sx.evaluate(ablation, masks[:CHECKED]))
+    row = {"model": "ridge, 1,500 examples in 150 groups", "ours": ours(ablation, masks)}
+    row |= {"scikit-learn": best_of_threads(refit, masks), "largest_difference": float(difference.max())}
+    rows.append(row | {"times_scikit-learn": row["ours"] / row["scikit-learn"]})
+    print(rows[-1], flush=True)
+    record = {
+        "command": "python benchmarks/retraining.py",
+        "cores": os.cpu_count(),
+        "examples": TRAIN,
+        "steps": STEPS,
+        "versions": {"jax": jax.__version__, "torch": torch.__version__, "scikit-learn": sklearn.__version__},
+        "unit": "retrainings a second",
+        "rows": rows,
+    }
+    (HERE / "results" / "retraining.json").write_text(json.dumps(record, indent=1) + "\n")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,122 @@
+"""How well the sentiment of a review is explained, by its length, the number of ablations and the method.
+
+python experiments/sentiment/run.py          # SmolLM2 and nine reviews written for this study
+python experiments/sentiment/run.py full     # Qwen2.5-7B-Instruct and IMDB; needs `pip install datasets`
+"""
+
+import json
+import sys
+import time
+from pathlib import Path
+
+import jax
+import numpy as np
+import yaml
+
+import spexjax as sx
+from spexjax.report import draw_curves
+
+HERE = Path(__file__).parent
+QUESTION = {
+    "question": "Is the sentiment of this movie review Positive or Negative?\nReview: {text}",
+    "answers": (" Positive", " Negative"),
+    "answer_prefix": "Sentiment:",
+}
+
+
+def reviews(config):
+    """`(bin, name, text)` of every review whose number of words is in a bin."""
+    bins = [tuple(b) for b in config["bins"]]
+    if config["data"].endswith(".json"):
+        rows = [(r["name"], r["text"]) for r in json.loads((HERE / config["data"]).read_text())["reviews"]]
+    else:
+        from datasets import load_dataset
+
+        found = load_dataset(config["data"], split="test").shuffle(seed=0)
+        rows = [(f"{config['data']} {i}", text.replace("<br />", " ")) for i, text in enumerate(found["text"])]
+    taken = dict.fromkeys(bins, 0)
+    for name, text in rows:
+        words = len(text.split())
+        for low, high in bins:
+            if low <= words <= high and taken[low, high] < config.get("reviews", len(rows)):
+                taken[low, high] += 1
+                yield (low, high), name, text
+
+
+def study(model, name, text, budgets, spex_budgets, config):
+    """R2 on uniform masks that no fit has seen, for every method and number of ablations."""
+    ablation = sx.ablations.text(model, text, **QUESTION)
+    n, train_key, test_key = ablation.num_features, *jax.random.split(jax.random.key(0))
+    masks = np.asarray(sx.designs.uniform(train_key, budgets[-1], n))
+    tests = np.asarray(sx.designs.uniform(test_key, config["tests"], n))
+    start = time.perf_counter()
+    values = sx.evaluate(ablation, np.concatenate([masks, tests, np.ones((1, n), bool)]), progress=False)
+    rate = len(values) / (time.perf_counter() - start)
+    values, truth, whole = values[: len(masks)], values[len(masks) : -1], float(values[-1])
+    scores, tops = {}, []
+    for m in budgets:
+        for method in config["methods"]:
+            explanation = sx.fit(masks[:m], values[:m], method=method, key=jax.random.key(1))
+            said = explanation.faithfulness.r2
+            score = sx.metrics.r2(truth, explanation.predict(tests))
+            scores.setdefault(method, []).append({"ablations": m, "r2": score, "it says": said})
+            if method == "auto":
+                tops.append(explanation.interactions("BII", 2).to_dict())
+                orders = sx.metrics.r2_by_order(explanation.spectrum, tests, truth)
+                pairs = [v for s, v in explanation.interactions("BII", 2) if len(s) == 2]
+    for m in spex_budgets:
+        try:
+            explanation = sx.explain(ablation, budget=m, key=jax.random.key(1), method="spex", progress=False)
+        except ValueError as error:  # the smallest design needs more
+            print(f"  spex: {error}")
+            continue
+        score = sx.metrics.r2(truth, explanation.predict(tests))
+        found = {"ablations": len(explanation.values), "r2": score, "it says": explanation.faithfulness.r2}
+        scores.setdefault("spex", []).append(found)
+    return {
+        "name": name,
+        "words": n,
+        "value": whole,
+        "deviation": float(truth.std()),
+        "ablations a second": round(rate, 1),
+        "r2": scores,
+        "r2 by order (auto, largest budget)": orders.round(4).tolist(),
+        "pairs found": len(pairs),
+        "agreement of the 10 strongest interactions, last two budgets": sx.metrics.agreement(tops[-2:], 10)._asdict(),
+    }
+
+
+def main(size="small"):
+    """Writes result.json and faithfulness.png beside this file; the full size into `out/`."""
+    config = yaml.safe_load((HERE / "config.yaml").read_text())[size]
+    model = sx.load_model(config["model"], dtype=config["dtype"])
+    folder = HERE if size == "small" else HERE / "out"
+    folder.mkdir(exist_ok=True)
+    result, panels = [], {}
+    for (low, high), name, text in reviews(config):
+        first = low == config["bins"][0][0]
+        budgets = config["budgets"] + config["long_budgets"] * first
+        found = study(model, name, text, budgets, config["long_budgets"] if first else [], config)
+        result.append({"bin": [low, high], **found})
+        (folder / "result.json").write_text(json.dumps(result, indent=1) + "\n")
+        curves = {k: [(r["ablations"], round(r["r2"], 3)) for r in rows] for k, rows in found["r2"].items()}
+        orders = found["r2 by order (auto, largest budget)"]
+        print(f"{name}: {found['words']} words, {curves}, orders {orders}, {found['ablations a second']}/s")
+    for low, high in config["bins"]:
+        inside = [r["r2"] for r in result if r["bin"] == [low, high]]
+        methods = dict.fromkeys(m for r in inside for m in r)
+        if inside:
+            panels[f"{low} to {high} words"] = {
+                m: (
+                    [row["ablations"] for row in next(r for r in inside if m in r)[m]],
+                    np.mean([[row["r2"] for row in r[m]] for r in inside if m in r], axis=0).tolist(),
+                )
+                for m in methods
+            }
+    draw_curves(
+        panels, folder / "faithfulness.png", x_label="ablations", y_label="R2", log_x=True, y_range=(-0.05, 1.02)
+    )
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])

@@ -1,0 +1,8 @@
+"""Which r features matter most together: certified by mixed-integer programming, or found by local search."""
+
+from spexjax.subsets.local_search import local_search
+from spexjax.subsets.mip import certify
+from spexjax.subsets.optimum import Optimum, optimum
+from spexjax.subsets.problem import Problem, problem
+
+__all__ = ["Optimum", "Problem", "certify", "local_search", "optimum", "problem"]

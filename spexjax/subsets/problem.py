@@ -1,0 +1,84 @@
+"""The problem: which r of n features to remove, seen from whichever of the removed and the kept are fewer."""
+
+from typing import NamedTuple
+
+import numpy as np
+from jaxtyping import Bool, Float, Int
+
+from spexjax.spectrum import Spectrum
+
+GOALS = ("farthest", "nearest", "largest", "smallest")
+
+
+class Problem(NamedTuple):
+    """Choose exactly `size` items so that `f(chosen) = sum_S F(S) (-1)^{|S ∩ chosen|}` meets a goal.
+
+    The chosen items are the removed features if `removing`, and else the kept ones. Only the `active` features are in
+    some S; the others are alike. `support` numbers the active ones, padded with their count.
+    """
+
+    support: Int[np.ndarray, "k d"]
+    coefficients: Float[np.ndarray, " k"]
+    active: Int[np.ndarray, " a"]
+    num_features: int
+    size: int
+    removing: bool
+    full: float  # f with every feature kept
+
+    @property
+    def tolerance(self) -> float:
+        """A thousandth of f's standard deviation: values nearer to f(1) are not told apart."""
+        varying = (self.support < len(self.active)).any(1)
+        return 1e-3 * float(np.sqrt((self.coefficients[varying] ** 2).sum()))
+
+    @property
+    def inert(self) -> int:
+        """How many features are in no S."""
+        return self.num_features - len(self.active)
+
+    def value(self, chosen: Bool[np.ndarray, " a"]) -> float:
+        """f where these active items are chosen, in float64."""
+        odd = np.append(chosen, False)[self.support].sum(1) % 2
+        return float(self.coefficients @ (1.0 - 2.0 * odd))
+
+    def score(self, value: float | Float[np.ndarray, " m"], goal: str) -> float | Float[np.ndarray, " m"]:
+        """What a goal maximises, given f."""
+        change = value - self.full
+        return {"farthest": abs(change), "nearest": -abs(change), "largest": value, "smallest": -value}[goal]
+
+    def kept(self, chosen: Bool[np.ndarray, " a"]) -> Bool[np.ndarray, " n"]:
+        """The mask; the inert features of lowest number fill up the choice."""
+        mask = np.zeros(self.num_features, bool)
+        mask[self.active] = chosen
+        others = np.setdiff1d(np.arange(self.num_features), self.active)
+        mask[others[: self.size - int(chosen.sum())]] = True
+        return mask ^ self.removing
+
+
+def problem(spectrum: Spectrum, removed: int) -> Problem:
+    """The problem of removing exactly `removed` features.
+
+    Raises:
+      ValueError: if there are not so many features.
+    """
+    n = spectrum.num_features
+    if not 0 <= removed <= n:
+        raise ValueError(f"Between 0 and {n} of the {n} features can be removed, not {removed}.")
+    terms = spectrum.to_dict()
+    sets, values = list(terms), np.fromiter(terms.values(), np.float64, len(terms))
+    orders = np.fromiter(map(len, sets), np.int64, len(sets))
+    removing = removed <= n - removed
+    active = np.array(sorted({i for s in sets for i in s}), np.int64)
+    support = np.full((len(sets), max(int(orders.max(initial=0)), 1)), len(active), np.int32)
+    for row, s in zip(support, sets, strict=True):
+        row[: len(s)] = np.searchsorted(active, s)
+    signs = (-1.0) ** orders
+    return Problem(
+        support,
+        values * signs if removing else values,  # |S ∩ x| = |S| - |S ∩ (1 - x)|
+        active,
+        n,
+        removed if removing else n - removed,
+        removing,
+        float(values @ signs),
+    )

@@ -1,0 +1,173 @@
+"""The mechanistic lens against torch with hooks (golden), a plain pass a prompt, and its own parts."""
+
+import dataclasses
+import importlib
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from common import GOLDEN
+from flax import nnx
+
+from spexjax import ablations, explain, load, load_model
+from spexjax.ablations.filling import sources
+from spexjax.ablations.prompt_set import plant, read
+from spexjax.evaluation import evaluate, run
+from spexjax.models import Gates, Prefix
+from spexjax.report import html, interaction_table
+
+PROMPTS = ["The quick brown fox", "The quick brown dog paid $67.89", "The quick fox", "I'd say we'll see"]
+ANSWERS = ("e", "a")
+CASES = [("tiny_llama3", fill, rescale) for fill, rescale in (("zero", 0), ("zero", 1), ("mean", 0), ("resample", 0))]
+
+
+def joint(record):
+    """Masks of the units "head+mlp"."""
+    heads, mlps = np.array(record["heads"], bool), np.array(record["mlps"], bool)
+    return np.concatenate([heads, mlps[..., None]], -1).reshape(len(heads), -1)
+
+
+@pytest.mark.parametrize(("name", "fill", "rescale"), [*CASES, ("tiny_qwen2", "resample", 0)])
+def test_torch_with_hooks_says_the_same(name, fill, rescale, golden):
+    record, model, rescale = golden("gated"), load_model(GOLDEN / name), bool(rescale)
+    (case,) = [c for c in record["cases"] if (c["model"], c["fill"], c["rescale"]) == (name, fill, rescale)]
+    values = {"logit-difference": record["answers"], "accuracy": record["answers"], "log-probability": "e"}
+    for value, answers in values.items() if (fill, rescale) == ("zero", True) else list(values.items())[:1]:
+        options = {"units": "head+mlp", "fill": fill, "rescale": rescale, "value": value}
+        ablation = ablations.components(model, record["prompts"], answers, **options)
+        np.testing.assert_allclose(evaluate(ablation, joint(record)), case[value], atol=2e-4)
+
+
+@pytest.fixture(scope="module")
+def plain(tiny):
+    """Logits of one sequence after each of its tokens, alone and unpacked, padded so that one program serves all."""
+
+    @jax.jit
+    def logits(tokens, gates):
+        network, row = nnx.merge(tiny.graph, tiny.parameters), jnp.arange(40, dtype=jnp.int32)[None]
+        hidden, _ = network(tokens, row, jnp.full_like(row, 40), Prefix.empty(tiny.config, jnp.float32), gates)
+        return network.logits(hidden[0])
+
+    return lambda ids, gates: np.asarray(logits(np.pad(ids, (0, 40 - len(ids)))[None], gates))[: len(ids)]
+
+
+@pytest.mark.parametrize("value", ["log-probability", "accuracy"])
+def test_answers_of_several_tokens_and_late_layers(tiny, plain, value):
+    """Answers of different lengths, one a prompt, with the layers below the first feature run once."""
+    answers = [(" jumps",), ("e",), ("xyz over",), ("! " * 14,)]  # the last is longer than its prompt
+    ablation = ablations.components(tiny, PROMPTS, answers, layers=[1, 2], value=value)
+    if value == "accuracy":  # one answer that the model gives, and three that it does not
+        best = plain(ablation.prompts.prompts[0], Gates.open(tiny.config))[-1].argmax()
+        given = ((int(best),),), *ablation.prompts.answers[1:]
+        ablation = dataclasses.replace(ablation, prompts=ablation.prompts._replace(answers=given))
+    assert ablation.feature_names[:5] == ("L1.H0", "L1.H1", "L1.H2", "L1.H3", "L2.H0")
+    masks = np.array([[1] * 8, [1, 0, 0, 1, 1, 0, 1, 1]], bool)
+    values = evaluate(ablation, masks)
+    for mask, found in zip(masks, values, strict=True):
+        gates = Gates(jnp.ones((3, 4)).at[1:].set(mask.reshape(2, 4)), jnp.ones(3))
+        expected = []
+        for ids, (answer,) in zip(ablation.prompts.prompts, ablation.prompts.answers, strict=True):
+            logits = plain((*ids, *answer[:-1]), gates)[len(ids) - 1 :]
+            log_p = jax.nn.log_softmax(logits)[np.arange(len(answer)), list(answer)].sum()
+            expected.append(log_p if value == "log-probability" else np.all(logits.argmax(-1) == answer))
+        np.testing.assert_allclose(found, np.mean(expected), atol=1e-4)
+    assert value != "accuracy" or values[0] == 0.25
+
+
+def test_units_are_the_same_components_seen_otherwise(tiny):
+    options = {"model": tiny, "prompts": PROMPTS, "answers": ANSWERS}
+    head, mlp, layer, both = (
+        ablations.components(units=units, **options) for units in ("head", "mlp", "layer", "head+mlp")
+    )
+    assert [a.num_features for a in (head, mlp, layer, both)] == [12, 3, 3, 15]
+    assert both.feature_names[3:6] == ("L0.H3", "L0.MLP", "L1.H0")
+    assert layer.feature_names == ("L0", "L1", "L2")
+    kept = np.array([True, False, True])
+    parts = np.ones((4, 3, 5), bool)
+    parts[0, 1, :4], parts[1, 1, 4], parts[2, 1] = False, False, False
+    found = evaluate(both, parts.reshape(4, 15))
+    alone = [evaluate(a, m[None])[0] for a, m in ((head, np.repeat(kept, 4)), (mlp, kept), (layer, kept))]
+    np.testing.assert_allclose(found[:3], alone, atol=1e-5)
+    assert len({round(float(v), 3) for v in found}) == 4
+    assert len({a.fingerprint for a in (head, mlp, layer, both)}) == 4
+
+
+def test_one_program_for_all_masks_and_few_nodes(tiny, monkeypatch):
+    module = importlib.import_module("spexjax.ablations.components")
+    monkeypatch.setattr(module, "nodes_that_fit", lambda *_: 200)
+    prompts = [f"The quick brown fox jumps over the lazy dog. {w}" for w in ("It", "It's", "In", "I")]
+    ablation = ablations.components(tiny, prompts, ANSWERS)
+    masks = np.random.default_rng(0).random((11, 12)) < 0.5
+    first = run(ablation, masks)
+    assert first.num_programs == 1
+    again = run(ablation, masks[::-1])
+    assert again.compile_seconds < 0.2
+    np.testing.assert_allclose(again.values[::-1], first.values, atol=1e-5)
+    sizes = {(len(b.inputs), b.capacity) for b in ablation.plan(masks).batches}
+    assert len(sizes) == 1
+    assert not list(ablation.plan(masks[:0]).batches)
+    assert sizes.pop()[0] > 1
+    tokens = sum(map(len, ablation.prompts.prompts))
+    assert plant(ablation.prompts).used < tokens / 2  # the beginning of all prompts is there once
+
+
+def test_what_differs_in_its_source_is_not_shared(tiny):
+    prompts = read(tiny, PROMPTS, ANSWERS, "logit-difference")
+    distinct = [[i * 100 + j for j in range(len(s))] for i, s in enumerate(prompts.sequences())]
+    apart = plant(prompts, distinct)
+    assert apart.used == sum(map(len, prompts.prompts))
+    np.testing.assert_array_equal(apart.sources.ravel()[apart.reads[:, -1]], [s[-1] for s in distinct])
+    np.testing.assert_array_equal(apart.tokens.ravel()[apart.reads[:, -1]], [s[-1] for s in prompts.prompts])
+
+
+def test_alignment():
+    """Common beginning with itself, the rest from the end, forced tokens with the last; equal nodes are one source."""
+    references = [(1, 2, 5, 6), (1, 2, 7, 8, 9)]
+    found = sources([(1, 2, 3, 4, 6, 0), (1, 2), (1, 2, 5)], [5, 2, 3], references)
+    assert found[0] == [0, 1, 2, 2, 3, 3]  # width 5: nodes of the first reference are 0 to 3
+    assert found[1] == [0, 1]
+    assert found[2] == [0, 1, 2]
+
+
+def test_an_explanation_of_components_is_saved_and_shown(tiny, tmp_path, key):
+    ablation = ablations.components(tiny, PROMPTS, ANSWERS, layers=[0, 2], units="mlp", fill="mean")
+    explanation = explain(ablation, budget=4, key=key)
+    page = html(explanation)
+    assert "mean over 4 prompts" in page
+    assert "2 components of the model, kept or removed" in page
+    assert "L2.MLP" in page
+    assert interaction_table(explanation).row_count > 0
+    explanation.save(tmp_path)
+    assert load(tmp_path).provenance["prompts"] == PROMPTS
+    again = ablations.components(tiny, PROMPTS, ANSWERS, layers=[0, 2], units="mlp", fill="mean")
+    assert again.fingerprint == explanation.provenance["fingerprint"]
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"units": "neuron"}, "Units must be"),
+        ({"layers": [0, 3]}, "from 0 to 2"),
+        ({"layers": []}, "at least one"),
+        ({"fill": "noise"}, "Fill must be"),
+        ({"fill": "mean", "rescale": True}, "Rescaling"),
+        ({"units": "mlp", "rescale": True}, "Rescaling"),
+        ({"references": ["a"]}, "References are"),
+        ({"fill": "resample", "prompts": ["a"]}, "two prompts"),
+        ({"value": "logits"}, "value must be"),
+        ({"value": "log-probability"}, "needs one answers"),
+        ({"answers": "e", "value": "logit-difference"}, "two or more"),
+        ({"answers": [("e", "a")] * 3}, "4 prompts but answers for 3"),
+        ({"answers": [("e", "a")] * 3 + [("e",)]}, "same number"),
+        ({"answers": ("e", "e")}, "same token"),
+        ({"answers": ("e", "")}, "no tokens"),
+        ({"answers": ()}, "Give the answers"),
+        ({"prompts": "The"}, "list of prompts"),
+        ({"prompts": ["The", ""]}, "no tokens"),
+        ({"prompts": ["dog " * 600]}, "context"),
+    ],
+)
+def test_mistakes_are_said_before_anything_is_spent(tiny, change, message):
+    with pytest.raises(ValueError, match=message):
+        ablations.components(**{"model": tiny, "prompts": PROMPTS, "answers": ANSWERS} | change)
