@@ -21,6 +21,7 @@ import numpy as np
 from throughput import torch_model
 
 import spexjax as sx
+from spexjax.ablations.prompt_set import plant
 from spexjax.evaluation import run
 from spexjax.models.language_model import smollm2_path
 
@@ -158,7 +159,7 @@ def measure(shots, count, repeats):
         "prompts": len(ids),
         "template_tokens": shared,
         "tokens": sum(map(len, ids)),
-        "tokens_run": ablations["float32"]._forest.used,
+        "tokens_run": plant(ablations["float32"].prompts).used,
         "padding": evaluation.padding,
         "masks": count,
         "masks_per_second": {name: count / s for name, s in median.items()},

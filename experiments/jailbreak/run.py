@@ -8,6 +8,7 @@ import json
 import sys
 from itertools import combinations
 from pathlib import Path
+from textwrap import shorten
 
 import jax
 import numpy as np
@@ -96,22 +97,21 @@ def main(size="small"):
     folder = HERE if size == "small" else HERE / "out"
     folder.mkdir(exist_ok=True)
     (folder / "result.json").write_text(json.dumps(result, indent=1, ensure_ascii=False) + "\n")
+    print(json.dumps(result, indent=1, ensure_ascii=False))
+    draw(result, folder)
+
+
+def draw(result, folder):
+    """The log-odds of the refusal over the number of removed words."""
     panels = {}
     for found in result["prompts"][:6]:
-        start = ([0], [found["log-odds"]])
-        panels[found["prompt"][:44]] = {
-            way: tuple(
-                a + [r["removed"] if i == 0 else r[way]["log-odds"] for r in found["subsets"] if way in r]
-                for i, a in enumerate(start)
+        panels[shorten(found["prompt"], 46)] = {
+            way: (
+                [0, *(r["removed"] for r in found["subsets"] if way in r)],
+                [found["log-odds"], *(r[way]["log-odds"] for r in found["subsets"] if way in r)],
             )
             for way in WAYS
         }
-        print(f"{found['prompt']}\n  -> {found['answer']}   {found['faithfulness']}")
-        for names, value in found["interactions"]:
-            print(f"  {value:7.2f}  {' × '.join(names)}")
-        for r in found["subsets"]:
-            print(f"  without {', '.join(r['interactions']['words'])}: {r}")
-    print(result.get("rule"))
     draw_curves(panels, folder / "refusals.png", x_label="words removed", y_label="log-odds of the refusal")
 
 

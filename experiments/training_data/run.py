@@ -6,7 +6,7 @@ python experiments/training_data/run.py full     # CIFAR-10, on an accelerator; 
 
 import json
 import sys
-from itertools import combinations
+from itertools import combinations, pairwise
 from pathlib import Path
 
 import jax
@@ -29,7 +29,7 @@ class Mlp(nnx.Module):
     """Layers of ReLUs on flattened images."""
 
     def __init__(self, sizes, rngs):
-        self.layers = nnx.List(nnx.Linear(a, b, rngs=rngs) for a, b in zip(sizes, sizes[1:], strict=False))
+        self.layers = nnx.List(nnx.Linear(a, b, rngs=rngs) for a, b in pairwise(sizes))
 
     def __call__(self, x):
         x = x.reshape(len(x), -1)
@@ -91,7 +91,7 @@ def measured(ablation, pairs, contexts):
         masks = np.repeat(contexts[:, None], 4, 1)
         masks[:, :, i], masks[:, :, j] = [True, True, False, False], [True, False, True, False]
         f = sx.evaluate(ablation, masks.reshape(-1, masks.shape[-1])).reshape(len(contexts), 4, -1)
-        differences = f @ [1, -1, -1, 1] if f.ndim == 2 else np.einsum("cst,s->ct", f, [1.0, -1, -1, 1])
+        differences = np.einsum("cst,s->ct", f, [1.0, -1, -1, 1])
         means.append(differences.mean(0))
         errors.append(differences.std(0) / np.sqrt(len(contexts)))
     return np.array(means), np.array(errors)
@@ -107,7 +107,7 @@ def removals(ablation, explanation, first_order, config, rng):
         several = np.ones((config["random"], n), bool)
         for row in several:
             row[rng.choice(n, r, replace=False)] = False
-        best = explanation.remove(r, goal="smallest", time_limit=20.0)
+        best = explanation.remove(r, goal="smallest", method="local")
         found[r] = {"interactions": best.mask[None], "first order": first[None], "random": several}
     return found
 
@@ -115,7 +115,7 @@ def removals(ablation, explanation, first_order, config, rng):
 def explained(ablation, point, masks, values, config, rng):
     """What the fits to one test point say, and what retraining says of it."""
     key = jax.random.key(0)
-    explanation, first = (sx.fit(masks, values[:, point], method=method, key=key) for method in ("auto", "lasso"))
+    explanation, first = (sx.fit(masks, values[:, point], method=method, key=key) for method in ("proxyspex", "lasso"))
     pairs = sorted(explanation.interactions("BII", 2).order(2), key=lambda item: item[1])
     chosen = [s for s, _ in pairs[: config["pairs"]] + pairs[::-1][: config["pairs"]]]
     others = list(combinations(range(masks.shape[1]), 2))
@@ -136,8 +136,7 @@ def explained(ablation, point, masks, values, config, rng):
     return {
         "point": point,
         "margin": float(values[0, point]),
-        "r2": {"auto": explanation.faithfulness.r2, "lasso": first.faithfulness.r2},
-        "chosen": explanation.details.get("chosen"),
+        "r2": {"proxyspex": explanation.faithfulness.r2, "lasso": first.faithfulness.r2},
         "pairs": rows,
         "removed": {way: [np.flatnonzero(~sets[r][way][0]).tolist() for r in config["remove"]] for way in WAYS[:2]},
         "margins": curves,
