@@ -32,7 +32,7 @@ from threadpoolctl import threadpool_limits
 import spexjax as sx
 
 TRAIN, TEST, STEPS, RATE, MOMENTUM, L2 = 100, 50, 100, 0.1, 0.9, 1.0
-SECONDS, CHECKED = 5.0, 8  # of each measurement at least; masks compared with torch
+SECONDS, CHECKED = 2.5, 8  # of each measurement at least; masks compared with torch
 
 
 class Mlp(nnx.Module):

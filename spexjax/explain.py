@@ -87,8 +87,8 @@ def explain(
     n = ablation.num_features
     if (count := getattr(ablation, "num_values", None)) is not None:
         raise ValueError(
-            f"This ablation gives {count} values per mask; explain one of them (ablation.only(i)), or evaluate once and "
-            "fit each: values = sx.evaluate(ablation, masks), sx.fit(masks, values[:, i], key=key)."
+            f"This ablation gives {count} values per mask; explain one of them (ablation.only(i)), or evaluate once "
+            "and fit each: values = sx.evaluate(ablation, masks), sx.fit(masks, values[:, i], key=key)."
         )
     sizes = _rounds(n, budget, target_faithfulness, max_budget)
     shapley = index is not None and check_index(index) in SHAPLEY

@@ -103,7 +103,7 @@ class Explanation:
         return np.full(len(table), np.nan) if self.surrogate is None else standard_errors(self.surrogate, table)
 
     def remove(self, r: int, *, goal: str = "farthest", method: str = "auto", time_limit: float = 60.0) -> Subset:
-        """The r features whose removal changes the output most: `argmax |g(1) - g(x)|` over all x that remove exactly r.
+        """The r features whose removal changes the output most: `argmax |g(1) - g(x)|` over x that remove exactly r.
 
         g is the spectrum, not the untruncated surrogate, for only a sparse g can be searched with a certificate;
         `Subset.verify` says what truly happens.

@@ -18,7 +18,8 @@ Values = Float[Array, " m"]  # the value function at each mask
 class Batch(NamedTuple):
     """One fixed-shape step of an evaluation.
 
-    `Plan.apply` maps `inputs` to values `[b]`, or `[b, t]` for an ablation with `num_values = t`; entry i answers evaluation `slots[i]`, or nothing when -1.
+    `Plan.apply` maps `inputs` to values `[b]`, or `[b, t]` for an ablation with `num_values = t`; entry i answers
+    evaluation `slots[i]`, or nothing when -1.
     """
 
     slots: Int[np.ndarray, " b"]

@@ -50,7 +50,9 @@ def study(model, name, text, budgets, spex_budgets, config):
     masks = np.asarray(sx.designs.uniform(train_key, budgets[-1], n))
     tests = np.asarray(sx.designs.uniform(test_key, config["tests"], n))
     start = time.perf_counter()
-    values = sx.evaluate(ablation, np.concatenate([masks, tests, np.ones((1, n), bool)]), progress=False)
+    store = sx.Store(HERE / "out" / "values")  # what a run that was stopped has evaluated already
+    everything = np.concatenate([masks, tests, np.ones((1, n), bool)])
+    values = sx.evaluate(ablation, everything, store=store, progress=False)
     rate = len(values) / (time.perf_counter() - start)
     values, truth, whole = values[: len(masks)], values[len(masks) : -1], float(values[-1])
     scores, tops = {}, []

@@ -154,9 +154,9 @@ def draw(result, train, test, config, path):
         best = [r for r in point["pairs"] if r["kind"] == "found"]
         best = [min(best, key=lambda r: r["measured"]), max(best, key=lambda r: r["measured"])]
         panels = [(test, point["point"], f"test point, a {test[1][point['point']]}\nmargin {point['margin']:.2f}")]
-        for r, word in zip(best, ("redundant", "synergy"), strict=True):
+        for r, word in zip(best, ("negative", "positive"), strict=True):
             for i in r["pair"]:
-                panels.append((train, i, f"{word} {r['measured']:+.2f} ± {r['error']:.2f}\n#{i}, a {train[1][i]}"))
+                panels.append((train, i, f"{word}, {r['measured']:+.2f} ± {r['error']:.2f}\n#{i}, a {train[1][i]}"))
         for ax, (data, i, title) in zip(row, panels, strict=True):
             ax.set_title(title, fontsize=9)
             ax.axis("off")

@@ -132,9 +132,7 @@ def batches(
         spare = (0, slots - len(inside))
         reads_at = np.pad(rows.last_nodes[inside], (spare, (0, 0)))
         inputs = Inputs(rows.tokens[one], rows.positions[one], rows.ends[one], above[one], reads_at)
-        return Batch(
-            np.pad(inside, spare, constant_values=-1), inputs, int(rows.used[row]), rows.tokens.shape[1]
-        )
+        return Batch(np.pad(inside, spare, constant_values=-1), inputs, int(rows.used[row]), rows.tokens.shape[1])
 
     return map(batch, range(len(rows.tokens)))
 

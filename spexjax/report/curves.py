@@ -14,7 +14,7 @@ def draw_curves(
     y_label: str,
     columns: int = 3,
     log_x: bool = False,
-    y_range: tuple[float, float] | None = None,
+    y_range: tuple[float | int, float | int] | None = None,
     zero: bool = False,
 ) -> Path:
     """Draws `{title: {name: (x, y)}}`, a panel for each title and one legend for all.
