@@ -109,8 +109,8 @@ def study(model, case: Case, config) -> dict:
 
 
 def recall(score, supports, sizes) -> dict | None:
-    """The share of the supporting sentences among the k with the highest scores."""
-    order = np.argsort(-score, kind="stable").tolist()
+    """The share of the supporting sentences among the k with the largest scores, whatever their sign."""
+    order = np.argsort(-np.abs(score), kind="stable").tolist()
     return {k: sx.metrics.recovery(order, supports, k).recall for k in sizes} if supports else None
 
 
