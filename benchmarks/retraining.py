@@ -35,6 +35,14 @@ TRAIN, TEST, STEPS, RATE, MOMENTUM, L2 = 100, 50, 100, 0.1, 0.9, 1.0
 SECONDS, CHECKED = 2.5, 8  # of each measurement at least; masks compared with torch
 
 
+class Regression(nnx.Module):
+    def __init__(self, rngs):
+        self.out = nnx.Linear(64, 10, rngs=rngs)
+
+    def __call__(self, x):
+        return self.out(x)
+
+
 class Mlp(nnx.Module):
     def __init__(self, rngs):
         self.hidden, self.out = nnx.Linear(64, 32, rngs=rngs), nnx.Linear(32, 10, rngs=rngs)
@@ -44,9 +52,8 @@ class Mlp(nnx.Module):
 
 
 class Cnn(nnx.Module):
-    """Eight 3 x 3 filters with stride 1, then a 2 x 2 mean. The convolution is written as a product with patches, which
-
-    under vmap stays one matrix product; a grouped convolution is slow on CPUs."""
+    """Eight 3 x 3 filters, then 2 x 2 means. The convolution is a product with patches: with filters of their own for
+    every mask it would be a grouped convolution, which is slow on CPUs."""
 
     def __init__(self, rngs):
         self.filters, self.out = nnx.Linear(9, 8, rngs=rngs), nnx.Linear(72, 10, rngs=rngs)
@@ -56,6 +63,24 @@ class Cnn(nnx.Module):
         patches = jnp.stack([x[:, i : i + 6, j : j + 6] for i in range(3) for j in range(3)], -1)
         maps = jax.nn.relu(self.filters(patches)).reshape(-1, 3, 2, 3, 2, 8).mean((2, 4))
         return self.out(maps.reshape(len(x), -1))
+
+
+class TorchRegression(torch.nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.out = torch.nn.Linear(64, 10)
+
+    def forward(self, x):
+        return self.out(x)
+
+
+class TorchMlp(torch.nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.hidden, self.out = torch.nn.Linear(64, 32), torch.nn.Linear(32, 10)
+
+    def forward(self, x):
+        return self.out(torch.relu(self.hidden(x)))
 
 
 class TorchCnn(torch.nn.Module):
@@ -68,37 +93,19 @@ class TorchCnn(torch.nn.Module):
         return self.out(maps.permute(0, 2, 3, 1).reshape(len(x), -1))
 
 
-def torch_model(name, weights):
-    """The model with our initial weights."""
-    w = (
-        {part: {kind: torch.tensor(np.array(v[...])) for kind, v in leaf.items()} for part, leaf in weights.items()}
-        if name != "logistic regression"
-        else {"out": {k: torch.tensor(np.array(v[...])) for k, v in weights.items()}}
-    )
-    if name == "logistic regression":
-        model = torch.nn.Linear(64, 10)
-        pairs = [(model, w["out"])]
-    elif name == "MLP":
-        model = torch.nn.Sequential(torch.nn.Linear(64, 32), torch.nn.ReLU(), torch.nn.Linear(32, 10))
-        pairs = [(model[0], w["hidden"]), (model[2], w["out"])]
-    else:
-        model = TorchCnn()
-        pairs = [(model.filters, w["filters"]), (model.out, w["out"])]
-    for layer, leaf in pairs:
-        layer.weight.data = leaf["kernel"].T.reshape(layer.weight.shape).contiguous()
-        layer.bias.data = leaf["bias"].clone()
-    return model
-
-
-def torch_margins(name, ablation, weights, train, test):
+def torch_margins(make, ablation, weights, train, test):
     """One retraining by torch, from a mask to the margins."""
     x, y, x_test = (torch.tensor(a) for a in (*train, test[0]))
     given, batches = ablation.parameters.batches, np.tile(np.arange(TRAIN), (STEPS, 1))
     batches = batches if given is None else np.asarray(given[0])
-    start = torch_model(name, weights).state_dict()
+    start = {}
+    for name, like in make().state_dict().items():
+        layer, kind = name.split(".")
+        ours = np.asarray(weights[layer]["kernel" if kind == "weight" else "bias"])
+        start[name] = torch.tensor(ours.T).reshape(like.shape)
 
     def one(kept):
-        model = torch_model(name, weights)
+        model = make()
         model.load_state_dict(start)
         optimizer = torch.optim.SGD(model.parameters(), RATE, MOMENTUM)
         for rows in batches:
@@ -153,39 +160,27 @@ def main():
     order, rows = rng.permutation(len(x)), []
     train, test = ((x[part], y[part]) for part in (order[:TRAIN], order[TRAIN : TRAIN + TEST]))
     masks = rng.random((2048, TRAIN)) < 0.5
+    sgd = {"solver": "sgd", "learning_rate_init": RATE, "momentum": MOMENTUM, "nesterovs_momentum": False, "alpha": 0.0}
+    epochs = {"max_iter": STEPS * 20 // TRAIN, "n_iter_no_change": STEPS, "batch_size": 20}
     models = {
-        "logistic regression": (
-            nnx.Linear,
-            lambda epochs: LogisticRegression(max_iter=1000),
-        ),
-        "MLP": (
-            Mlp,
-            lambda epochs: MLPClassifier(
-                (32,), solver="sgd", learning_rate_init=RATE, momentum=MOMENTUM, nesterovs_momentum=False,
-                batch_size=20, max_iter=epochs, alpha=0.0, n_iter_no_change=epochs,
-            ),
-        ),
-        "CNN": (Cnn, None),
-    }  # fmt: skip
-    for (name, (make, peer)), size in itertools.product(models.items(), (20, None)):
-        functions = sx.ablations.nnx_functions(
-            (lambda rngs: nnx.Linear(64, 10, rngs=rngs)) if make is nnx.Linear else (lambda rngs, make=make: make(rngs))
-        )
+        "logistic regression": (Regression, TorchRegression, lambda: LogisticRegression(max_iter=1000)),
+        "MLP": (Mlp, TorchMlp, lambda: MLPClassifier((32,), **sgd, **epochs)),
+        "CNN": (Cnn, TorchCnn, None),
+    }
+    for (name, (make, make_torch, peer)), size in itertools.product(models.items(), (20, None)):
+        functions = sx.ablations.nnx_functions(make)
         key, optimizer = jax.random.key(0), optax.sgd(RATE, MOMENTUM)
         ablation = sx.ablations.training_data(
             train, test, *functions, optimizer=optimizer, steps=STEPS, keys=key, batch_size=size
         )
-        loop = torch_margins(name, ablation, nnx.to_pure_dict(functions[0](key)), train, test)
+        loop = torch_margins(make_torch, ablation, nnx.to_pure_dict(functions[0](key)), train, test)
         difference = np.abs(
             np.stack([loop(mask) for mask in masks[:CHECKED]]) - sx.evaluate(ablation, masks[:CHECKED])
         ).max()
         row = {"model": name, "batch": size or TRAIN, "ours": ours(ablation, masks)}
         row |= {"torch": best_of_threads(loop, masks), "largest_difference_from_torch": float(difference)}
         if peer and size:
-            row["scikit-learn"] = best_of_threads(
-                lambda mask, peer=peer: peer(STEPS * 20 // TRAIN).fit(train[0][mask], train[1][mask]).score(*test),
-                masks,
-            )
+            row["scikit-learn"] = best_of_threads(lambda m, make=peer: make().fit(train[0][m], train[1][m]), masks)
         rows.append(row | {f"times_{k}": row["ours"] / row[k] for k in ("torch", "scikit-learn") if k in row})
         print(rows[-1], flush=True)
 

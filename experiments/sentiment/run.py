@@ -94,16 +94,23 @@ def main(size="small"):
     model = sx.load_model(config["model"], dtype=config["dtype"])
     folder = HERE if size == "small" else HERE / "out"
     folder.mkdir(exist_ok=True)
-    result, panels = [], {}
+    result = []
     for (low, high), name, text in reviews(config):
         first = low == config["bins"][0][0]
         budgets = config["budgets"] + config["long_budgets"] * first
         found = study(model, name, text, budgets, config["long_budgets"] if first else [], config)
         result.append({"bin": [low, high], **found})
+        jax.clear_caches()  # the next review has other shapes
         (folder / "result.json").write_text(json.dumps(result, indent=1) + "\n")
         curves = {k: [(r["ablations"], round(r["r2"], 3)) for r in rows] for k, rows in found["r2"].items()}
         orders = found["r2 by order (auto, largest budget)"]
         print(f"{name}: {found['words']} words, {curves}, orders {orders}, {found['ablations a second']}/s")
+    draw(result, config, folder)
+
+
+def draw(result, config, folder):
+    """R2 over the number of ablations, the mean over the reviews of a bin."""
+    panels = {}
     for low, high in config["bins"]:
         inside = [r["r2"] for r in result if r["bin"] == [low, high]]
         methods = dict.fromkeys(m for r in inside for m in r)
