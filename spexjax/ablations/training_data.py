@@ -75,13 +75,13 @@ def training_data(
     if not jnp.issubdtype(keys.dtype, jax.dtypes.prng_key):
         raise ValueError("Give keys from jax.random.key, one or an array of them.")
     starts = [init(key) for key in jnp.atleast_1d(keys)]
-    _check("value", value, logits, starts[0], test)
-    _check("loss", loss, logits, starts[0], train)
     if value is margin:
         classes = jax.eval_shape(logits, starts[0], test_inputs).shape[-1]
         fit = all(y.dtype.kind in "iu" and y.min() >= 0 and y.max() < classes for y in (labels, test_labels))
         if classes < 2 or not fit:
             raise ValueError(f"Labels must be integers from 0, below the number of logits, which is {classes}.")
+    _check("value", value, logits, starts[0], test)
+    _check("loss", loss, logits, starts[0], train)
     batches = None if batch_size is None else _schedule(jnp.atleast_1d(keys), len(inputs), size, steps)
     stacked = jax.tree.map(lambda *leaves: jnp.stack(leaves), *starts)
     task = Task(stacked, batches, *map(jnp.asarray, train), jnp.asarray(owner), tuple(map(jnp.asarray, test)))
