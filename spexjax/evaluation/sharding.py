@@ -67,7 +67,12 @@ def _program(apply: Callable, mesh: Mesh) -> Callable:
     specs = {"in_specs": (PartitionSpec(), PartitionSpec(DATA)), "out_specs": PartitionSpec(DATA)}
     each = jax.shard_map(one, mesh=mesh, **specs, axis_names={DATA}, check_vma=False)
     everywhere = NamedSharding(mesh, PartitionSpec())  # every host reads all values
-    return jax.jit(lambda parameters, inputs: each(parameters, inputs).reshape(-1), out_shardings=everywhere)
+
+    def joined(parameters, inputs):
+        values = each(parameters, inputs)  # [data, b], or [data, b, t]
+        return values.reshape(-1, *values.shape[2:])
+
+    return jax.jit(joined, out_shardings=everywhere)
 
 
 def _side_by_side(batches: Iterator[Batch], mesh: Mesh) -> Iterator[Batch]:

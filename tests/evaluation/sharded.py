@@ -26,6 +26,16 @@ def functions():
     np.testing.assert_array_equal(sx.evaluate(ablation, masks), run(ablation, masks, mesh=mesh(8)).values)
 
 
+def several_values():
+    """What one retraining says of all test points, over the devices."""
+    data = np.random.default_rng(0).normal(size=(20, 3)), np.arange(20) % 2
+    ablation = sx.ablations.ridge(data, (data[0][:5], data[1][:5]), l2=1.0)
+    masks = np.random.default_rng(1).random((37, 20)) < 0.5
+    alone = sx.evaluate(ablation, masks, mesh=mesh(1, 1))
+    assert alone.shape == (37, 5)
+    np.testing.assert_allclose(sx.evaluate(ablation, masks, mesh=mesh(8)), alone, atol=1e-4)
+
+
 def language_model(folder):
     """Prompts over the devices, and weights cut over them."""
     model = sx.load_model(folder)
@@ -41,4 +51,5 @@ def language_model(folder):
 
 if __name__ == "__main__":
     functions()
+    several_values()
     language_model(sys.argv[1])
