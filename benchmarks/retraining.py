@@ -145,7 +145,7 @@ def best_of_threads(run, masks):
 
 
 def ours(ablation, masks):
-    sx.evaluate(ablation, masks[: 128 * os.cpu_count()])  # compiles
+    sx.evaluate(ablation, masks[: len(masks) // 4])  # compiles
     start, done = time.perf_counter(), 0
     while time.perf_counter() - start < SECONDS:
         sx.evaluate(ablation, masks)

@@ -3,7 +3,6 @@
 import dataclasses
 import time
 from collections.abc import Sequence
-from importlib.util import find_spec
 
 import jax
 import jax.numpy as jnp
@@ -11,27 +10,22 @@ import numpy as np
 from jax.sharding import Mesh
 from numpy.typing import ArrayLike
 
-from spexjax import designs, proxies
+from spexjax import designs
 from spexjax.evaluation import Store, run
 from spexjax.explanation import Explanation, Faithfulness
 from spexjax.indices import check_index
+from spexjax.methods import resolve
 from spexjax.metrics import r2, r2_error
 from spexjax.proxies import Proxy
 from spexjax.spectrum import unique_rows
-from spexjax.spex import Spex, SpexPlan, spex
+from spexjax.spex import Spex, spex
 from spexjax.transforms import exact_spectrum
 from spexjax.typing import Ablation, Key, Masks
 
-METHODS = {  # by the numbers of masks and features
-    "proxyspex": lambda m, n: proxies.select(_differentiable(m, n)),
-    "proxyspex-trees": lambda m, n: proxies.boosted_trees(grid="paper"),
-    "proxyspex-trees-fast": lambda m, n: proxies.boosted_trees(grid="fast"),
-    "lasso": lambda m, n: proxies.lasso(),
-}
 SHAPLEY = ("SV", "SII", "STII", "FSII", "k-SII")  # indices that weigh small and large masks as much as all others
 _MIN_MASKS = 20  # five folds of four
 _FIRST_ROUND = 128
-_PRODUCTS = 500  # features up to which sums of products compete, where masks are too many for a kernel matrix
+_LOOK, _HOPELESS = 512, 0.2  # masks after which "auto" turns to SPEX, if R2 is surely below and the budget covers it
 
 
 def min_budget(num_features: int) -> int:
@@ -70,7 +64,9 @@ def explain(
       target_faithfulness: the held-out R2 to reach, below 1.
       max_budget: how many ablations may be spent to reach it.
       method: as in `fit`, or "spex" or the settings from `spex`, which draw masks of their own and use as much of the
-        budget as the largest design needs that it covers.
+        budget as the largest design needs that it covers. Where "auto" learns next to nothing from 512 masks (R2
+        surely below 0.2) and the budget covers it, the rest is spent on SPEX's masks, and SPEX competes with the
+        others. For Shapley-type indices it leaves trees out.
       index: the interaction index that will be asked for. For a Shapley-type index (SV, SII, STII, FSII, k-SII) three
         quarters of the masks are drawn with the sizes it depends on (`designs.sized`), and faithfulness is measured
         on the others.
@@ -93,16 +89,25 @@ def explain(
     sizes = _rounds(n, budget, target_faithfulness, max_budget)
     shapley = index is not None and check_index(index) in SHAPLEY
     design_key, fit_key = jax.random.split(key)
+    everything = designs.uniform_size(sizes[0] + 1, n) <= sizes[0]
+    design, plan = "sized" if shapley else "uniform", None
     if method == "spex" or isinstance(method, Spex):
-        method = _plan(method, design_key, sizes, n)
-    if isinstance(method, SpexPlan):
-        design, masks, sizes, shapley = "subsampled", method.masks, [len(method.masks)], False
-    else:
-        name, proxy = _resolve(method, designs.uniform_size(sizes[0], n), n, shapley)
+        if len(sizes) > 1:
+            raise ValueError("SPEX draws one design for one budget: give a budget, and no target_faithfulness.")
+        if everything:
+            method = "exact"
+        else:
+            plan = (spex() if method == "spex" else method).plan(design_key, sizes[0], n)
+    looks = method == "auto" and target_faithfulness is None and not (shapley or everything)
+    if looks := looks and spex().affords(sizes[0], n, known=_LOOK):
+        sizes = [_LOOK, *sizes]
+    if plan is None:
+        name, proxy = resolve(method, designs.uniform_size(sizes[0], n), n, shapley=shapley)
         if hasattr(proxy, "check"):
             proxy.check()
-        design = "sized" if shapley else "uniform"
         masks = np.asarray(getattr(designs, design)(design_key, sizes[-1], n))
+    else:
+        design, masks, shapley = "subsampled", plan.masks, False
     seconds = dict.fromkeys(("prepare", "compile", "ablations", "fit"), 0.0)
     counts = dict.fromkeys(("evaluations", "reused", "programs"), 0)
     values, history, stopped = np.zeros(0, np.float32), [], f"the budget of {sizes[-1]} ablations is spent"
@@ -110,7 +115,7 @@ def explain(
         evaluation = run(ablation, masks[len(values) : size], mesh=mesh, store=store, progress=progress)
         values = np.concatenate([values, evaluation.values])
         start = time.perf_counter()
-        name, proxy = _resolve(method, len(values), n, shapley)
+        name, proxy = resolve(method, len(values), n, shapley=shapley, plan=plan)
         held_out = designs.uniform_rows(len(values)) if shapley and proxy is not None else None
         explanation = _fit(masks[:size], values, name, proxy, fit_key, tuple(ablation.feature_names), held_out)
         seconds["prepare"] += evaluation.plan_seconds
@@ -124,12 +129,15 @@ def explain(
         if target_faithfulness is not None and (why := _stop(history, target_faithfulness, sizes[-1])):
             stopped = why
             break
+        if looks and plan is None and size == _LOOK and _hopeless(explanation.faithfulness):
+            plan = spex().plan(jax.random.fold_in(design_key, 1), sizes[-1], n, known=masks[:_LOOK])
+            design, masks = "subsampled", plan.masks
     provenance = {
         "fingerprint": ablation.fingerprint,
         "budget": budget if target_faithfulness is None else max_budget,
         "ablations": len(values),
         "design": design,
-        **({"subsampled": method.describe()} if isinstance(method, SpexPlan) else {}),
+        **({"subsampled": plan.describe()} if plan else {}),
         **counts,
         "padding": round(evaluation.padding, 4),
         "seconds": {phase: round(s, 3) for phase, s in seconds.items()},
@@ -158,7 +166,7 @@ def fit(
         is better), "proxyspex-trees" (boosted trees, the paper's grid), "proxyspex-trees-fast" (one good setting),
         "lasso" (order 1 only), or any `Proxy`. "auto" is "exact" where possible, and else the best by held-out error
         of lasso, the differentiable proxy and, if LightGBM is installed, trees, or a mixture of two of them;
-        `explanation.details` says which and why. (`explain` leaves trees out for Shapley-type indices.)
+        `explanation.details` says which and why.
       key: PRNG key, consumed.
       feature_names: n names; x0, x1, ... by default.
 
@@ -168,16 +176,13 @@ def fit(
       ImportError: if the method needs a package that is not installed.
     """
     masks, values, names = _checked(masks, values, feature_names)
-    name, proxy = _resolve(method, *masks.shape)
+    name, proxy = resolve(method, *masks.shape)
     return _fit(masks, values, name, proxy, key, names)
 
 
-def _plan(method: str | Spex, key: Key, sizes: list[int], n: int) -> SpexPlan | str:
-    """What SPEX does with a budget; all masks are left to the exact transform."""
-    if len(sizes) > 1:
-        raise ValueError("SPEX draws one design for one budget: give a budget, and no target_faithfulness.")
-    settings = spex() if method == "spex" else method
-    return "exact" if designs.uniform_size(sizes[0] + 1, n) <= sizes[0] else settings.plan(key, sizes[0], n)
+def _hopeless(faithfulness: Faithfulness) -> bool:
+    """Whether little of the function is of the kind that proxies learn."""
+    return faithfulness.r2 + 2 * faithfulness.error < _HOPELESS
 
 
 def _rounds(n: int, budget: int | None, target: float | None, max_budget: int | None) -> list[int]:
@@ -231,45 +236,6 @@ def _fit(
     return Explanation(
         fitted.spectrum, faithfulness, names, name, masks, values, fitted.diagnostics, surrogate=fitted.surrogate
     )
-
-
-def _resolve(method: str | Proxy, num_masks: int, num_features: int, shapley: bool = False) -> tuple[str, Proxy | None]:
-    """The method's name and its proxy; None for the exact transform."""
-    everything = num_masks == designs.uniform_size(num_masks + 1, num_features)
-    if method == "auto" and not everything:
-        return method, METHODS["proxyspex"](num_masks, num_features) if shapley else _auto(num_masks, num_features)
-    if method in ("auto", "exact"):
-        if not everything:
-            raise ValueError(
-                f"The exact method needs all 2^{num_features} masks, but there are {num_masks}; choose another method."
-            )
-        return "exact", None
-    if isinstance(method, SpexPlan):
-        return "spex", method
-    if not isinstance(method, str):
-        return getattr(method, "__name__", type(method).__name__), method
-    if method == "spex":
-        raise ValueError(
-            "SPEX decodes masks of its own: use explain(method='spex'), or designs.subsampled and decoder.decode."
-        )
-    if method not in METHODS:
-        raise ValueError(f"There is no method {method!r}; choose one of auto, exact, spex, {', '.join(METHODS)}.")
-    return method, METHODS[method](num_masks, num_features)
-
-
-def _differentiable(num_masks: int, num_features: int) -> dict[str, Proxy]:
-    """The proxies without trees, the simplest first."""
-    found = {"lasso": proxies.lasso(), "kernels": proxies.kernels()}
-    if num_masks > found["kernels"].max_masks and num_features <= _PRODUCTS:
-        found["products"] = proxies.sum_of_products()
-    return found
-
-
-def _auto(num_masks: int, num_features: int) -> Proxy:
-    """The best proxy for uniform masks. For Shapley-type indices trees are left out: held-out error says how well masks
-    are predicted, not derivatives, and so it is no reason to give them a share."""
-    trees = {"trees": proxies.boosted_trees("fast")} if find_spec("lightgbm") else {}
-    return proxies.select(_differentiable(num_masks, num_features) | trees)
 
 
 def _checked(masks: ArrayLike, values: ArrayLike, names: Sequence[str] | None) -> tuple:

@@ -8,6 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from spexjax import proxies
+from spexjax.codes import MAX_DEGREE
 from spexjax.decoder import Status, decode
 from spexjax.designs import Subsampled, subsampled, subsampled_size, uniform
 from spexjax.proxies import Fit
@@ -27,60 +28,68 @@ class Spex:
     num_groups: int
     mode: str
 
-    def size(self, num_features: int, bins_log2: int) -> int:
+    def size(self, num_features: int, bins_log2: int, known: int = 0) -> int:
         """The most ablations of a plan with 2^b bins: the design's, and an eighth of them, 64 to 1,024, to check it.
 
         Fewer where n is so small that masks repeat by chance; those at l = 0, the delays, repeat in every group.
+        Uniform masks that are `known` already count, and serve as checks.
 
         >>> spex().size(63, 4), spex().size(63, 8), spex(max_order=3).size(63, 4)
         (1449, 22472, 983)
         """
         size = subsampled_size(num_features, bins_log2, self.max_order, self.num_groups)
         size -= (size // self.num_groups >> bins_log2) * (self.num_groups - 1)
-        return size + _num_checks(size)
+        return size + max(_num_checks(size), known)
 
-    def plan(self, key: Key, budget: int, num_features: int) -> "SpexPlan":
+    def affords(self, budget: int, num_features: int, known: int = 0) -> bool:
+        """Whether the budget covers a plan."""
+        fits = _LEAST_BINS <= num_features < 1 << MAX_DEGREE
+        return fits and budget >= self.size(num_features, _LEAST_BINS, known)
+
+    def plan(self, key: Key, budget: int, num_features: int, known: Masks | None = None) -> "SpexPlan":
         """The plan with the most bins whose distinct masks the budget covers.
 
         Args:
           key: PRNG key, consumed.
           budget: how many ablations may be spent, fewer than 2^n.
           num_features: n.
+          known: distinct uniform masks that have been evaluated: the plan begins with them, and they serve as checks.
 
         Raises:
           ValueError: if not even 2^4 bins are covered; the message says what is needed and what would work instead.
         """
         n, design_key, check_key = num_features, *jax.random.split(key)
+        known = np.packbits(np.zeros((0, n), bool) if known is None else known, axis=1)
         for b in range(min(n, 40), _LEAST_BINS - 1, -1):
-            space = 2.0 ** min(n, 60)
-            if 0.9 * space * -math.expm1(-self.size(n, b) / space) <= budget:  # so many random masks would be distinct
-                plan = self._draw(design_key, check_key, n, b)
+            space, size = 2.0 ** min(n, 60), self.size(n, b, len(known))
+            if 0.9 * space * -math.expm1(-size / space) <= budget:  # so many random masks would be distinct
+                plan = self._draw(design_key, check_key, n, b, known)
                 if len(plan.masks) <= budget:
                     return plan
-        least = f"{min(self.size(n, _LEAST_BINS), 2**n):,}" if n >= _LEAST_BINS else f"2^{n}"
+        least = f"{min(self.size(n, _LEAST_BINS, len(known)), 2**n):,}" if n >= _LEAST_BINS else f"2^{n}"
         raise ValueError(
             f"SPEX needs {least} ablations for {n} features and interactions up to order {self.max_order}, but the "
             f"budget is {budget:,}. Raise it, ask for lower orders with method=sx.spex(max_order=...), or use "
             "method='proxyspex', which learns from any budget."
         )
 
-    def _draw(self, design_key: Key, check_key: Key, n: int, b: int) -> "SpexPlan":
+    def _draw(self, design_key: Key, check_key: Key, n: int, b: int, known: np.ndarray) -> "SpexPlan":
         design = subsampled(design_key, n, b, self.max_order, self.num_groups)
         packed = np.concatenate([*design.packed()])
-        size, drawn = len(packed), _num_checks(len(packed))
+        wanted = drawn = _num_checks(len(np.unique(packed, axis=0)))
         while True:
-            checks = np.packbits(uniform(check_key, drawn, n), axis=1)
-            rows = np.concatenate([packed, checks])
-            _, first, group = np.unique(rows, axis=0, return_index=True, return_inverse=True)
-            ours, fresh = np.sort(first[first < size]), np.sort(first[first >= size])
-            if len(fresh) >= _num_checks(len(ours)) or drawn >= 1 << n:
+            rows = np.concatenate([known, np.packbits(uniform(check_key, drawn, n), axis=1), packed])
+            _, first, same = np.unique(rows, axis=0, return_index=True, return_inverse=True)
+            old, new, ours = np.split(same.ravel(), [len(known), len(rows) - len(packed)])
+            new, missing = new[~np.isin(new, np.concatenate([old, ours]))], wanted - (~np.isin(old, ours)).sum()
+            if len(new) >= missing or drawn >= 1 << n:
                 break
             drawn *= 4
-        kept = np.concatenate([ours, fresh[: _num_checks(len(ours))]])
+        kept = np.concatenate([old, new[: max(0, missing)], np.setdiff1d(ours, old)])
         place = np.empty(len(first), np.int64)
-        place[group.ravel()[kept]] = np.arange(len(kept))
-        masks = np.unpackbits(rows[kept], axis=1, count=n).view(bool)
-        return SpexPlan(design, masks, place[group.ravel()[:size]], len(ours), self.mode)
+        place[kept] = np.arange(len(kept))
+        masks = np.unpackbits(rows[first[kept]], axis=1, count=n).view(bool)
+        return SpexPlan(design, masks, place[ours], np.flatnonzero(~np.isin(kept, ours)), self.mode)
 
 
 def spex(max_order: int = 5, num_groups: int = 3, mode: str = "soft") -> Spex:
@@ -110,15 +119,15 @@ def spex(max_order: int = 5, num_groups: int = 3, mode: str = "soft") -> Spex:
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class SpexPlan:
-    """Distinct masks to evaluate, and the proxy that explains their values: the decoder, or lasso where it is better.
+    """Distinct masks to evaluate, uniform ones first, and the proxy that explains their values.
 
-    The first `num_design` masks are the design's, the others uniform; mask k of the design is `masks[rows[k]]`.
+    Mask k of the design is `masks[rows[k]]`; `checks` are the uniform masks that are none of the design's.
     """
 
     design: Subsampled
     masks: np.ndarray  # Bool[m, n]
     rows: np.ndarray  # Int[design]
-    num_design: int
+    checks: np.ndarray  # Int[c]
     mode: str
 
     def describe(self) -> dict[str, int | str]:
@@ -130,22 +139,18 @@ class SpexPlan:
             "num_groups": design.num_groups,
             "delays": len(design.delays),
             "mode": self.mode,
-            "design_masks": self.num_design,
-            "uniform_masks": len(self.masks) - self.num_design,
+            "design_masks": len(self.masks) - len(self.checks),
+            "uniform_masks": len(self.checks),
         }
 
     def __call__(self, masks: Masks, values: Values, key: Key) -> Fit:
-        """Explains the values at `self.masks`; see `spex`."""
-        return proxies.select({"lasso": proxies.lasso(), "spex": self._decode})(masks, values, key)
-
-    def _decode(self, masks: Masks, values: Values, key: Key) -> Fit:
+        """What the decoder and the refit make of the values at `self.masks`; see `spex`."""
         decoded = decode(self.design, jnp.asarray(values)[self.rows], mode=self.mode)
         found = np.asarray(decoded.spectrum.coefficients) != 0
         support, coefficients = decoded.spectrum.support[found], decoded.spectrum.coefficients[found]
         spectrum = Spectrum(support, coefficients, masks.shape[1])
-        checks = np.arange(self.num_design, len(masks))
         fold = np.full(len(masks), -1)  # the design's masks, which the decoder has seen, are in no fold
-        fold[checks] = proxies.folds(key, masks[checks], _NUM_FOLDS)
+        fold[self.checks] = proxies.folds(key, masks[self.checks], _NUM_FOLDS)
         fit = proxies.refit(spectrum, [spectrum] * _NUM_FOLDS, masks, values, fold)
         diagnostics = {
             "status": Status(int(decoded.status)).name,
@@ -153,7 +158,7 @@ class SpexPlan:
             "rounds": int(decoded.rounds),
             "residual": round(float(decoded.residual), 6),
         }
-        return fit._replace(diagnostics=diagnostics | fit.diagnostics, held_out_rows=checks)
+        return fit._replace(diagnostics=diagnostics | fit.diagnostics, held_out_rows=self.checks)
 
 
 def _num_checks(num_masks: int) -> int:

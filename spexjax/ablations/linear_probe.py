@@ -1,5 +1,6 @@
 """Data attribution where retraining has a closed form: ridge regression on fixed features, exactly, mask by mask."""
 
+from collections.abc import Callable
 from typing import NamedTuple
 
 import jax
@@ -114,19 +115,19 @@ def _members(owner: Int[np.ndarray, " N"]) -> list[Int[np.ndarray, " _"]]:
 def _primal(task: Primal, packed: UInt8[Array, "m _"]) -> Float[Array, "m t"]:
     d = len(task.free)
 
-    def one(used: Float[Array, " r"]) -> Float[Array, " t"]:
-        """From the groups that are used, or from the examples where there are no sums."""
-        if task.sums is None:
-            products = (task.inputs * used[:, None]).T @ task.both
-        else:
-            products = jnp.tensordot(used, task.sums, 1)
+    def one(products: Float[Array, "d w"]) -> Float[Array, " t"]:
         gram, moments = products[:, :d], products[:, d:]
         penalties = jnp.where(task.free & (gram.diagonal() > 0), 0, task.l2)  # a penalty where there is no example
         weights = _solve(gram + jnp.diag(penalties), moments)
         return margin(task.test[0] @ weights, task.test[1])
 
-    owner = task.owner if task.sums is None else jnp.arange(len(task.sums)).at[-1].set(-1)
-    return jax.vmap(one)(keeping(owner, packed).astype(jnp.float32))
+    if task.sums is None:
+        used = keeping(task.owner, packed).astype(jnp.float32)
+        products = jax.vmap(lambda used: (task.inputs * used[:, None]).T @ task.both)(used)
+    else:
+        used = keeping(jnp.arange(len(task.sums)).at[-1].set(-1), packed).astype(jnp.float32)
+        products = jnp.tensordot(used, task.sums, 1)
+    return _each(one, products)
 
 
 @jax.default_matmul_precision("highest")
@@ -139,7 +140,13 @@ def _dual(task: Dual, packed: UInt8[Array, "m _"]) -> Float[Array, "m t"]:
         shift = task.intercept * of_targets.sum(0) / jnp.maximum(of_ones.sum(), 1e-30)  # the residuals sum to 0
         return margin(task.test[0] @ (of_targets - of_ones * shift) + shift, task.test[1])
 
-    return jax.vmap(one)(keeping(task.owner, packed).astype(jnp.float32))
+    return _each(one, keeping(task.owner, packed).astype(jnp.float32))
+
+
+def _each(solve: Callable[[Array], Array], masks: Array) -> Array:
+    """`jax.vmap`, but on CPUs one mask at a time: there a batched LAPACK call holds a thread of jaxlib's pool while it
+    waits for others, so that several devices' calls may wait for each other forever (seen with jaxlib 0.10.2)."""
+    return jax.lax.map(solve, masks) if jax.default_backend() == "cpu" else jax.vmap(solve)(masks)
 
 
 def _solve(system: Float[Array, "k k"], right: Float[Array, "k c"]) -> Float[Array, "k c"]:

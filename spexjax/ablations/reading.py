@@ -44,9 +44,10 @@ def program(graph: nnx.GraphDef, value: str) -> Callable[[Parameters, Inputs], F
 
     def apply(parameters: Parameters, inputs: Inputs) -> Float[Array, " b"]:
         model = nnx.merge(graph, parameters.weights)
-        *rows, ancestors, reads = inputs
-        hidden, _ = model(*rows, parameters.prefix, parameters.gates, ancestors)
-        hidden = hidden.reshape(-1, hidden.shape[-1])[reads]
+        tokens, *places, ancestors, reads = inputs
+        shared = parameters.prefix, parameters.gates
+        hidden, _ = model.run(model.embed(tokens), *places, *shared, ancestors=ancestors, reads=reads)
+        hidden = model.norm(hidden)
         if value == "logit-difference":
             chosen = model.logits_of(hidden[:, -1], parameters.targets)
             return chosen[:, 0] - chosen[:, 1]

@@ -32,7 +32,7 @@ def training_data(
     groups: ArrayLike | None = None,
     feature_names: tuple[str, ...] | None = None,
     name: str | None = None,
-    parallel: int = 128,
+    parallel: int | None = None,
 ) -> DataAblation:
     """f(mask)[j] = the margin at test point j of a model trained from scratch on the examples that the mask keeps.
 
@@ -60,7 +60,7 @@ def training_data(
       name: what init, logits, loss, value and optimizer are called together, as they have no identity of their own:
         with it, values in a store belong to name, data, steps and initial weights, and another process finds them.
         Change it with the code. Without, the fingerprint is unique.
-      parallel: trainings side by side on each device; memory is theirs.
+      parallel: trainings side by side on each device; None for 32 on CPUs, whose caches hold no more, else 256.
 
     Raises:
       ValueError: if the data, groups, steps or batch size are inconsistent, a label has no logit, or loss or value
@@ -86,6 +86,7 @@ def training_data(
     stacked = jax.tree.map(lambda *leaves: jnp.stack(leaves), *starts)
     task = Task(stacked, batches, *map(jnp.asarray, train), jnp.asarray(owner), tuple(map(jnp.asarray, test)))
     apply, identity = program(logits, loss, value, optimizer, steps), fingerprint(name, task, steps)
+    parallel = parallel or (32 if jax.default_backend() == "cpu" else 256)
     return DataAblation(apply, task, checked_names(feature_names, groups, owner), identity, parallel, True)
 
 

@@ -2,11 +2,12 @@
 
 from spexjax.codes.bch import BCH, bch, parity_size
 from spexjax.codes.decode import decode
-from spexjax.codes.field import Field, field, inverse, multiply
+from spexjax.codes.field import MAX_DEGREE, Field, field, inverse, multiply
 from spexjax.codes.gf2 import independent_rows, random_full_rank, rank
 
 __all__ = [
     "BCH",
+    "MAX_DEGREE",
     "Field",
     "bch",
     "decode",

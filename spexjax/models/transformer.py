@@ -90,8 +90,10 @@ class Layer(nnx.Module):
         self.mlp_norm = nnx.RMSNorm(config.hidden_size, **norm)
         self.mlp = MLP(config, dtype=dtype, rngs=rngs)
 
-    def __call__(self, x, context: Context, prefix_keys, prefix_values, gates: Gates, fill: Fill | None):
+    def __call__(self, x, context: Context, prefix_keys, prefix_values, gates: Gates, fill: Fill | None, reads=None):
         heads, *own = self.attention.heads(self.attention_norm(x), context, prefix_keys, prefix_values)
+        if reads is not None:  # from here on no token needs another
+            x, heads = (a.reshape(-1, *a.shape[2:])[reads] for a in (x, heads))
         x = x + self.attention(_gated(heads, gates.heads[..., None, :, None], fill and fill.heads))
         mlp = self.mlp(self.mlp_norm(x))
         return x + _gated(mlp, gates.mlps[..., None, None], fill and fill.mlps), Trace(*own, heads, mlp)
@@ -155,8 +157,9 @@ class Transformer(nnx.Module):
         *,
         ancestors: Int[Array, "r b a"] | None = None,
         first: int = 0,
+        reads: Int[Array, "s k"] | None = None,
         keep: Callable[[Trace], Any] = lambda trace: (),
-    ) -> tuple[Float[Array, "r t d"], Any]:
+    ) -> tuple[Float[Array, "_ _ d"], Any]:
         """Runs as many layers as there are gates, from layer `first` on, on the residual stream before it.
 
         Args:
@@ -168,10 +171,13 @@ class Transformer(nnx.Module):
           fill: of the layers to run; zero if not given.
           ancestors: of each block, as in `__call__`.
           first: the layer to start with.
+          reads: which of the r * t tokens are wanted after the last of these layers, whose MLP then runs for them only.
+            Gates and fill are the same for all rows then, and nothing is kept of that layer.
           keep: what to return of each layer's `Trace`.
 
         Returns:
-          The residual stream after the last of them, without the last norm, and what was kept, stacked over layers.
+          The residual stream after the last of them, `[r, t, d]` or `[s, k, d]`, without the last norm, and what was
+          kept, stacked over layers.
         """
         angles = positions[..., None, None] * jnp.asarray(self.config.rope_frequencies, jnp.float32)
         if ancestors is None:
@@ -180,17 +186,21 @@ class Transformer(nnx.Module):
         context = Context(jnp.cos(angles), jnp.sin(angles), ancestors, jnp.where(seen, 0.0, -1e30))
         graph, stacked = nnx.split(self.layers)
 
-        def step(x, layer):
+        def step(x, layer, reads=None):
             i, gates, fill = layer
             # Indexed here rather than scanned over: cutting out the layers to run would copy their weights.
             weights, keys, values = jax.tree.map(
                 lambda leaf: jax.lax.dynamic_index_in_dim(leaf, i, keepdims=False),
                 (stacked, prefix.keys, prefix.values),
             )
-            x, trace = nnx.merge(graph, weights)(x, context, keys, values, gates, fill)
+            x, trace = nnx.merge(graph, weights)(x, context, keys, values, gates, fill, reads)
             return x, keep(trace)
 
-        return jax.lax.scan(step, x, (first + jnp.arange(len(gates.mlps)), gates, fill))
+        layers = (first + jnp.arange(len(gates.mlps)), gates, fill)
+        if reads is None:
+            return jax.lax.scan(step, x, layers)
+        x, kept = jax.lax.scan(step, x, jax.tree.map(lambda leaf: leaf[:-1], layers))
+        return step(x, jax.tree.map(lambda leaf: leaf[-1], layers), reads)[0], kept
 
     def logits(self, hidden: Float[Array, "*b d"]) -> Float[Array, "*b v"]:
         """Next-token logits over the whole vocabulary, in float32."""

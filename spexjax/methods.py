@@ -1,0 +1,74 @@
+"""The methods of `explain` and `fit` by name: which proxies stand behind each, for so many masks and features."""
+
+from importlib.util import find_spec
+
+from spexjax import designs, proxies
+from spexjax.proxies import Proxy
+from spexjax.spex import Spex, SpexPlan
+
+METHODS = {  # by the numbers of masks and features
+    "proxyspex": lambda m, n: proxies.select(_differentiable(m, n)),
+    "proxyspex-trees": lambda m, n: proxies.boosted_trees(grid="paper"),
+    "proxyspex-trees-fast": lambda m, n: proxies.boosted_trees(grid="fast"),
+    "lasso": lambda m, n: proxies.lasso(),
+}
+_PRODUCTS = 500  # features up to which sums of products compete, where masks are too many for a kernel matrix
+
+
+def resolve(
+    method: str | Proxy | Spex,
+    num_masks: int,
+    num_features: int,
+    *,
+    shapley: bool = False,
+    plan: SpexPlan | None = None,
+) -> tuple[str, Proxy | None]:
+    """The method's name and its proxy; None for the exact transform.
+
+    Args:
+      method: as in `fit`, or SPEX.
+      num_masks: m.
+      num_features: n.
+      shapley: whether a Shapley-type index is asked for. Trees are left out of "auto" then: held-out error says how
+        well masks are predicted, not derivatives, and so it is no reason to give them a share.
+      plan: of SPEX, where the masks are such a plan's.
+
+    Raises:
+      ValueError: if the method is unknown or needs other masks.
+    """
+    everything = num_masks == designs.uniform_size(num_masks + 1, num_features)
+    if plan is not None:
+        others = _candidates(num_masks, num_features) if method == "auto" else {"lasso": proxies.lasso()}
+        return "auto" if method == "auto" else "spex", proxies.select(others | {"spex": plan})
+    if method == "auto" and not everything:
+        found = METHODS["proxyspex"](num_masks, num_features)
+        return method, found if shapley else proxies.select(_candidates(num_masks, num_features))
+    if method in ("auto", "exact"):
+        if not everything:
+            raise ValueError(
+                f"The exact method needs all 2^{num_features} masks, but there are {num_masks}; choose another method."
+            )
+        return "exact", None
+    if not isinstance(method, str):
+        return getattr(method, "__name__", type(method).__name__), method
+    if method == "spex":
+        raise ValueError(
+            "SPEX decodes masks of its own: use explain(method='spex'), or designs.subsampled and decoder.decode."
+        )
+    if method not in METHODS:
+        raise ValueError(f"There is no method {method!r}; choose one of auto, exact, spex, {', '.join(METHODS)}.")
+    return method, METHODS[method](num_masks, num_features)
+
+
+def _differentiable(num_masks: int, num_features: int) -> dict[str, Proxy]:
+    """The proxies without trees, the simplest first."""
+    found = {"lasso": proxies.lasso(), "kernels": proxies.kernels()}
+    if num_masks > found["kernels"].max_masks and num_features <= _PRODUCTS:
+        found["products"] = proxies.sum_of_products()
+    return found
+
+
+def _candidates(num_masks: int, num_features: int) -> dict[str, Proxy]:
+    """All that "auto" compares."""
+    trees = {"trees": proxies.boosted_trees("fast")} if find_spec("lightgbm") else {}
+    return _differentiable(num_masks, num_features) | trees
