@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 
 import spexjax as sx
+from spexjax import methods
 from spexjax.spectrum import unique_rows
 
 N = 40
@@ -136,3 +137,35 @@ def test_saved_and_loaded(explained, tmp_path):
     back = sx.load(tmp_path)
     assert back.spectrum.to_dict() == explanation.spectrum.to_dict()
     assert back.provenance["subsampled"] == explanation.provenance["subsampled"]
+
+
+@pytest.fixture
+def only_lasso(monkeypatch):
+    """What "auto" compares, but for lasso, takes long."""
+    monkeypatch.setattr(methods, "_candidates", lambda m, n: {"lasso": sx.proxies.lasso()})
+
+
+@pytest.mark.usefixtures("only_lasso")
+def test_auto_turns_to_spex_where_it_learns_nothing(key):
+    ablation, seen = sparse({s: c for s, c in PARITIES.items() if len(s) > 1})
+    explanation = sx.explain(ablation, budget=4000, key=key, progress=False)
+    assert 512 < len(unique_rows(np.concatenate(seen))[0]) == sum(map(len, seen)) == len(explanation.masks) <= 4000
+    np.testing.assert_array_equal(explanation.masks[:512], sx.designs.uniform(jax.random.split(key)[0], 4000, N)[:512])
+    assert explanation.method == "auto"
+    assert explanation.provenance["design"] == "subsampled"
+    assert explanation.provenance["ablations"] == len(explanation.masks)
+    assert explanation.details["chosen"] == {"spex": 1.0}
+    assert explanation.faithfulness.masks.tolist() == list(range(512))
+    assert explanation.spectrum.to_dict().keys() - {()} == {s for s in PARITIES if len(s) > 1}
+
+
+@pytest.mark.usefixtures("only_lasso")
+@pytest.mark.parametrize(("budget", "weight"), [(2500, 1.0), (1500, 0.0)])
+def test_auto_stays_with_uniform_masks(key, budget, weight):
+    """Where it learns something, or SPEX could not be paid for."""
+    ablation, _ = sparse({(0,): weight, (1, 2, 3): 1.0})
+    explanation = sx.explain(ablation, budget=budget, key=key, progress=False)
+    assert len(explanation.masks) == budget
+    assert explanation.provenance["design"] == "uniform"
+    uniform = sx.designs.uniform(jax.random.split(key)[0], budget, N)
+    np.testing.assert_array_equal(explanation.masks, uniform)
