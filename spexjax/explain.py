@@ -3,6 +3,7 @@
 import dataclasses
 import time
 from collections.abc import Sequence
+from functools import partial
 
 import jax
 import jax.numpy as jnp
@@ -25,7 +26,7 @@ from spexjax.typing import Ablation, Key, Masks
 SHAPLEY = ("SV", "SII", "STII", "FSII", "k-SII")  # indices that weigh small and large masks as much as all others
 _MIN_MASKS = 20  # five folds of four
 _FIRST_ROUND = 128
-_LOOK, _HOPELESS = 512, 0.2  # masks after which "auto" turns to SPEX, if R2 is surely below and the budget covers it
+_LOOK, _HOPELESS = 512, 0.1  # masks after which "auto" turns to SPEX, if R2 is surely below and the budget covers it
 
 
 def min_budget(num_features: int) -> int:
@@ -65,7 +66,7 @@ def explain(
       max_budget: how many ablations may be spent to reach it.
       method: as in `fit`, or "spex" or the settings from `spex`, which draw masks of their own and use as much of the
         budget as the largest design needs that it covers. Where "auto" learns next to nothing from 512 masks (R2
-        surely below 0.2) and the budget covers it, the rest is spent on SPEX's masks, and SPEX competes with the
+        surely below 0.1) and the budget covers it, the rest is spent on SPEX's masks, and SPEX competes with the
         others. For Shapley-type indices it leaves trees out.
       index: the interaction index that will be asked for. For a Shapley-type index (SV, SII, STII, FSII, k-SII) three
         quarters of the masks are drawn with the sizes it depends on (`designs.sized`), and faithfulness is measured
@@ -130,7 +131,9 @@ def explain(
             stopped = why
             break
         if looks and plan is None and size == _LOOK and _hopeless(explanation.faithfulness):
-            plan = spex().plan(jax.random.fold_in(design_key, 1), sizes[-1], n, known=masks[:_LOOK])
+            draw = partial(spex().plan, jax.random.fold_in(design_key, 1), sizes[-1], n)
+            spare = sizes[-1] - len(draw(masks[:_LOOK]).masks)
+            plan = draw(masks[: _LOOK + spare])
             design, masks = "subsampled", plan.masks
     provenance = {
         "fingerprint": ablation.fingerprint,
