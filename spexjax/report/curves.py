@@ -1,5 +1,6 @@
 """Curves side by side: values against how many features were removed or kept, or against the budget."""
 
+import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -25,7 +26,7 @@ def draw_curves(
       x_label: below each panel.
       y_label: left of each row.
       columns: panels in a row.
-      log_x: a logarithmic x axis, base 2, with a tick at each x.
+      log_x: a logarithmic x axis, base 2.
       y_range: the same limits everywhere; each panel its own by default.
       zero: a line at y = 0, where an answer turns into the other one.
 
@@ -44,7 +45,7 @@ def draw_curves(
     for ax, (title, curves) in zip(axes.flat, panels.items(), strict=False):
         for name, (x, y) in curves.items():
             ax.plot(x, y, marker="o", markersize=3.5, linewidth=1.4, color=f"C{names.index(name)}", label=name)
-        ticks = sorted({v for x, _ in curves.values() for v in x})
+        ticks = _apart(sorted({v for x, _ in curves.values() for v in x}), log_x)
         if log_x:
             ax.set_xscale("log", base=2)
         if len(ticks) <= 10:
@@ -68,3 +69,13 @@ def draw_curves(
     )
     figure.savefig(path, dpi=110)
     return Path(path)
+
+
+def _apart(ticks: list[float | int], log: bool) -> list[float | int]:
+    """Those of the sorted ticks whose labels do not overlap: a twelfth of the axis from the one before, at least."""
+    at = [math.log2(tick) if log else tick for tick in ticks]
+    kept = []
+    for i, place in enumerate(at):
+        if not kept or place - at[kept[-1]] >= (at[-1] - at[0]) / 12:
+            kept.append(i)
+    return [ticks[i] for i in kept]
