@@ -47,8 +47,10 @@ def program(
         x, positions, ends = (jnp.tile(a, (m, *[1] * (a.ndim - 1))) for a in parameters[1:4])
         open_ = jax.tree.map(lambda g: jnp.repeat(g, r, axis=1), gates(parameters.owners, masks, rescale))
         empty = Prefix.empty(model.config, model.dtype)
-        x, _ = model.run(x, positions, ends, empty, open_, parameters.fill, first=first)
-        hidden = model.norm(x.reshape(m, -1, x.shape[-1])[:, parameters.targets.reads])
+        reads = jnp.arange(m)[:, None, None] * positions[:r].size + parameters.targets.reads
+        reads = reads.reshape(-1, reads.shape[-1])
+        x, _ = model.run(x, positions, ends, empty, open_, parameters.fill, first=first, reads=reads)
+        hidden = model.norm(x).reshape(m, -1, *x.shape[1:])
         score = _choice if choice else _answer
         return score(model, hidden, parameters.targets, value).mean(-1)
 

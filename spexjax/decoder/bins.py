@@ -4,6 +4,7 @@ A bin is a row: its value at every delay. Rows run over signals, then groups, th
 """
 
 import math
+from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -18,11 +19,27 @@ _LOW_Z = -0.674  # the same of a normal distribution
 _ROUNDING = 8.0  # the least noise, in units of the machine epsilon times the root mean square of the values
 
 
-def to_bins(design: Subsampled, values: Float[Array, "signals m"]) -> Float[jax.Array, "rows delays"]:
+class Bins(NamedTuple):
+    """The bins of some signals, and what is read off each of them again and again."""
+
+    rows: Float[Array, "rows delays"]  # U
+    energy: Float[Array, " rows"]  # the mean of U^2 over the delays
+    spread: Float[Array, " rows"]  # the variance of |U| over the delays
+
+
+def measure(
+    rows: Float[Array, "*batch delays"],
+) -> tuple[Float[jax.Array, "*batch"], Float[jax.Array, "*batch"]]:
+    """The energy and the spread of bins."""
+    return (rows**2).mean(-1), jnp.abs(rows).var(-1, ddof=1)
+
+
+def to_bins(design: Subsampled, values: Float[Array, "signals m"]) -> Bins:
     """`U_{c,d}[j] = 2^-b sum_l (-1)^{<l,j>} f(M_c^T l + d)`."""
     size = 1 << design.bins_log2
     delays = len(design.delays)
-    return (walsh_hadamard(values.reshape(-1, delays, size)) / size).swapaxes(1, 2).reshape(-1, delays)
+    rows = (walsh_hadamard(values.reshape(-1, delays, size)) / size).swapaxes(1, 2).reshape(-1, delays)
+    return Bins(rows, *measure(rows))
 
 
 def bins_of(design: Subsampled, support: Int[Array, "*batch t"]) -> Int[jax.Array, "groups *batch"]:
@@ -36,21 +53,34 @@ def parities_of(design: Subsampled, support: Int[Array, "*batch t"]) -> Bool[jax
     return jnp.bitwise_xor.reduce(design.delays.T.at[support].get(mode="fill", fill_value=False), axis=-2)
 
 
-def noise_floor(rows: Float[Array, "rows delays"], power: Float[Array, " signals"]) -> Float[jax.Array, " signals"]:
+def noise_floor(bins: Bins, power: Float[Array, " signals"]) -> Float[jax.Array, " signals"]:
     """The variance of the noise in the bins of each signal, from the bins themselves.
 
     The variance of |U| over the delays is that of the noise where a bin holds one coefficient, and (1 - 2/pi) times it
     where a bin holds none. Both are low beside bins of several coefficients, so a low quantile finds them.
 
     Args:
-      rows: what is left of the bins.
+      bins: what is left of them.
       power: mean square of the values; their roundoff is the least noise there can be.
     """
-    delays = rows.shape[-1]
-    spread = jnp.abs(rows).var(-1, ddof=1).reshape(len(power), -1)
-    usual = (1 - 2 / math.pi) * mean_square(delays - 1, _LOW_Z)
-    least = (_ROUNDING * float(jnp.finfo(rows.dtype).eps)) ** 2 * power
-    return jnp.maximum(jnp.quantile(spread, _LOW, axis=-1) / usual, least)
+    spread = bins.spread.reshape(len(power), -1)
+    low = _kth_smallest(spread, round(_LOW * (spread.shape[1] - 1)))
+    usual = (1 - 2 / math.pi) * mean_square(bins.rows.shape[1] - 1, _LOW_Z)
+    least = (_ROUNDING * float(jnp.finfo(bins.rows.dtype).eps)) ** 2 * power
+    return jnp.maximum(low / usual, least)
+
+
+def _kth_smallest(values: Float[Array, "signals bins"], k: int) -> Float[jax.Array, " signals"]:
+    """Of values that are not negative, k from 0. Bit by bit, as integers of the same order: faster than a sort."""
+    size = jnp.finfo(values.dtype).bits
+    bits = jax.lax.bitcast_convert_type(values, f"int{size}")
+
+    def step(i, low):  # the largest number that no more than k values are below
+        higher = low | jnp.ones_like(low) << (size - 2 - i)
+        return jnp.where((bits < higher[:, None]).sum(1) <= k, higher, low)
+
+    low = jax.lax.fori_loop(0, size - 1, step, jnp.zeros(len(values), bits.dtype))
+    return jax.lax.bitcast_convert_type(low, values.dtype)
 
 
 def mean_square(degrees: int, z: float) -> float:

@@ -8,17 +8,20 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Bool, Float, Int
 
-from spexjax.decoder.bins import mean_square, noise_floor, to_bins
+from spexjax.decoder.bins import Bins, mean_square, noise_floor, to_bins
 from spexjax.decoder.peeling import merge, subtract
-from spexjax.decoder.rows import fold
-from spexjax.decoder.singletons import SURE, Singletons, detect
+from spexjax.decoder.singletons import Singletons, detect
 from spexjax.designs import Subsampled
 from spexjax.spectrum import Spectrum
 from spexjax.typing import Array, Values
 
 _PATTERNS = {"hard": (1,), "soft": (1, 256)}  # how many readings of the signs to try
+_SURE = 3.0  # standard deviations that tell something from noise
+_SHARE = 0.5  # of a bin's energy that may be another's
 _CERTAIN = 5.0  # standard deviations that no bin of pure noise reaches
-_BLOCK = 64  # coefficients looked up at a time
+_BLOCK = 16  # coefficients of a signal looked up at a time
+_MULTIPLIER = 0x9E3779B1  # odd, its bits like random ones
+_CACHED = 1 << 14
 
 
 class Status(enum.IntEnum):
@@ -40,7 +43,9 @@ class Decoded(NamedTuple):
 
 
 class _State(NamedTuple):
-    rows: Float[Array, "rows delays"]  # what is left of the bins
+    bins: Bins  # what is left of them
+    found: Singletons  # what was last read in each bin
+    read: Int[Array, " rows"]  # in how many ways, since the bin last changed
     support: Int[Array, "signals slots t"]  # all that was taken out, in turn; the same S possibly more than once
     values: Float[Array, "signals slots"]
     count: Int[Array, " signals"]  # slots in use
@@ -97,16 +102,28 @@ def decode(
         raise ValueError(f"The design has {groups * size * delays} masks, but there are {len(values)} values.")
 
     def run(design, values):
-        rows, power = to_bins(design, values), (values**2).mean(-1)
-        end = _peel(design, rows, power, _PATTERNS[mode], max_rounds)
-        return _conclude(design, rows, power, end, end.stage < 2 * len(_PATTERNS[mode]), max_terms)
+        bins, power = to_bins(design, values), (values**2).mean(-1)
+        end = _peel(design, bins, power, _PATTERNS[mode], max_rounds)
+        return _conclude(design, bins, power, end, end.stage < 2 * len(_PATTERNS[mode]), max_terms)
 
-    many = jax.custom_batching.custom_vmap(run)
+    def in_turn(design, values):
+        parts = -(-len(values) * groups * size // _CACHED)
+        part = -(-len(values) // parts)
+        padded = jnp.pad(values, ((0, parts * part - len(values)), (0, 0))).reshape(parts, part, -1)
+        decoded = jax.lax.map(functools.partial(run, design), padded)
+        return jax.tree.map(lambda leaf: leaf.reshape(-1, *leaf.shape[2:])[: len(values)], decoded)
+
+    def run_all(design, values):
+        if len(values) == 1:
+            return run(design, values)
+        return jax.lax.platform_dependent(design, values, cpu=in_turn, default=run)
+
+    many = jax.custom_batching.custom_vmap(run_all)
 
     @many.def_vmap
     def pool(signals, batched, design, values):
         if any(jax.tree.leaves(batched[0])):
-            decoded = jax.vmap(run, jax.tree.map(lambda axis: 0 if axis else None, tuple(batched)))(design, values)
+            decoded = jax.vmap(run_all, jax.tree.map(lambda axis: 0 if axis else None, tuple(batched)))(design, values)
         else:
             decoded = many(design, values.reshape(-1, values.shape[-1]))
             decoded = jax.tree.map(lambda leaf: leaf.reshape(signals, -1, *leaf.shape[1:]), decoded)
@@ -116,71 +133,73 @@ def decode(
 
 
 def _peel(
-    design: Subsampled,
-    rows: Float[Array, "rows delays"],
-    power: Float[Array, " signals"],
-    patterns: tuple[int, ...],
-    max_rounds: int,
+    design: Subsampled, bins: Bins, power: Float[Array, " signals"], patterns: tuple[int, ...], max_rounds: int
 ) -> _State:
     """Rounds of detection and subtraction: a signal goes to the next stage when one shows nothing new, and back to the
     first when one does. Every reading of the signs has two stages; the second accepts what shares its bin.
     """
-    signals, t = len(power), design.max_order
-    bins = len(rows) // signals
-    slots = 3 * bins  # true coefficients fill less than one third of them, corrections hardly any
-    none = Singletons(
-        jnp.full((len(rows), t), design.num_features, jnp.int32),
-        jnp.zeros(len(rows), rows.dtype),
-        jnp.zeros(len(rows), bool),
-    )
+    rows, delays = bins.rows.shape
+    signals, t, last = len(power), design.max_order, 2 * len(patterns)
+    width = rows // signals
+    slots = 3 * width  # true coefficients fill less than one third of them, corrections hardly any
+    sure = mean_square(delays, _SURE)
 
     def live(state: _State) -> Bool[Array, " signals"]:
-        room = state.count <= slots - bins
-        return (state.stage < 2 * len(patterns)) & (state.rounds < max_rounds) & room
+        return (state.stage < last) & (state.rounds < max_rounds) & (state.count <= slots - width)
 
     def peel(state: _State) -> _State:
-        going = live(state)
-        noise = jnp.repeat(noise_floor(state.rows, power), bins)
-        stands = (state.rows**2).mean(-1) > noise * mean_square(rows.shape[1], SURE)
-        stage = jnp.repeat(jnp.where(going, state.stage, 2 * len(patterns)), bins)
-        shared = stage % 2 == 1
-        found = none
+        bins, found, read = state.bins, state.found, state.read
+        going, shared = live(state), state.stage % 2 == 1
+        noise = noise_floor(bins, power)
+        stage, floor, room = (
+            jnp.broadcast_to(a[:, None], (signals, width)).reshape(rows)
+            for a in (jnp.where(going, state.stage, last), noise * sure, jnp.where(shared, _SHARE, 0))
+        )
+        stands = (bins.energy > floor) & (stage < last)
         for i, count in enumerate(patterns):
-            found = detect(design, state.rows, noise, stands & (stage // 2 == i), shared, count, found)
-        found = merge(design, state.rows, noise, shared, found)
-        new = found.accepted.reshape(signals, bins)
+            unread = stands & (stage // 2 == i) & (read < count)
+            found = detect(design, bins.rows, unread, count, found)
+            read = jnp.where(unread, count, read)
+        accepted = stands & (found.left <= jnp.maximum(room * bins.energy, floor))
+        value, kept = merge(design, bins, noise, shared, found, accepted)
+        bins, changed = subtract(design, bins, found.support, value, kept)
+        new = kept.reshape(signals, width)
         at = jnp.arange(signals)[:, None], jnp.where(new, state.count[:, None] + new.cumsum(1) - 1, slots)
         return _State(
-            subtract(design, state.rows, found),
-            state.support.at[at].set(found.support.reshape(signals, bins, t), mode="drop"),
-            state.values.at[at].set(found.value.reshape(signals, bins), mode="drop"),
+            bins,
+            found,
+            jnp.where(changed, 0, read),
+            state.support.at[at].set(found.support.reshape(signals, width, t), mode="drop"),
+            state.values.at[at].set(value.reshape(signals, width), mode="drop"),
             state.count + new.sum(1, jnp.int32),
             jnp.where(new.any(1), 0, state.stage + going),
             state.rounds + going,
         )
 
-    zero = jnp.zeros(signals, jnp.int32)
-    empty = jnp.zeros((signals, slots, t), jnp.int32), jnp.zeros((signals, slots), rows.dtype)
-    return jax.lax.while_loop(lambda state: live(state).any(), peel, _State(rows, *empty, zero, zero, zero))
+    none, zero = jnp.zeros(rows, jnp.int32), jnp.zeros(signals, jnp.int32)
+    found = Singletons(jnp.zeros((rows, t), jnp.int32), jnp.zeros_like(bins.energy), jnp.zeros_like(bins.energy))
+    empty = jnp.zeros((signals, slots, t), jnp.int32), jnp.zeros((signals, slots), bins.rows.dtype)
+    start = _State(bins, found, none, *empty, zero, zero, zero)
+    return jax.lax.while_loop(lambda state: live(state).any(), peel, start)
 
 
 def _conclude(
     design: Subsampled,
-    rows: Float[Array, "rows delays"],
+    bins: Bins,
     power: Float[Array, " signals"],
     end: _State,
     stopped: Bool[Array, " signals"],
     max_terms: int | None,
 ) -> Decoded:
     """The strongest of the coefficients that noise does not explain, and how well they explain the bins."""
-    signals, delays = len(power), rows.shape[1]
-    max_terms = max_terms or len(rows) // signals
-    noise = noise_floor(end.rows, power)[:, None]
+    signals, (rows, delays) = len(power), bins.rows.shape
+    max_terms = max_terms or rows // signals
+    noise = noise_floor(end.bins, power)[:, None]
     sums = _sum_equal(end)
-    sums = jnp.where(sums**2 * delays * design.num_groups > SURE**2 * noise, sums, 0)
+    sums = jnp.where(sums**2 * delays * design.num_groups > _SURE**2 * noise, sums, 0)
     coefficients, support = _strongest(sums, end.support, max_terms, design.num_features)
 
-    before, left = ((a**2).mean(-1).reshape(signals, -1) for a in (rows, end.rows))
+    before, left = (b.energy.reshape(signals, -1) for b in (bins, end.bins))
     unexplained = (left > noise * mean_square(delays, _CERTAIN)).any(-1) | stopped
     terms = (sums != 0).sum(-1)
     status = jnp.select(
@@ -195,15 +214,19 @@ def _conclude(
 
 def _sum_equal(end: _State) -> Float[Array, "signals slots"]:
     """The values, those of equal sets added up in the first of them."""
-    slots = end.values.shape[1]
+    slots, t = end.support.shape[1:]
+    signal, all_slots = jnp.arange(len(end.count))[:, None], jnp.arange(slots)
+    # One number compares faster than t. Where two sets have the same, nothing is added up, which does no harm.
+    weights = jnp.asarray([pow(_MULTIPLIER, i + 1, 1 << 32) for i in range(t)], jnp.uint32)
+    keys = (end.support.astype(jnp.uint32) * weights).sum(-1)
 
-    def step(at, sums):
-        signal, slot = jnp.divmod(at, slots)
-        first = (end.support[signal] == end.support[signal, slot][:, None]).all(-1).argmax(-1)
-        return sums.at[signal, first].add(end.values[signal, slot], mode="drop")
+    def step(i, sums):
+        at = i * _BLOCK + jnp.arange(_BLOCK)
+        first = jnp.where(keys[:, None] == keys[:, at, None], all_slots, slots).min(-1)
+        equal = (end.support[signal, first] == end.support[:, at]).all(-1)
+        return sums.at[signal, jnp.where(equal, first, at)].add(end.values[:, at])
 
-    used = jnp.arange(slots) < end.count[:, None]
-    return fold(used.reshape(-1), _BLOCK, step, jnp.zeros_like(end.values))
+    return jax.lax.fori_loop(0, -(-end.count.max() // _BLOCK), step, jnp.zeros_like(end.values))
 
 
 def _strongest(

@@ -1,10 +1,9 @@
 """Peeling: what the groups agree on is taken out of every bin it falls into."""
 
-import jax
 import jax.numpy as jnp
 from jaxtyping import Bool, Float, Int
 
-from spexjax.decoder.bins import bins_of, parities_of
+from spexjax.decoder.bins import Bins, bins_of, measure, parities_of
 from spexjax.decoder.rows import fold
 from spexjax.decoder.singletons import Singletons
 from spexjax.designs import Subsampled
@@ -16,12 +15,13 @@ _DENIAL = 9.0  # twice the log-likelihood by which the other groups must deny a 
 
 def merge(
     design: Subsampled,
-    rows: Float[Array, "rows delays"],
-    noise: Float[Array, " rows"],
-    shared: Bool[Array, " rows"],
+    bins: Bins,
+    noise: Float[Array, " signals"],
+    shared: Bool[Array, " signals"],
     found: Singletons,
-) -> Singletons:
-    """Each S once, in the first group that sees it, with the mean of the values in the groups that do.
+    accepted: Bool[Array, " rows"],
+) -> tuple[Float[Array, " rows"], Bool[Array, " rows"]]:
+    """Each accepted S once: its value, the mean over the groups that see it, and whether this is the first of those.
 
     A coefficient that is really there also shows, under whatever else there is, in the bins of the groups that do not
     see it. `2 log P(bin | it is there) - 2 log P(bin | it is not)` with everything else in a bin taken for noise is
@@ -32,38 +32,47 @@ def merge(
 
     def step(at, merged):
         support = found.support[at]
-        homes, own = _homes(design, support, at)
-        same = found.accepted[homes] & (found.support[homes] == support).all(-1)
+        signal, own, homes = _homes(design, support, at)
+        same = accepted[homes] & (found.support[homes] == support).all(-1)
         value = jnp.where(same, found.value[homes], 0).sum(0) / jnp.maximum(same.sum(0), 1)
-        u = rows[homes]
+        u = bins.rows[homes]
         shown = jnp.where(parities_of(design, support), -u, u).mean(-1)
-        rest = jnp.maximum((u**2).mean(-1) - shown**2, 0) + noise[at]
+        rest = jnp.maximum(bins.energy[homes] - shown**2, 0) + noise[signal]
         evidence = u.shape[-1] * value * (2 * shown - value) / rest
         evidence = jnp.where(jnp.arange(len(homes))[:, None] == own, 0, evidence).sum(0)
-        keep = (same.argmax(0) == own) & (evidence > jnp.where(shared[at], _DENIAL, -_DENIAL))
-        return jax.tree.map(lambda all, new: all.at[at].set(new, mode="drop"), merged, Singletons(support, value, keep))
+        keep = (same.argmax(0) == own) & (evidence > jnp.where(shared[signal], _DENIAL, -_DENIAL))
+        return tuple(all.at[at].set(new, mode="drop") for all, new in zip(merged, (value, keep), strict=True))
 
-    return fold(found.accepted, min(_BLOCK, len(rows)), step, found)
+    none = jnp.zeros_like(found.value), jnp.zeros_like(accepted)
+    return fold(accepted, min(_BLOCK, len(accepted)), step, none)
 
 
 def subtract(
-    design: Subsampled, rows: Float[Array, "rows delays"], found: Singletons
-) -> Float[jax.Array, "rows delays"]:
-    """`U_{c,d}[M_c 1_S] - F(S) (-1)^{<d,1_S>}` for all accepted S, c and d."""
+    design: Subsampled,
+    bins: Bins,
+    support: Int[Array, "rows t"],
+    value: Float[Array, " rows"],
+    kept: Bool[Array, " rows"],
+) -> tuple[Bins, Bool[Array, " rows"]]:
+    """`U_{c,d}[M_c 1_S] - F(S) (-1)^{<d,1_S>}` for all kept S, c and d, and which bins that changed."""
 
-    def step(at, rows):
-        support, value = found.support[at], found.value[at][:, None]
-        return rows.at[_homes(design, support, at)[0]].add(
-            jnp.where(parities_of(design, support), value, -value), mode="drop"
-        )
+    def step(at, carry):
+        bins, changed = carry
+        s, v = support[at], value[at][:, None]
+        homes = _homes(design, s, at)[2]
+        rows = bins.rows.at[homes].add(jnp.where(parities_of(design, s), v, -v), mode="drop")
+        energy, spread = measure(rows[homes])
+        energy = bins.energy.at[homes].set(energy, mode="drop")
+        spread = bins.spread.at[homes].set(spread, mode="drop")
+        return Bins(rows, energy, spread), changed.at[homes].set(True, mode="drop")
 
-    return fold(found.accepted, min(_BLOCK, len(rows)), step, rows)
+    return fold(kept, min(_BLOCK, len(kept)), step, (bins, jnp.zeros_like(kept)))
 
 
 def _homes(
     design: Subsampled, support: Int[Array, "block t"], at: Int[Array, " block"]
-) -> tuple[Int[Array, "groups block"], Int[Array, " block"]]:
-    """The row of S in every group of the signal that row `at` belongs to, and the group of that row."""
+) -> tuple[Int[Array, " block"], Int[Array, " block"], Int[Array, "groups block"]]:
+    """The signal and the group that row `at` belongs to, and the row of S in every group of that signal."""
     size, groups = 1 << design.bins_log2, design.num_groups
     signal, own = at // size // groups, at // size % groups
-    return (signal * groups + jnp.arange(groups)[:, None]) * size + bins_of(design, support), own
+    return signal, own, (signal * groups + jnp.arange(groups)[:, None]) * size + bins_of(design, support)

@@ -23,8 +23,10 @@ def fold(
     >>> fold(jnp.array([True, False, True]), 2, lambda at, total: total + at.sum(), jnp.int32(0)).item()
     2
     """
-    order = jnp.nonzero(chosen, size=len(chosen) + block, fill_value=len(chosen))[0]
-    blocks = -(-chosen.sum() // block)
-    return jax.lax.fori_loop(
-        0, blocks, lambda i, carry: step(jax.lax.dynamic_slice_in_dim(order, i * block, block), carry), carry
-    )
+    counts = chosen.cumsum()  # the k-th chosen row is the first where this is k; writing them into a list is slower
+
+    def visit(i, carry):
+        at = jnp.searchsorted(counts, i * block + jnp.arange(1, block + 1), method="scan_unrolled")
+        return step(at, carry)
+
+    return jax.lax.fori_loop(0, -(-counts[-1] // block), visit, carry)

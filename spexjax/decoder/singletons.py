@@ -8,13 +8,11 @@ import numpy as np
 from jaxtyping import Bool, Float
 
 from spexjax import codes
-from spexjax.decoder.bins import bins_of, mean_square
+from spexjax.decoder.bins import bins_of
 from spexjax.decoder.rows import fold
 from spexjax.designs import Subsampled
 from spexjax.typing import Array, Leaf
 
-SURE = 3.0  # standard deviations that tell something from noise
-_SHARE = 0.5  # of a bin's energy that may be another's
 _RANKS = 16  # least reliable signs that a pattern may flip
 _BLOCK, _VECTORS = 256, 2048  # at most so many bins, and so many parity vectors, at a time
 
@@ -22,11 +20,11 @@ _BLOCK, _VECTORS = 256, 2048  # at most so many bins, and so many parity vectors
 @jax.tree_util.register_dataclass
 @dataclasses.dataclass(frozen=True)
 class Singletons:
-    """What one coefficient explains, row by row."""
+    """The one coefficient that explains most of a bin, row by row."""
 
     support: Leaf  # Int[rows, t]
     value: Leaf  # Float[rows]
-    accepted: Leaf  # Bool[rows]: the others mean nothing
+    left: Leaf  # Float[rows]: the mean square it leaves in the bin; infinite where no set hashes there
 
 
 def flip_patterns(count: int, delays: int) -> Bool[np.ndarray, "patterns delays"]:
@@ -46,13 +44,11 @@ def flip_patterns(count: int, delays: int) -> Bool[np.ndarray, "patterns delays"
 def detect(
     design: Subsampled,
     rows: Float[Array, "rows delays"],
-    noise: Float[Array, " rows"],
     chosen: Bool[Array, " rows"],
-    shared: Bool[Array, " rows"],
     patterns: int,
     found: Singletons,
 ) -> Singletons:
-    """Reads the signs of each chosen bin as parities, decodes them, and keeps what explains the bin up to noise.
+    """Reads the signs of each chosen bin as parities and decodes them.
 
     Of the sets that any flip pattern leads to and that hash to this very bin, the one with the largest drop of energy
     counts.
@@ -60,9 +56,7 @@ def detect(
     Args:
       design: tells groups and delays.
       rows: what is left of the bins.
-      noise: its variance.
       chosen: the bins to look at.
-      shared: where a bin may hold more than noise besides, up to half of its energy.
       patterns: how many flip patterns to try; 1 trusts the signs.
       found: where to write.
     """
@@ -82,9 +76,8 @@ def detect(
         best = jnp.where(ok, jnp.abs(value), -1).argmax(-1)
         support, ok, odd, value = (a[jnp.arange(len(at)), best] for a in (support, ok, odd, value))
         left = jnp.where(odd, u + value[:, None], u - value[:, None])
-        room = jnp.where(shared[at], _SHARE * (u**2).mean(-1), 0)
-        ok &= (left**2).mean(-1) <= jnp.maximum(room, noise[at] * mean_square(rows.shape[1], SURE))
-        return jax.tree.map(lambda all, new: all.at[at].set(new, mode="drop"), found, Singletons(support, value, ok))
+        new = Singletons(support, value, jnp.where(ok, (left**2).mean(-1), jnp.inf))
+        return jax.tree.map(lambda all, new: all.at[at].set(new, mode="drop"), found, new)
 
     block = min(len(rows), _BLOCK, max(1, _VECTORS // len(flips)))
     return fold(chosen, block, step, found)

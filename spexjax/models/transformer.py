@@ -91,12 +91,19 @@ class Layer(nnx.Module):
         self.mlp = MLP(config, dtype=dtype, rngs=rngs)
 
     def __call__(self, x, context: Context, prefix_keys, prefix_values, gates: Gates, fill: Fill | None, reads=None):
+        def at_reads(a):
+            """From here on no token needs another."""
+            if reads is None:
+                return a
+            return jnp.broadcast_to(a, (*heads.shape[:2], *a.shape[2:])).reshape(-1, *a.shape[2:])[reads]
+
         heads, *own = self.attention.heads(self.attention_norm(x), context, prefix_keys, prefix_values)
-        if reads is not None:  # from here on no token needs another
-            x, heads = (a.reshape(-1, *a.shape[2:])[reads] for a in (x, heads))
-        x = x + self.attention(_gated(heads, gates.heads[..., None, :, None], fill and fill.heads))
+        per_row = None if fill is None else jax.tree.map(lambda f: _repeated(f, len(heads)), fill)
+        gated = _gated(heads, gates.heads[..., None, :, None], per_row and per_row.heads)
+        x = at_reads(x) + self.attention(at_reads(gated))
         mlp = self.mlp(self.mlp_norm(x))
-        return x + _gated(mlp, gates.mlps[..., None, None], fill and fill.mlps), Trace(*own, heads, mlp)
+        gate = at_reads(gates.mlps.reshape(-1, 1, 1))
+        return x + _gated(mlp, gate, per_row and at_reads(per_row.mlps)), Trace(*own, heads, mlp)
 
 
 class Transformer(nnx.Module):
@@ -171,8 +178,8 @@ class Transformer(nnx.Module):
           fill: of the layers to run; zero if not given.
           ancestors: of each block, as in `__call__`.
           first: the layer to start with.
-          reads: which of the r * t tokens are wanted after the last of these layers, whose MLP then runs for them only.
-            Gates and fill are the same for all rows then, and nothing is kept of that layer.
+          reads: which of the r * t tokens are wanted after the last of these layers, whose MLP then runs for them only;
+            nothing is kept of that layer.
           keep: what to return of each layer's `Trace`.
 
         Returns:
@@ -223,9 +230,10 @@ def run_prefix(model: Transformer, tokens: Int[Array, " p"], length: Int[Array, 
     return Prefix(keys[:, 0], values[:, 0], jnp.asarray(length, jnp.int32))
 
 
-def _gated(output: Float[Array, "r t *o"], gate: Float[Array, "*g"], fill: Float[Array, "f u *o"] | None):
+def _repeated(fill: Float[Array, "f u *o"], rows: int) -> Float[Array, "r u *o"]:
+    return jnp.tile(fill, (rows // len(fill), *[1] * (fill.ndim - 1)))
+
+
+def _gated(output: Float[Array, "r t *o"], gate: Float[Array, "*g"], fill: Float[Array, "r u *o"] | None):
     """The output where its gate is open, the fill where it is closed."""
-    if fill is None:
-        return output * gate
-    repeated = jnp.tile(fill, (len(output) // len(fill), *[1] * (fill.ndim - 1)))
-    return output * gate + (1 - gate) * repeated
+    return output * gate if fill is None else output * gate + (1 - gate) * fill

@@ -2,6 +2,7 @@
 
 import dataclasses
 import functools
+import sys
 
 import jax
 import jax.numpy as jnp
@@ -10,7 +11,7 @@ import pytest
 
 from spexjax import Spectrum
 from spexjax.decoder import Status, decode
-from spexjax.decoder.bins import bins_of, noise_floor, parities_of, to_bins
+from spexjax.decoder.bins import Bins, _kth_smallest, bins_of, measure, noise_floor, parities_of, to_bins
 from spexjax.decoder.rows import fold
 from spexjax.designs import subsampled, subsampled_size
 from spexjax.metrics import r2
@@ -65,7 +66,7 @@ def test_bins_are_sums_of_aliases(key, n, b, c):
     expected = np.zeros((c, 1 << b, parities.shape[1]))
     for group, home in enumerate(homes):
         np.add.at(expected[group], home, np.asarray(spectrum.coefficients)[:, None] * (-1.0) ** parities)
-    np.testing.assert_allclose(to_bins(design, values).reshape(expected.shape), expected, atol=1e-4)
+    np.testing.assert_allclose(to_bins(design, values).rows.reshape(expected.shape), expected, atol=1e-4)
     np.testing.assert_array_equal(bins_of(design, spectrum.support), homes)
     np.testing.assert_array_equal(parities_of(design, spectrum.support), parities)
 
@@ -73,10 +74,17 @@ def test_bins_are_sums_of_aliases(key, n, b, c):
 def test_noise_floor_of_empty_and_of_full_bins():
     rng = np.random.default_rng(0)
     rows, power = 3 * rng.normal(size=(2000, 51)).astype(np.float32), jnp.ones(1)
-    assert noise_floor(rows, power)[0] == pytest.approx(9, rel=0.15)
+    assert noise_floor(Bins(rows, *measure(rows)), power)[0] == pytest.approx(9, rel=0.15)
     single = rows[:400] + 100 * rng.choice([-1, 1], (400, 51)).astype(np.float32)
     # Nothing says that all bins are full, so the noise seems larger, by pi / (pi - 2) at most.
-    assert 9 * 0.7 < noise_floor(single, power)[0] < 9 * 2.9
+    assert 9 * 0.7 < noise_floor(Bins(single, *measure(single)), power)[0] < 9 * 2.9
+
+
+@pytest.mark.parametrize("k", [0, 3, 10])
+def test_order_statistics(k):
+    values = np.random.default_rng(0).exponential(size=(5, 11)).astype(np.float32) ** 20
+    values[1], values[2, ::2], values[3, :4] = 0, 1.5, np.inf
+    np.testing.assert_array_equal(_kth_smallest(values, k), np.sort(values)[:, k])
 
 
 @pytest.mark.parametrize("chosen", [[], [4], [0, 3, 5, 6], range(7)])
@@ -189,6 +197,15 @@ def test_one_by_one_pooled_and_nested(key):
     nested = jax.vmap(jax.vmap(one, (None, 0)), (None, 0))(design, values.reshape(2, 3, -1))
     for other in (pooled("hard")(design, values), jax.tree.map(lambda leaf: leaf.reshape(6, *leaf.shape[2:]), nested)):
         jax.tree.map(functools.partial(np.testing.assert_allclose, rtol=1e-5, atol=1e-6), other, alone)
+
+
+def test_part_by_part(key, monkeypatch):
+    """On a CPU, more signals than its cache holds are decoded in parts, the last one filled up."""
+    monkeypatch.setattr(sys.modules["spexjax.decoder.decode"], "_CACHED", 32)
+    design = subsampled(key, 10, 3, 2)
+    _, values = signals(design, 5, 4, 5, order=2)
+    parts = jax.jit(jax.vmap(functools.partial(decode, mode="hard", max_rounds=99), (None, 0)))(design, values)
+    jax.tree.map(np.testing.assert_array_equal, parts, pooled("hard")(design, values))
 
 
 def test_a_batch_of_designs(key):
