@@ -116,9 +116,10 @@ def ours(model, args) -> dict:
     masks = np.asarray(sx.designs.uniform(jax.random.key(0), args.budget, ablation.num_features))
     cold = run(ablation, masks, progress=False)
     nodes = sum(b.work for b in ablation.plan(masks).batches)
-    weights = sum(leaf.size for leaf in jax.tree.leaves(model.parameters)) - model.config.vocab_size * (
-        model.config.hidden_size
-    )
+    config, weights = model.config, sum(leaf.size for leaf in jax.tree.leaves(model.parameters))
+    weights -= config.vocab_size * config.hidden_size
+    last = config.hidden_size * (config.num_heads * config.head_dim + 3 * config.intermediate_size)  # of tokens read
+    products = weights * nodes - last * (nodes - len(masks))
     return {
         "ablation": ablation,
         "masks": masks,
@@ -129,7 +130,7 @@ def ours(model, args) -> dict:
             "programs": cold.num_programs,
             "padding": cold.padding,
             "tokens_run_per_mask": nodes / len(masks),
-            "gigaflop_per_mask": 2 * weights * nodes / len(masks) / 1e9,
+            "gigaflop_per_mask": 2 * products / len(masks) / 1e9,
         },
     }
 
