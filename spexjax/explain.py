@@ -99,8 +99,9 @@ def explain(
             method = "exact"
         else:
             plan = (spex() if method == "spex" else method).plan(design_key, sizes[0], n)
-    looks = method == "auto" and target_faithfulness is None and not (shapley or everything)
-    if looks := looks and spex().affords(sizes[0], n, known=_LOOK):
+    uniform = target_faithfulness is None and not (shapley or everything)
+    looks = method == "auto" and uniform and spex().affords(sizes[0], n, known=_LOOK)
+    if looks:
         sizes = [_LOOK, *sizes]
     if plan is None:
         name, proxy = resolve(method, designs.uniform_size(sizes[0], n), n, shapley=shapley)

@@ -1,6 +1,9 @@
 """Fixtures that many tests share."""
 
 import json
+import os
+import shutil
+import tempfile
 from importlib.util import find_spec
 
 import jax
@@ -9,6 +12,18 @@ import pytest
 from common import GAMES, GOLDEN
 
 from spexjax.models import load_model
+
+CACHE = "JAX_COMPILATION_CACHE_DIR"
+
+
+def pytest_configure(config):
+    """All workers, and the processes that tests start, share what one of them has compiled."""
+    if CACHE not in os.environ:
+        folder = tempfile.mkdtemp(prefix="spexjax-tests-")
+        os.environ |= {CACHE: folder, "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0.2"}
+        jax.config.update("jax_compilation_cache_dir", folder)
+        jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.2)
+        config.add_cleanup(lambda: shutil.rmtree(folder, ignore_errors=True))
 
 
 @pytest.fixture(scope="session")
