@@ -116,7 +116,7 @@ def _positions(field: Field, locator: Int[jax.Array, "d rows"], n: int) -> Int[j
     return jnp.minimum(jnp.stack(positions), n)
 
 
-def _windows(field: Field, k: int, width: int) -> tuple[UInt16[np.ndarray, " s"], Int[np.ndarray, " N+1"]]:
+def _windows(field: Field, k: int, width: int) -> tuple[UInt16[np.ndarray, " entries"], Int[np.ndarray, " elements"]]:
     """A table, and where in it `a alpha^{-jk}` starts, for j = 0, ..., width - 1, for each a."""
     order = len(field.exp) // 2
     cosets = np.gcd(k, order)  # of the powers of alpha^k, one row each

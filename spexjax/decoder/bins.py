@@ -27,11 +27,9 @@ class Bins(NamedTuple):
     spread: Float[Array, " rows"]  # the variance of |U| over the delays
 
 
-def measure(
-    rows: Float[Array, "*batch delays"],
-) -> tuple[Float[jax.Array, "*batch"], Float[jax.Array, "*batch"]]:
+def measure(rows: Float[Array, "*batch delays"]) -> tuple[Float[jax.Array, "*batch"], Float[jax.Array, "*batch"]]:
     """The energy and the spread of bins."""
-    return (rows**2).mean(-1), jnp.abs(rows).var(-1, ddof=1)
+    return jnp.mean(rows**2, -1), jnp.abs(rows).var(-1, ddof=1)
 
 
 def to_bins(design: Subsampled, values: Float[Array, "signals m"]) -> Bins:
@@ -76,7 +74,7 @@ def _kth_smallest(values: Float[Array, "signals bins"], k: int) -> Float[jax.Arr
     bits = jax.lax.bitcast_convert_type(values, f"int{size}")
 
     def step(i, low):  # the largest number that no more than k values are below
-        higher = low | jnp.ones_like(low) << (size - 2 - i)
+        higher = low | jnp.ones_like(low) << (size - 2 - i).astype(low.dtype)
         return jnp.where((bits < higher[:, None]).sum(1) <= k, higher, low)
 
     low = jax.lax.fori_loop(0, size - 1, step, jnp.zeros(len(values), bits.dtype))

@@ -21,7 +21,7 @@ _SHARE = 0.5  # of a bin's energy that may be another's
 _CERTAIN = 5.0  # standard deviations that no bin of pure noise reaches
 _BLOCK = 16  # coefficients of a signal looked up at a time
 _MULTIPLIER = 0x9E3779B1  # odd, its bits like random ones
-_CACHED = 1 << 14
+_CACHED = 1 << 14  # bins at a time on a CPU, about what its cache holds
 
 
 class Status(enum.IntEnum):
@@ -69,7 +69,7 @@ def decode(
     are left with some of their least reliable signs flipped. The noise is estimated from the bins. Coefficients are the
     means over the delays where they were seen, to be refitted on all values by the caller.
 
-    `jax.vmap` over `values` pools the bins of all signals, so that none waits for another.
+    `jax.vmap` over `values` pools the bins of many signals, so that none waits for another.
 
     Source: SPEX (Kang et al., arXiv 2502.13870), section 4.
 
@@ -107,6 +107,7 @@ def decode(
         return _conclude(design, bins, power, end, end.stage < 2 * len(_PATTERNS[mode]), max_terms)
 
     def in_turn(design, values):
+        """Arrays that stay in the cache, and whose pages are there already, make up for most of the time."""
         parts = -(-len(values) * groups * size // _CACHED)
         part = -(-len(values) // parts)
         padded = jnp.pad(values, ((0, parts * part - len(values)), (0, 0))).reshape(parts, part, -1)
@@ -216,7 +217,7 @@ def _sum_equal(end: _State) -> Float[Array, "signals slots"]:
     """The values, those of equal sets added up in the first of them."""
     slots, t = end.support.shape[1:]
     signal, all_slots = jnp.arange(len(end.count))[:, None], jnp.arange(slots)
-    # One number compares faster than t. Where two sets have the same, nothing is added up, which does no harm.
+    # One number compares faster than t. A set whose number an earlier set has too, once in 2^32, keeps its own slot.
     weights = jnp.asarray([pow(_MULTIPLIER, i + 1, 1 << 32) for i in range(t)], jnp.uint32)
     keys = (end.support.astype(jnp.uint32) * weights).sum(-1)
 
@@ -224,7 +225,7 @@ def _sum_equal(end: _State) -> Float[Array, "signals slots"]:
         at = i * _BLOCK + jnp.arange(_BLOCK)
         first = jnp.where(keys[:, None] == keys[:, at, None], all_slots, slots).min(-1)
         equal = (end.support[signal, first] == end.support[:, at]).all(-1)
-        return sums.at[signal, jnp.where(equal, first, at)].add(end.values[:, at])
+        return sums.at[signal, jnp.where(equal, first, at)].add(end.values.at[:, at].get(mode="fill", fill_value=0))
 
     return jax.lax.fori_loop(0, -(-end.count.max() // _BLOCK), step, jnp.zeros_like(end.values))
 

@@ -26,7 +26,7 @@ def fold(
     counts = chosen.cumsum()  # the k-th chosen row is the first where this is k; writing them into a list is slower
 
     def visit(i, carry):
-        at = jnp.searchsorted(counts, i * block + jnp.arange(1, block + 1), method="scan_unrolled")
+        at = jnp.searchsorted(counts, i * block + jnp.arange(1, block + 1))
         return step(at, carry)
 
     return jax.lax.fori_loop(0, -(-counts[-1] // block), visit, carry)

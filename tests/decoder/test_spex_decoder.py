@@ -201,9 +201,9 @@ def test_one_by_one_pooled_and_nested(key):
 
 def test_part_by_part(key, monkeypatch):
     """On a CPU, more signals than its cache holds are decoded in parts, the last one filled up."""
-    monkeypatch.setattr(sys.modules["spexjax.decoder.decode"], "_CACHED", 32)
+    monkeypatch.setattr(sys.modules["spexjax.decoder.decode"], "_CACHED", 25)
     design = subsampled(key, 10, 3, 2)
-    _, values = signals(design, 5, 4, 5, order=2)
+    _, values = signals(design, 6, 4, 5, order=2)
     parts = jax.jit(jax.vmap(functools.partial(decode, mode="hard", max_rounds=99), (None, 0)))(design, values)
     jax.tree.map(np.testing.assert_array_equal, parts, pooled("hard")(design, values))
 
