@@ -9,6 +9,7 @@ import numpy as np
 from jaxtyping import Float, Int
 
 from spexjax.proxies.cross_validation import complements, folds, leave_fold_selection
+from spexjax.proxies.kernel_link import distilled, helps, link
 from spexjax.proxies.kernel_training import Parameters, Tied, Untied, train
 from spexjax.proxies.proxy import Fit
 from spexjax.proxies.truncation import held_out_errors
@@ -47,6 +48,7 @@ class Kernels:
         """Trains and conditions every member; see `kernels`."""
         f, masks = np.asarray(values, np.float64), np.asarray(masks)
         (m, n), (fold_key, subset_key) = masks.shape, jax.random.split(key)
+        link_key = jax.random.fold_in(key, 2)
         fold = folds(fold_key, masks, min(self.num_folds, m))
         centre, spread = f.mean(), f.std()
         constant = Spectrum(jnp.full((1, 1), n, jnp.int32), jnp.asarray([centre], jnp.float32), n)
@@ -59,25 +61,47 @@ class Kernels:
         if m > self.max_masks:
             trained = [_trained(start, z[subsets[0]], jnp.asarray(y[subsets[0]], jnp.float32))[0] for start in starts]
             return self._in_weight_space(trained, masks, f, fold)
-        forms = [_fit(start, z, y, subsets, fold, partner) for start in starts]
-
-        chosen = leave_fold_selection(_SHARES @ np.stack([form.left_out for form in forms]), y, fold)
-        shares, held_out = _SHARES[chosen.best], chosen.held_out
-        used = [(form, share) for form, share in zip(forms, shares, strict=True) if share]
-        expected = sum(share * (1 / np.asarray(form.posterior.inverse.diagonal())).mean() for form, share in used)
-        unit = spread**2 * ((y - held_out) ** 2).mean() / expected
         members = _member_shares(len(subsets), int(fold.max()) + 1)
-        processes = tuple(Process(form.kernels, form.alphas * spread, share * members) for form, share in used)
-        surrogate = Surrogate(masks, processes, constant, jnp.float32(unit))
-        spectrum, terms = self._spectrum(surrogate, used, y)
+        mean = _best_mean([_fit(start, z, y, subsets, fold, partner) for start in starts], y, fold)
+        surrogate = mean.surrogate(masks, constant, spread, members)
         diagnostics = {
             "folds": int(fold.max()) + 1,
-            "shares": {form.__name__.lower(): float(share) for form, share in zip(_FORMS, shares, strict=True)},
+            "shares": dict(zip(("tied", "untied"), mean.shares.tolist(), strict=True)),
             "neighbours": ordered,
-            "precision": max(form.posterior.dtype for form in forms),
-            **terms,
+            "precision": max(form.posterior.dtype for form, _ in mean.used),
         }
-        return Fit(spectrum, jnp.asarray(held_out * spread + centre, jnp.float32), diagnostics, surrogate)
+        held_out = mean.held_out * spread + centre
+        if helps(f, y, mean.used[0][0].posterior):
+            curve, scores = link(f)
+            latent = _best_mean([_fit(start, z, scores, subsets, fold, partner) for start in starts], scores, fold)
+            error = float(np.sqrt(np.mean((scores - latent.held_out) ** 2)))
+            through = curve.expected(latent.held_out, error)
+            gain = (held_out - f) ** 2 - (through - f) ** 2
+            if gain.mean() > 2 * gain.std() / np.sqrt(len(f)):
+                smooth = latent.surrogate(masks, constant.scale(0.0), 1.0, members)
+
+                def function(new: Masks) -> Values:
+                    return curve.expected(smooth(new), error)
+
+                return self._through_link(surrogate, function, f, held_out, through, diagnostics, link_key)
+        spectrum, terms = self._spectrum(surrogate, mean.used, y)
+        return Fit(spectrum, jnp.asarray(held_out, jnp.float32), {**diagnostics, "link": False, **terms}, surrogate)
+
+    def _through_link(self, plain: Surrogate, function, f, held_out, through, diagnostics: dict, key: Key) -> Fit:
+        """The fit whose mean is a spectrum, that of the function, and whose errors are the plain processes'.
+
+        Their posterior variances are scaled to the held-out errors of the function.
+        """
+        kernels = [p.first for p in plain.processes]
+        rest = distilled(function, kernels, plain.rest.num_features, self.max_terms, key)
+        unit = plain.unit * np.mean((through - f) ** 2) / np.mean((held_out - f) ** 2)
+        processes = tuple(dataclasses.replace(p, alphas=jnp.zeros_like(p.alphas)) for p in plain.processes)
+        energy = np.square(np.asarray(rest.coefficients, np.float64))[::-1].cumsum()[::-1]  # of a term and all weaker
+        terms, most = (int(np.sum(energy > loss * energy[1])) for loss in (_ENOUGH, 0.01))
+        counts = {"candidates": len(rest) - 1, "terms": terms - 1, "terms_for_99_percent": most - 1}
+        diagnostics = {**diagnostics, "link": True, **counts}
+        surrogate = Surrogate(plain.masks, processes, rest, jnp.float32(unit))
+        return Fit(rest.truncate(terms), jnp.asarray(through, jnp.float32), diagnostics, surrogate)
 
     def _in_weight_space(self, kernels: list[ProductKernel], masks: Masks, f, fold: Int[np.ndarray, " m"]) -> Fit:
         """What the strongest terms of the priors say of more masks than a kernel matrix can hold."""
@@ -139,6 +163,27 @@ class _Form(NamedTuple):
     posterior: Posterior
 
 
+class _Mean(NamedTuple):
+    """The mean of the forms whose shares predict best, and what it predicts held out."""
+
+    used: list[tuple[_Form, float]]
+    shares: Float[np.ndarray, " f"]
+    held_out: Float[np.ndarray, " m"]
+    unit: float  # squared held-out error per unit of posterior variance
+
+    def surrogate(self, masks: Masks, rest: Spectrum, spread: float, members: Float[Array, " e"]) -> Surrogate:
+        processes = tuple(Process(form.kernels, form.alphas * spread, share * members) for form, share in self.used)
+        return Surrogate(masks, processes, rest, jnp.float32(self.unit * spread**2))
+
+
+def _best_mean(forms: list[_Form], y, fold: Int[np.ndarray, " m"]) -> _Mean:
+    chosen = leave_fold_selection(_SHARES @ np.stack([form.left_out for form in forms]), y, fold)
+    shares = _SHARES[chosen.best]
+    used = [(form, share) for form, share in zip(forms, shares, strict=True) if share]
+    expected = sum(share * (1 / np.asarray(form.posterior.inverse.diagonal())).mean() for form, share in used)
+    return _Mean(used, shares, chosen.held_out, ((y - chosen.held_out) ** 2).mean() / expected)
+
+
 def _fit(start: Parameters, z, y, subsets, fold: Int[np.ndarray, " m"], partner: Int[np.ndarray, " m"]) -> _Form:
     """Trains one kernel on each subset and conditions it on all masks.
 
@@ -182,11 +227,16 @@ def kernels() -> Kernels:
     2. Every member is conditioned on all masks; their mean is the surrogate, with the shares of the two forms chosen
        by held-out error.
     3. Each mask is predicted from all others, its complement left out as well, by the members whose training did not
-       see it, which makes the held-out error honest at no extra fit, but for one bit: whether neighbours matter is
-       decided once, on masks of all folds.
+       see it, which makes the held-out error honest at no extra fit, but for two bits: whether neighbours matter,
+       and whether a link does, is decided once, on masks of all folds.
     4. The exact Fourier coefficients of the surrogate are read off where the prior allows large ones, and the
        strongest are kept: as many as cost less than 0.2 % of the variance in leave-one-out error. They are not
        refitted, which would undo the shrinkage.
+
+    Where leave-one-out says so, the same is done through a monotone link (`kernel_link`): scores that saturate or jump
+    at a decision boundary are often a monotone function of something simpler. If that lowers the held-out error by
+    more than two standard errors, the surrogate's mean is the spectrum of that function; its errors stay the
+    processes', scaled to the held-out residuals.
 
     Beyond 16,384 masks, where the kernel matrices would fill the memory, the same priors, trained on 1,536 masks, are
     conditioned on all masks in the space of their 4,096 likeliest terms (`WeightSpace`), with a few matrices of that

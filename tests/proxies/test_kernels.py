@@ -104,3 +104,19 @@ def test_neighbours_are_used_where_the_order_of_features_matters(shuffled):
     x = masks[:, np.arange(N) * 5 % N] if shuffled else masks
     values = (x[:, :-1] * x[:, 1:]) @ rng.normal(size=N - 1) + 0.1 * rng.normal(size=M)
     assert kernels()(masks, values, jax.random.key(0)).diagnostics["neighbours"] == (not shuffled)
+
+
+def test_values_with_a_gap_are_fitted_through_a_link(fits):
+    def score(masks):  # a confidence with the sign of the decision
+        logit = function(masks) - 7
+        return np.where(logit > 0, 1, -1) / (1 + np.exp(-abs(logit)))
+
+    masks = uniform(M, 0)
+    fit = kernels()(masks, score(masks), jax.random.key(0))
+    assert fit.diagnostics["link"]
+    assert not fits[0][1].diagnostics["link"]
+    assert r2(score(NEW), fit.surrogate(NEW)) > 0.8
+    assert r2(score(masks), fit.held_out) == pytest.approx(r2(score(NEW), fit.surrogate(NEW)), abs=0.1)
+    assert r2(score(NEW), fit.spectrum(NEW)) == pytest.approx(r2(score(NEW), fit.surrogate(NEW)), abs=0.02)
+    errors = (score(NEW) - fit.surrogate(NEW)) / fit.surrogate.standard_error(NEW)
+    assert 0.7 < np.sqrt((errors**2).mean()) < 1.4
