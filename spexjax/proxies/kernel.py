@@ -48,7 +48,6 @@ class Kernels:
         """Trains and conditions every member; see `kernels`."""
         f, masks = np.asarray(values, np.float64), np.asarray(masks)
         (m, n), (fold_key, subset_key) = masks.shape, jax.random.split(key)
-        link_key = jax.random.fold_in(key, 2)
         fold = folds(fold_key, masks, min(self.num_folds, m))
         centre, spread = f.mean(), f.std()
         constant = Spectrum(jnp.full((1, 1), n, jnp.int32), jnp.asarray([centre], jnp.float32), n)
@@ -83,7 +82,7 @@ class Kernels:
                 def function(new: Masks) -> Values:
                     return curve.expected(smooth(new), error)
 
-                return self._through_link(surrogate, function, f, held_out, through, diagnostics, link_key)
+                return self._through_link(surrogate, function, f, held_out, through, diagnostics, key)
         spectrum, terms = self._spectrum(surrogate, mean.used, y)
         return Fit(spectrum, jnp.asarray(held_out, jnp.float32), {**diagnostics, "link": False, **terms}, surrogate)
 
@@ -93,7 +92,7 @@ class Kernels:
         Their posterior variances are scaled to the held-out errors of the function.
         """
         kernels = [p.first for p in plain.processes]
-        rest = distilled(function, kernels, plain.rest.num_features, self.max_terms, key)
+        rest = distilled(function, kernels, plain.rest.num_features, self.max_terms, jax.random.fold_in(key, 2))
         unit = plain.unit * np.mean((through - f) ** 2) / np.mean((held_out - f) ** 2)
         processes = tuple(dataclasses.replace(p, alphas=jnp.zeros_like(p.alphas)) for p in plain.processes)
         energy = np.square(np.asarray(rest.coefficients, np.float64))[::-1].cumsum()[::-1]  # of a term and all weaker
