@@ -9,6 +9,7 @@ that it compiles compiled before. Cold is the first call, without a compilation 
 """
 
 import argparse
+import functools
 import json
 import os
 import resource
@@ -108,27 +109,27 @@ def peer(mode: str, f: Signal, cpu: float, limit: int) -> dict:
 
 
 def many_signals(n: int, mode: str) -> list[dict]:
-    """Signals a second in one `vmap` and in a Python loop, for some K."""
+    """Signals a second in one `vmap`, with a device for each core as well, and in a Python loop, for some K."""
     design = sx.designs.subsampled(jax.random.key(0), n, BINS_LOG2, MAX_ORDER, GROUPS)
-    together = jax.jit(jax.vmap(lambda values: sx.decoder.decode(design, values, mode)))
+    ways = {
+        "loop": lambda values: [jax.block_until_ready(sx.decoder.decode(design, v, mode)) for v in values],
+        "vmap": jax.jit(jax.vmap(lambda values: sx.decoder.decode(design, values, mode))),
+        "devices": lambda values: sx.decoder.decode_many(design, values, mode),
+    }
     rows = []
     for k in (10, 30, 80):
         rng = np.random.default_rng(k)
         values = jnp.stack([noisy(Signal.draw(rng, n, k), design, rng) for _ in range(SIGNALS)])
-        one = list(values)
-        jax.block_until_ready([together(values), sx.decoder.decode(design, one[0], mode)])
-        watch = Stopwatch()
-        jax.block_until_ready(together(values))
-        at_once, watch = watch.read(), Stopwatch()
-        for v in one:
-            jax.block_until_ready(sx.decoder.decode(design, v, mode))
-        loop = watch.read()
-        row = {"n": n, "mode": mode, "terms": k, "snr": SNR, "vmap_per_s": digits(SIGNALS / at_once["seconds"])}
-        row["loop_per_s"] = digits(SIGNALS / loop["seconds"])
-        row["ratio"] = digits(loop["seconds"] / at_once["seconds"])
-        row["cpu_ratio"] = digits(loop["cpu_seconds"] / at_once["cpu_seconds"])
+        given = {"loop": list(values), "vmap": values, "devices": values}
+        row = {"n": n, "mode": mode, "terms": k, "snr": SNR}
+        for way, run in ways.items():
+            bound = functools.partial(run, given[way])
+            jax.block_until_ready(bound())
+            times = [seconds(bound) for _ in range(3)]
+            row[f"{way}_per_s"] = digits(SIGNALS / np.median(times))
+        row |= {f"{way}_ratio": digits(row[f"{way}_per_s"] / row["loop_per_s"]) for way in ("vmap", "devices")}
         rows.append(row)
-        print(rows[-1], flush=True)
+        print(rows[-1], file=sys.stderr, flush=True)
     return rows
 
 
@@ -156,24 +157,34 @@ def scale() -> dict:
     return row | times | {"peak_rss_gib": round(rss, 2)}
 
 
+def all_many() -> list[dict]:
+    return [row for n, mode in product((20, 63, 127, 1000), MODES) for row in many_signals(n, mode)]
+
+
+def in_its_own_process(part: str, devices: int = 1):
+    flags = os.environ | {"XLA_FLAGS": f"--xla_force_host_platform_device_count={devices}"}
+    command = [sys.executable, __file__, "--alone", part]
+    return json.loads(subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True, env=flags).stdout)
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--scale", action="store_true", help="only n = 10,000, printed as JSON")
+    parser.add_argument("--alone", choices=("scale", "many"), help="only this part, printed as JSON")
     parser.add_argument("--limit", type=int, default=300, help="seconds of CPU time for one call of the peer")
     parser.add_argument("--parts", nargs="*", help="of masks, scale, decode, many; all by default")
     args = parser.parse_args()
-    if args.scale:
-        return print(json.dumps(scale()))
     jax.config.update("jax_enable_compilation_cache", False)
-    command = [sys.executable, __file__, "--scale"]
+    if args.alone:
+        return print(json.dumps({"scale": scale, "many": all_many}[args.alone]()))
+    cores = len(os.sched_getaffinity(0))
     parts = {
         "masks": masks_table,
-        "scale": lambda: json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout),
+        "scale": lambda: in_its_own_process("scale"),
         "decode": lambda: [one_decode(n, 80, args.limit) for n in (1000, 64)],
-        "many": lambda: [row for n, mode in product((20, 63, 127, 1000), MODES) for row in many_signals(n, mode)],
+        "many": lambda: in_its_own_process("many", cores),
     }
     result = json.loads(PATH.read_text()) if PATH.is_file() else {}
-    result |= {"command": "OMP_NUM_THREADS=1 python benchmarks/spex_speed.py", "cores": len(os.sched_getaffinity(0))}
+    result |= {"command": "OMP_NUM_THREADS=1 python benchmarks/spex_speed.py", "cores": cores}
     result["device"] = jax.devices()[0].device_kind
     result["versions"] = {name: version(name) for name in PACKAGES if find_spec(name.replace("-", "_"))}
     for name in args.parts or parts:

@@ -2,5 +2,6 @@
 
 from spexjax.decoder.bins import bins_of, to_bins
 from spexjax.decoder.decode import Decoded, Status, decode
+from spexjax.decoder.many import decode_many
 
-__all__ = ["Decoded", "Status", "bins_of", "decode", "to_bins"]
+__all__ = ["Decoded", "Status", "bins_of", "decode", "decode_many", "to_bins"]

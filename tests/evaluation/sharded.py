@@ -36,6 +36,16 @@ def several_values():
     np.testing.assert_allclose(sx.evaluate(ablation, masks, mesh=mesh(8)), alone, atol=1e-4)
 
 
+def decoder():
+    """Signals over the devices, of which some have one less."""
+    design = sx.designs.subsampled(jax.random.key(0), 10, 3, 2)
+    values = np.random.default_rng(0).normal(size=(13, len(design.masks()))).astype(np.float32)
+    alone = jax.vmap(lambda v: sx.decoder.decode(design, v, "hard"))(jnp.asarray(values))
+    together = sx.decoder.decode_many(design, values, "hard")
+    assert len(together.rounds.sharding.device_set) == 8
+    jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-5, atol=1e-6), together, alone)
+
+
 def language_model(folder):
     """Prompts over the devices, and weights cut over them."""
     model = sx.load_model(folder)
@@ -52,4 +62,5 @@ def language_model(folder):
 if __name__ == "__main__":
     functions()
     several_values()
+    decoder()
     language_model(sys.argv[1])
