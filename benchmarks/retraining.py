@@ -53,16 +53,19 @@ class Mlp(nnx.Module):
 
 class Cnn(nnx.Module):
     """Eight 3 x 3 filters, then 2 x 2 means. The convolution is a product with patches: with filters of their own for
-    every mask it would be a grouped convolution, which is slow on CPUs."""
+    every mask it would be a grouped convolution, which is slow on CPUs. Channels come first and examples last, so that
+    the axis of masks can lead everywhere and nothing is transposed."""
 
     def __init__(self, rngs):
         self.filters, self.out = nnx.Linear(9, 8, rngs=rngs), nnx.Linear(72, 10, rngs=rngs)
 
     def __call__(self, x):
         x = x.reshape(-1, 8, 8)
-        patches = jnp.stack([x[:, i : i + 6, j : j + 6] for i in range(3) for j in range(3)], -1)
-        maps = jax.nn.relu(self.filters(patches)).reshape(-1, 3, 2, 3, 2, 8).mean((2, 4))
-        return self.out(maps.reshape(len(x), -1))
+        patches = jnp.stack([x[:, i : i + 6, j : j + 6] for i in range(3) for j in range(3)])
+        corners = patches.reshape(9, -1, 3, 2, 3, 2).transpose(3, 5, 0, 2, 4, 1).reshape(4, 9, -1)
+        kernel, bias = self.filters.kernel[...].T, self.filters.bias[...][:, None]
+        maps = sum(jax.nn.relu(kernel @ corner + bias) for corner in corners) / 4
+        return self.out(maps.reshape(72, -1).T)
 
 
 class TorchRegression(torch.nn.Module):
@@ -90,7 +93,7 @@ class TorchCnn(torch.nn.Module):
 
     def forward(self, x):
         maps = torch.nn.functional.avg_pool2d(torch.relu(self.filters(x.reshape(-1, 1, 8, 8))), 2)
-        return self.out(maps.permute(0, 2, 3, 1).reshape(len(x), -1))
+        return self.out(maps.reshape(len(x), -1))
 
 
 def torch_margins(make, ablation, weights, train, test):
