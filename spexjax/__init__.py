@@ -15,8 +15,9 @@ from spexjax import (
     surrogate,
     transforms,
 )
+from spexjax.budget import min_budget
 from spexjax.evaluation import Store, evaluate
-from spexjax.explain import explain, fit, min_budget
+from spexjax.explain import explain, fit
 from spexjax.explanation import Explanation, Faithfulness, load
 from spexjax.indices import INDICES, Interactions
 from spexjax.models import load_model

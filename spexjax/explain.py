@@ -3,39 +3,29 @@
 import dataclasses
 import time
 from collections.abc import Sequence
-from functools import partial
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 from jax.sharding import Mesh
+from jaxtyping import Int
 from numpy.typing import ArrayLike
 
 from spexjax import designs
-from spexjax.evaluation import Store, run
+from spexjax.budget import hopeless, min_budget, reason_to_stop, rounds
+from spexjax.evaluation import Evaluation, Store, from_first_host, run
 from spexjax.explanation import Explanation, Faithfulness
 from spexjax.indices import check_index
 from spexjax.methods import resolve
 from spexjax.metrics import r2, r2_error
-from spexjax.proxies import Proxy
+from spexjax.proxies import Fit, Proxy
 from spexjax.spectrum import unique_rows
-from spexjax.spex import Spex, spex
+from spexjax.spex import Spex, SpexPlan, spex
 from spexjax.transforms import exact_spectrum
 from spexjax.typing import Ablation, Key, Masks
 
 SHAPLEY = ("SV", "SII", "STII", "FSII", "k-SII")  # indices that weigh small and large masks as much as all others
-_MIN_MASKS = 20  # five folds of four
-_FIRST_ROUND = 128
-_LOOK, _HOPELESS = 512, 0.1  # masks after which "auto" turns to SPEX, if R2 is surely below and the budget covers it
-
-
-def min_budget(num_features: int) -> int:
-    """The smallest number of ablations an explanation can rest on: 20, or all 2^n if there are fewer.
-
-    >>> min_budget(3), min_budget(100)
-    (8, 20)
-    """
-    return designs.uniform_size(_MIN_MASKS, num_features)
+_LOOK = 512  # masks after which "auto" may turn to SPEX
 
 
 def explain(
@@ -81,75 +71,46 @@ def explain(
         not finite.
       ImportError: if the method needs a package that is not installed, before anything is spent.
     """
+    _check_request(ablation, key)
     n = ablation.num_features
-    if (count := getattr(ablation, "num_values", None)) is not None:
-        raise ValueError(
-            f"This ablation gives {count} values per mask; explain one of them (ablation.only(i)), or evaluate once "
-            "and fit each: values = sx.evaluate(ablation, masks), sx.fit(masks, values[:, i], key=key)."
-        )
-    sizes = _rounds(n, budget, target_faithfulness, max_budget)
-    shapley = index is not None and check_index(index) in SHAPLEY
+    sizes = rounds(n, budget, target_faithfulness, max_budget)
     design_key, fit_key = jax.random.split(key)
-    everything = designs.uniform_size(sizes[0] + 1, n) <= sizes[0]
-    design, plan = "sized" if shapley else "uniform", None
-    if method == "spex" or isinstance(method, Spex):
-        if len(sizes) > 1:
-            raise ValueError("SPEX draws one design for one budget: give a budget, and no target_faithfulness.")
-        if everything:
-            method = "exact"
-        else:
-            plan = (spex() if method == "spex" else method).plan(design_key, sizes[0], n)
-    uniform = target_faithfulness is None and not (shapley or everything)
-    looks = method == "auto" and uniform and spex().affords(sizes[0], n, known=_LOOK)
-    if looks:
+    design = _design(method, index, sizes, n, design_key)
+    looks = design.name == "uniform" and method == "auto" and target_faithfulness is None
+    if looks := looks and spex().affords(sizes[0], n, known=_LOOK):
         sizes = [_LOOK, *sizes]
-    if plan is None:
-        name, proxy = resolve(method, designs.uniform_size(sizes[0], n), n, shapley=shapley)
-        if hasattr(proxy, "check"):
-            proxy.check()
-        masks = np.asarray(getattr(designs, design)(design_key, sizes[-1], n))
-    else:
-        design, masks, shapley = "subsampled", plan.masks, False
-    seconds = dict.fromkeys(("prepare", "compile", "ablations", "fit"), 0.0)
-    counts = dict.fromkeys(("evaluations", "reused", "programs"), 0)
-    values, history, stopped = np.zeros(0, np.float32), [], f"the budget of {sizes[-1]} ablations is spent"
+    evaluations: list[Evaluation] = []
+    fit_seconds, history, stopped = 0.0, [], f"the budget of {sizes[-1]} ablations is spent"
     for size in sizes:
-        evaluation = run(ablation, masks[len(values) : size], mesh=mesh, store=store, progress=progress)
-        values = np.concatenate([values, evaluation.values])
+        masks = design.masks[:size]
+        new = masks[sum(len(e.values) for e in evaluations) :]
+        evaluations.append(run(ablation, new, mesh=mesh, store=store, progress=progress))
+        values = np.concatenate([e.values for e in evaluations])
         start = time.perf_counter()
-        name, proxy = resolve(method, len(values), n, shapley=shapley, plan=plan)
-        held_out = designs.uniform_rows(len(values)) if shapley and proxy is not None else None
-        explanation = _fit(masks[:size], values, name, proxy, fit_key, tuple(ablation.feature_names), held_out)
-        seconds["prepare"] += evaluation.plan_seconds
-        seconds["compile"] += evaluation.compile_seconds
-        seconds["ablations"] += evaluation.seconds - evaluation.plan_seconds - evaluation.compile_seconds
-        seconds["fit"] += time.perf_counter() - start
-        counts["evaluations"] += evaluation.num_evaluations
-        counts["reused"] += evaluation.num_reused
-        counts["programs"] = max(counts["programs"], evaluation.num_programs)
-        history.append((len(values), explanation.faithfulness.r2, explanation.faithfulness.error))
-        if target_faithfulness is not None and (why := _stop(history, target_faithfulness, sizes[-1])):
-            stopped = why
-            break
-        if looks and plan is None and size == _LOOK and _hopeless(explanation.faithfulness):
-            draw = partial(spex().plan, jax.random.fold_in(design_key, 1), sizes[-1], n)
-            spare = sizes[-1] - len(draw(masks[:_LOOK]).masks)
-            plan = draw(masks[: _LOOK + spare])
-            design, masks = "subsampled", plan.masks
+        name, proxy = resolve(design.method, len(values), n, shapley=design.name == "sized", plan=design.plan)
+        uniform = np.arange(size) if proxy is None or design.name != "sized" else designs.uniform_rows(size)
+        explanation = _fit(masks, values, name, proxy, fit_key, tuple(ablation.feature_names), uniform, "uniform ")
+        fit_seconds += time.perf_counter() - start
+        score, error = from_first_host(explanation.faithfulness.r2, explanation.faithfulness.error)
+        history.append((len(values), score, error))
+        if target_faithfulness is not None:
+            if why := reason_to_stop(history, target_faithfulness, sizes[-1]):
+                stopped = why
+                break
+        elif looks and size == _LOOK and hopeless(score, error):
+            design = design.turned_to_spex(jax.random.fold_in(design_key, 1), sizes[-1])
     provenance = {
         "fingerprint": ablation.fingerprint,
         "budget": budget if target_faithfulness is None else max_budget,
         "ablations": len(values),
-        "design": design,
-        **({"subsampled": plan.describe()} if plan else {}),
-        **counts,
-        "padding": round(evaluation.padding, 4),
-        "seconds": {phase: round(s, 3) for phase, s in seconds.items()},
+        "design": design.name,
+        **({"subsampled": design.plan.describe()} if design.plan else {}),
+        **_costs(evaluations, fit_seconds),
         **(ablation.describe() if hasattr(ablation, "describe") else {}),
     }
     if target_faithfulness is not None:
-        rounds = [{"ablations": m, "r2": round(r, 4), "error": round(e, 4)} for m, r, e in history]
-        provenance |= {"target_faithfulness": target_faithfulness, "rounds": rounds, "stopped": stopped}
+        scores = [{"ablations": m, "r2": round(r, 4), "error": round(e, 4)} for m, r, e in history]
+        provenance |= {"target_faithfulness": target_faithfulness, "rounds": scores, "stopped": stopped}
     return dataclasses.replace(explanation, provenance=provenance)
 
 
@@ -179,62 +140,100 @@ def fit(
         finite, or the method is unknown.
       ImportError: if the method needs a package that is not installed.
     """
+    _check_key(key)
     masks, values, names = _checked(masks, values, feature_names)
     name, proxy = resolve(method, *masks.shape)
-    return _fit(masks, values, name, proxy, key, names)
+    return _fit(masks, values, name, proxy, key, names, np.arange(len(values)))
 
 
-def _hopeless(faithfulness: Faithfulness) -> bool:
-    """Whether little of the function is of the kind that proxies learn."""
-    return faithfulness.r2 + 2 * faithfulness.error < _HOPELESS
+@dataclasses.dataclass(frozen=True)
+class _Design:
+    """The masks to evaluate in turn, and the method they are for."""
+
+    name: str  # "uniform", "sized" or "subsampled"
+    method: str | Proxy | Spex
+    masks: Masks
+    plan: SpexPlan | None = None  # of SPEX
+
+    def turned_to_spex(self, key: Key, budget: int) -> "_Design":
+        """The masks that have been evaluated, then those of SPEX, and of the former's kind where some are left."""
+        known, n = self.masks[:_LOOK], self.masks.shape[1]
+        spare = budget - len(spex().plan(key, budget, n, known).masks)
+        plan = spex().plan(key, budget, n, self.masks[: _LOOK + spare])
+        return _Design("subsampled", self.method, plan.masks, plan)
 
 
-def _rounds(n: int, budget: int | None, target: float | None, max_budget: int | None) -> list[int]:
-    """How many ablations will have been spent after each round."""
-    if target is None:
-        if budget is None or max_budget is not None:
-            raise ValueError("Give a budget, or target_faithfulness together with max_budget.")
-        sizes = [budget]
-    else:
-        if max_budget is None or not target < 1:
-            raise ValueError("target_faithfulness is an R2 below 1 and needs max_budget, the most ablations to spend.")
-        most = designs.uniform_size(max_budget, n)
-        sizes = [min(budget or max(_FIRST_ROUND, min_budget(n)), most)]
-        while sizes[-1] < most:
-            sizes.append(min(2 * sizes[-1], most))
-    if sizes[0] < min_budget(n):
-        raise ValueError(f"A budget of {sizes[0]} is too small: {n} features need at least {min_budget(n)} ablations.")
-    return sizes
+def _design(method: str | Proxy | Spex, index: str | None, sizes: list[int], n: int, key: Key) -> _Design:
+    """The masks for these rounds; raises what `explain` says of methods and indices."""
+    shapley = index is not None and check_index(index) in SHAPLEY
+    if method == "spex" or isinstance(method, Spex):
+        if len(sizes) > 1:
+            raise ValueError("SPEX draws one design for one budget: give a budget, and no target_faithfulness.")
+        if designs.uniform_size(sizes[0] + 1, n) > sizes[0]:
+            plan = (spex() if method == "spex" else method).plan(key, sizes[0], n)
+            return _Design("subsampled", method, plan.masks, plan)
+        method = "exact"
+    _, proxy = resolve(method, designs.uniform_size(sizes[0], n), n, shapley=shapley)
+    if hasattr(proxy, "check"):
+        proxy.check()
+    draw = designs.sized if shapley else designs.uniform
+    return _Design("sized" if shapley else "uniform", method, np.asarray(draw(key, sizes[-1], n)))
 
 
-def _stop(history: list[tuple[int, float, float]], target: float, most: int) -> str | None:
-    """Why no further round is worth its ablations; None if one is."""
-    spent, score, error = history[-1]
-    if score - error >= target:
-        return f"R2 = {score:.3f} ± {error:.3f} reached the target of {target:g} with {spent} ablations"
-    if len(history) > 2 and spent < most:
-        gain = max(score - history[-2][1], history[-2][1] - history[-3][1], 0.0)  # per doubling; it shrinks as R2 grows
-        reach = score + 2 * error + gain * np.log2(most / spent)
-        if reach < target:
-            return (
-                f"R2 = {score:.3f} ± {error:.3f} with {spent} ablations grows by {gain:.3f} when they are doubled: "
-                f"the target of {target:g} is out of reach of {most}"
-            )
-    return None
+def _check_request(ablation: Ablation, key: Key) -> None:
+    if not isinstance(ablation, Ablation):
+        what = getattr(ablation, "__name__", type(ablation).__name__)
+        raise ValueError(f"{what} is no ablation; make one of it, by sx.ablations.function or host_function, say.")
+    if (count := getattr(ablation, "num_values", None)) is not None:
+        raise ValueError(
+            f"This ablation gives {count} values per mask; explain one of them (ablation.only(i)), or evaluate once "
+            "and fit each: values = sx.evaluate(ablation, masks), sx.fit(masks, values[:, i], key=key)."
+        )
+    _check_key(key)
+
+
+def _check_key(key: Key) -> None:
+    if not (isinstance(key, jax.Array) and (key.dtype == jnp.uint32 or jnp.issubdtype(key.dtype, jax.dtypes.prng_key))):
+        raise ValueError(f"The key is one from jax.random.key(0), say; got {key!r}.")
+
+
+def _costs(evaluations: list[Evaluation], fit_seconds: float) -> dict:
+    """What all rounds cost, as plain JSON values."""
+    seconds = {
+        "prepare": sum(e.plan_seconds for e in evaluations),
+        "compile": sum(e.compile_seconds for e in evaluations),
+        "ablations": sum(e.seconds - e.plan_seconds - e.compile_seconds for e in evaluations),
+        "fit": fit_seconds,
+    }
+    return {
+        "evaluations": sum(e.num_evaluations for e in evaluations),
+        "reused": sum(e.num_reused for e in evaluations),
+        "programs": max(e.num_programs for e in evaluations),
+        "padding": round(evaluations[-1].padding, 4),
+        "seconds": {phase: round(s, 3) for phase, s in seconds.items()},
+    }
 
 
 def _fit(
-    masks: Masks, values, name: str, proxy: Proxy | None, key: Key, names: tuple[str, ...], uniform=None
+    masks: Masks,
+    values,
+    name: str,
+    proxy: Proxy | None,
+    key: Key,
+    names: tuple[str, ...],
+    rows: Int[np.ndarray, " h"],
+    kind: str = "",
 ) -> Explanation:
-    """`uniform` are the rows faithfulness is measured on, all of them by default."""
+    """`rows` are the masks faithfulness is measured on, `kind` what they are called."""
     if proxy is None:
         scheme = f"exact: all {len(values)} masks were evaluated"
         faithfulness = Faithfulness(1.0, np.zeros(0, np.int64), scheme)
         return Explanation(exact_spectrum(masks, values), faithfulness, names, name, masks, values)
     fitted = proxy(jnp.asarray(masks), jnp.asarray(values), key)
-    rows = np.arange(len(values)) if uniform is None else uniform
+    if not isinstance(fitted, Fit) or np.shape(fitted.held_out) != values.shape:
+        raise ValueError(f"The proxy {name} must return a proxies.Fit whose held_out has {len(values)} predictions.")
     rows = rows if fitted.held_out_rows is None else np.intersect1d(rows, fitted.held_out_rows)
-    scheme = f"each of {len(rows)} uniform masks predicted by a fit that never saw it, in cross-validation"
+    scheme = f"each of {len(rows)} {kind}masks predicted by a fit that never saw it, in cross-validation"
     truth, held_out = values[rows], np.asarray(fitted.held_out)[rows]
     faithfulness = Faithfulness(r2(truth, held_out), rows, scheme, r2_error(truth, held_out))
     return Explanation(

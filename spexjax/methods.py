@@ -1,10 +1,11 @@
 """The methods of `explain` and `fit` by name: which proxies stand behind each, for so many masks and features."""
 
+import inspect
 from importlib.util import find_spec
 
 from spexjax import designs, proxies
 from spexjax.proxies import Proxy
-from spexjax.spex import Spex, SpexPlan
+from spexjax.spex import Spex, SpexPlan, spex
 
 METHODS = {  # by the numbers of masks and features
     "proxyspex": lambda m, n: proxies.select(_differentiable(m, n)),
@@ -36,28 +37,42 @@ def resolve(
     Raises:
       ValueError: if the method is unknown or needs other masks.
     """
-    everything = num_masks == designs.uniform_size(num_masks + 1, num_features)
     if plan is not None:
         others = _candidates(num_masks, num_features) if method == "auto" else {"lasso": proxies.lasso()}
         return "auto" if method == "auto" else "spex", proxies.select(others | {"spex": plan})
-    if method == "auto" and not everything:
-        found = METHODS["proxyspex"](num_masks, num_features)
-        return method, found if shapley else proxies.select(_candidates(num_masks, num_features))
-    if method in ("auto", "exact"):
-        if not everything:
-            raise ValueError(
-                f"The exact method needs all 2^{num_features} masks, but there are {num_masks}; choose another method."
-            )
-        return "exact", None
-    if not isinstance(method, str):
-        return getattr(method, "__name__", type(method).__name__), method
-    if method == "spex":
+    if method == "spex" or isinstance(method, Spex):
         raise ValueError(
             "SPEX decodes masks of its own: use explain(method='spex'), or designs.subsampled and decoder.decode."
         )
-    if method not in METHODS:
+    if not isinstance(method, str):
+        _check(method)
+        return getattr(method, "__name__", type(method).__name__), method
+    if method not in ("auto", "exact", *METHODS):
         raise ValueError(f"There is no method {method!r}; choose one of auto, exact, spex, {', '.join(METHODS)}.")
-    return method, METHODS[method](num_masks, num_features)
+    if method in ("auto", "exact") and num_masks == designs.uniform_size(num_masks + 1, num_features):
+        return "exact", None
+    if method == "exact":
+        raise ValueError(
+            f"The exact method needs all 2^{num_features} masks, but there are {num_masks}; choose another method."
+        )
+    if method == "auto" and not shapley:
+        return method, proxies.select(_candidates(num_masks, num_features))
+    return method, METHODS["proxyspex" if method == "auto" else method](num_masks, num_features)
+
+
+def _check(method: Proxy) -> None:
+    """Raises ValueError for what cannot be called as a proxy is."""
+    try:
+        inspect.signature(method).bind("masks", "values", "key")
+        called = method is not spex  # it has three arguments, too
+    except (TypeError, ValueError):
+        called = False
+    if not called:
+        name = getattr(method, "__name__", repr(method))
+        made = f"; if {name} makes one, call it: {name}()" if callable(method) else ""
+        raise ValueError(
+            f"A method is a name, or a proxy that is called with masks, values and a key; {name} is not{made}."
+        )
 
 
 def _differentiable(num_masks: int, num_features: int) -> dict[str, Proxy]:

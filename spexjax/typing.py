@@ -13,6 +13,7 @@ Leaf = Any  # an array in a pytree, or what JAX puts in its place while it handl
 Key = _Key[jax.Array, ""]  # a typed PRNG key, consumed by whoever receives it
 Masks = Bool[Array, "m n"]  # one row per ablation, True = the component is kept
 Values = Float[Array, " m"]  # the value function at each mask
+UNNAMED = "unnamed-"  # how a fingerprint begins that no other process can find again
 
 
 class Batch(NamedTuple):

@@ -148,7 +148,12 @@ def test_no_round_without_new_masks(key):
         ({"target_faithfulness": float("nan"), "max_budget": 100}, "an R2 below 1"),
         ({"target_faithfulness": 0.9, "max_budget": 19}, "A budget of 19 is too small"),
         ({"target_faithfulness": 0.9, "max_budget": 100, "budget": 19}, "A budget of 19 is too small"),
+        ({"target_faithfulness": 90.0, "max_budget": 100}, "an R2 below 1, say 0.9; got 90.0"),
+        ({"target_faithfulness": 0.9, "max_budget": 100, "budget": 0}, "A budget of 0 is too small"),
+        ({"target_faithfulness": 0.9, "max_budget": 100, "budget": 200}, "budget = 200, is above max_budget = 100"),
         ({"budget": 50, "index": "shapely"}, "not an index"),
+        ({"budget": 50, "method": sx.proxies.lasso}, r"if lasso makes one, call it: lasso\(\)"),
+        ({"budget": 50, "method": sx.spex}, r"if spex makes one, call it: spex\(\)"),
     ],
 )
 def test_mistakes_are_named_before_anything_is_spent(key, options, message):
@@ -156,6 +161,12 @@ def test_mistakes_are_named_before_anything_is_spent(key, options, message):
     with pytest.raises(ValueError, match=message):
         sx.explain(ablation, key=key, **options)
     assert not seen
+
+
+@pytest.mark.parametrize("result", [None, sx.Spectrum.from_dict({(): 0.0}, 12)])
+def test_a_proxy_that_returns_no_fit_is_named(key, result):
+    with pytest.raises(ValueError, match=r"must return a proxies.Fit whose held_out has 50 predictions"):
+        sx.explain(counted(game)[0], budget=50, key=key, method=lambda masks, values, key: result)
 
 
 @pytest.mark.parametrize("index", [*SHAPLEY, "sv", "BV", "FBII", "Fourier", None])

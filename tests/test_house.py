@@ -14,7 +14,7 @@ LAYERS = {
     **dict.fromkeys(["spectrum", "surrogate", "codes", "transforms"], 1),
     **dict.fromkeys(["designs", "decoder", "proxies", "indices", "metrics", "subsets"], 2),
     **dict.fromkeys(["models", "ablations", "evaluation"], 3),
-    **dict.fromkeys(["explanation", "explain", "influence", "methods", "spex"], 4),
+    **dict.fromkeys(["budget", "explanation", "explain", "influence", "methods", "spex"], 4),
     **dict.fromkeys(["report", "interop"], 5),
     **dict.fromkeys(["cli", "demo"], 6),
 }
@@ -25,6 +25,7 @@ SIBLINGS = {
     ("surrogate", "spectrum"),
     ("transforms", "spectrum"),
     ("ablations", "models"),
+    ("explain", "budget"),
     ("explain", "explanation"),
     ("explain", "methods"),
     ("explain", "spex"),

@@ -13,6 +13,7 @@ from jax.typing import ArrayLike
 from jaxtyping import Int
 
 from spexjax.ablations.function import FunctionAblation
+from spexjax.typing import UNNAMED
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -90,7 +91,7 @@ def checked_names(
 def fingerprint(name: str | None, *parts: Any) -> str:
     """A hash of a name, of plain values and of the leaves of pytrees; unique without a name."""
     if name is None:
-        return uuid.uuid4().hex
+        return UNNAMED + uuid.uuid4().hex
     hashed = hashlib.blake2b(name.encode(), digest_size=16)
     for leaf in jax.tree.leaves(parts):
         array = np.ascontiguousarray(leaf)

@@ -1,6 +1,7 @@
 """Any function of a mask as an ablation: a pure JAX function, or ordinary Python."""
 
 import dataclasses
+import functools
 import uuid
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -9,7 +10,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from spexjax.typing import Batch, Masks, Plan, Values
+from spexjax.typing import UNNAMED, Batch, Masks, Plan, Values
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -22,6 +23,10 @@ class FunctionAblation:
     fingerprint: str
     batch_size: int
     compiled: bool
+
+    def __post_init__(self):
+        if not isinstance(self.batch_size, int | np.integer) or self.batch_size < 1:
+            raise ValueError(f"Masks are evaluated in batches of a whole number, at least 1, not {self.batch_size!r}.")
 
     @property
     def num_features(self) -> int:
@@ -63,26 +68,41 @@ def function(
     """A pure JAX function of one mask, `fn(mask)` or `fn(parameters, mask)`, as an ablation; the engine batches it.
 
     Args:
-      fn: maps a bool `[n]` mask to a scalar; traced.
+      fn: maps a bool `[n]` mask to a scalar; traced, and compiled once for all ablations of one `fn`: what changes
+        belongs into the parameters.
       num_features: n.
       parameters: a pytree `fn` reads (weights, say), handed over as an argument so that it is not baked into the
         compiled program.
       feature_names: n names; x0, x1, ... by default.
       fingerprint: says that values from another process are the same function's; unique by default.
-      batch_size: masks a step.
+      batch_size: masks a step, at least 1.
+
+    Raises:
+      ValueError: if there are not n names, or the batch size is not a whole number from 1.
 
     >>> from spexjax.evaluation import evaluate
     >>> both = function(lambda x: 2.0 * x[0] * x[1], num_features=2)
     >>> evaluate(both, np.array([[True, True], [True, False]])).tolist()
     [2.0, 0.0]
     """
-    one = (lambda _, mask: fn(mask)) if parameters is None else fn
+    try:
+        apply = _program(fn, num_features, parameters is None)
+    except TypeError:  # a callable without a hash
+        apply = _program.__wrapped__(fn, num_features, parameters is None)
+    return _make(apply, parameters, num_features, feature_names, fingerprint, batch_size, True)
+
+
+@functools.lru_cache(
+    maxsize=64, typed=True
+)  # the same function object for the same program, so that it is compiled once
+def _program(fn: Callable[..., jax.Array], num_features: int, bare: bool) -> Callable[[Any, Any], Any]:
+    one = (lambda _, mask: fn(mask)) if bare else fn
 
     def apply(parameters, packed):  # masks travel to the device as bits
         masks = jnp.unpackbits(packed, axis=1, count=num_features).astype(bool)
         return jax.vmap(one, (None, 0))(parameters, masks)
 
-    return _make(apply, parameters, num_features, feature_names, fingerprint, batch_size, True)
+    return apply
 
 
 def host_function(
@@ -104,4 +124,4 @@ def _make(apply, parameters, n, names, fingerprint, batch_size, compiled) -> Fun
     names = tuple(names) if names is not None else tuple(f"x{i}" for i in range(n))
     if len(names) != n:
         raise ValueError(f"There are {n} features but {len(names)} feature names.")
-    return FunctionAblation(apply, parameters, names, fingerprint or uuid.uuid4().hex, batch_size, compiled)
+    return FunctionAblation(apply, parameters, names, fingerprint or UNNAMED + uuid.uuid4().hex, batch_size, compiled)

@@ -19,8 +19,11 @@ def around(tokenizer: Any, question: str | None, answer_prefix: str, system: str
       system: the system turn.
 
     Raises:
-      ValueError: if the question has more than one `{text}`, or there is a system turn but no chat template.
+      ValueError: if the question has more than one `{text}`, there is a system turn but no chat template, or the
+        character U+E000 is in one of them.
     """
+    if any(_MARK in part for part in (question or "", answer_prefix, system or "")):
+        raise ValueError("Take the character U+E000 out of question, answer prefix and system turn: it marks the text.")
     question = question or "{text}"
     if "{text}" not in question:
         question += "\n{text}"

@@ -39,7 +39,7 @@ def program(graph: nnx.GraphDef, value: str) -> Callable[[Parameters, Inputs], F
     """The pure function of one batch; the same object for the same model, so that it is compiled once per shape.
 
     "logit-difference" is `z_a - z_b` at the last token; "log-probability" is `sum_i log p(answer_i | before)`, with
-    the answer's tokens teacher-forced in the same pass; "log-odds" is `log p - log(1 - p)` of that.
+    the answer's tokens teacher-forced in the same pass; "log-odds" is `log p - log(1 - p)` of that, by `log_odds`.
     """
 
     def apply(parameters: Parameters, inputs: Inputs) -> Float[Array, " b"]:
@@ -52,10 +52,22 @@ def program(graph: nnx.GraphDef, value: str) -> Callable[[Parameters, Inputs], F
             chosen = model.logits_of(hidden[:, -1], parameters.targets)
             return chosen[:, 0] - chosen[:, 1]
         log_probabilities = jax.nn.log_softmax(model.logits(hidden))
-        log_p = jnp.take_along_axis(log_probabilities, parameters.targets[None, :, None], -1).sum((1, 2))
-        return log_p - jnp.log(-jnp.expm1(log_p)) if value == "log-odds" else log_p
+        if value == "log-odds":
+            return log_odds(log_probabilities, parameters.targets)
+        return jnp.take_along_axis(log_probabilities, parameters.targets[None, :, None], -1).sum((1, 2))
 
     return apply
+
+
+def log_odds(log_probabilities: Float[Array, "b k v"], targets: Int[Array, " k"]) -> Float[Array, " b"]:
+    """`log p - log(1 - p)` of an answer of k tokens, finite where p rounds to 1.
+
+    `1 - p` is the sum over i of the probability of the answer's first i tokens and another one after them.
+    """
+    answer = jax.nn.one_hot(targets, log_probabilities.shape[-1], dtype=bool)
+    each = jnp.take_along_axis(log_probabilities, targets[None, :, None], -1)[..., 0]
+    others = jax.nn.logsumexp(log_probabilities, -1, where=~answer)
+    return each.sum(1) - jax.nn.logsumexp(jnp.cumsum(each, 1) - each + others, 1)
 
 
 @functools.cache

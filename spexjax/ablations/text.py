@@ -153,6 +153,10 @@ def text(
         )
     _check_length(model, len(ids))
     answers = (answers,) if isinstance(answers, str) else tuple(answers or (greedy_answer(model, ids),))
+    if value is None and len(answers) > 2:
+        raise ValueError(
+            f"Give one answer, whose log-probability is explained, or two, whose logits are; not {len(answers)}."
+        )
     value = value or ("logit-difference" if len(answers) == 2 else "log-probability")
     targets = _targets(model, prompt, ids, answers, value)
     _check_length(model, len(ids) + len(targets))

@@ -63,17 +63,20 @@ def training_data(
       parallel: trainings side by side on each device; None for 32 on CPUs, whose caches hold no more, else 256.
 
     Raises:
-      ValueError: if the data, groups, steps or batch size are inconsistent, a label has no logit, or loss or value
-        do not give one number for each example.
+      ValueError: if the data, groups, steps or batch size are inconsistent, keys or optimizer are something else, a
+        label has no logit, or loss or value do not give one number for each example.
 
     Source: datamodels (Ilyas et al., arXiv 2202.00622); ProxySPEX (Butler et al., arXiv 2505.17495).
     """
     (inputs, labels), (test_inputs, test_labels) = train, test = pairs("training", train), pairs("test", test)
     owner, size = groups_of(groups, len(inputs)), len(inputs) if batch_size is None else batch_size
-    if steps < 1 or not 1 <= size <= len(inputs):
-        raise ValueError(f"At least one step of 1 to {len(inputs)} examples; got {steps} of {size}.")
-    if not jnp.issubdtype(keys.dtype, jax.dtypes.prng_key):
+    whole = all(isinstance(number, int | np.integer) for number in (steps, size))
+    if not whole or steps < 1 or not 1 <= size <= len(inputs):
+        raise ValueError(f"At least one step of 1 to {len(inputs)} examples, whole numbers; got {steps} of {size}.")
+    if not isinstance(keys, jax.Array) or not jnp.issubdtype(keys.dtype, jax.dtypes.prng_key):
         raise ValueError("Give keys from jax.random.key, one or an array of them.")
+    if not (hasattr(optimizer, "init") and hasattr(optimizer, "update")):
+        raise ValueError(f"Give an optimizer from Optax, such as optax.sgd(0.1), not {optimizer!r}.")
     starts = [init(key) for key in jnp.atleast_1d(keys)]
     if value is margin:
         classes = jax.eval_shape(logits, starts[0], test_inputs).shape[-1]

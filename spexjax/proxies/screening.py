@@ -11,6 +11,7 @@ from jaxtyping import Bool, Float, Int, UInt8
 from spexjax.spectrum import Spectrum
 from spexjax.typing import Array
 
+_USED_UP = " If the chunks come from a generator that was read before, make it anew: each pass needs its own."
 Chunks = Iterable[UInt8[Array, "_ _"]]  # rows of `np.packbits(masks, axis=1)`, a few hundred masks at a time
 
 
@@ -72,7 +73,7 @@ def screen(chunks: Chunks, values: Float[Array, "m *t"], num_features: int, *, k
         sums = _add(sums, jnp.pad(chunk, ((0, len(rows) - len(chunk)), (0, 0))), rows)
         start = end
     if start != len(f):
-        raise ValueError(f"There are {len(f)} values but {start} masks.")
+        raise ValueError(f"There are {len(f)} values but {start} masks.{'' if start else _USED_UP}")
     counts, *products = np.asarray(sums, np.float64)[:, :num_features] / len(f)
     deviation = np.sqrt(counts * (1 - counts))
     r = np.where(deviation > 0, products / np.where(deviation > 0, deviation, 1), 0)
@@ -81,8 +82,22 @@ def screen(chunks: Chunks, values: Float[Array, "m *t"], num_features: int, *, k
 
 
 def columns(chunks: Chunks, features: Int[np.ndarray, " k"]) -> Bool[np.ndarray, "m k"]:
-    """Unpacks only some features of packed masks."""
-    return np.concatenate([np.asarray(_unpack(chunk, jnp.asarray(features))) for chunk in chunks])
+    """Unpacks only some features of packed masks.
+
+    Raises:
+      ValueError: if there are no chunks, or a feature is not in them.
+    """
+    features, unpacked = np.asarray(features), []
+    for chunk in chunks:
+        if not ((features >= 0) & (features < 8 * chunk.shape[1])).all():
+            raise ValueError(
+                f"Features must be from 0 to {8 * chunk.shape[1] - 1} in chunks of {chunk.shape[1]} bytes a mask; got "
+                f"{features.min()} to {features.max()}."
+            )
+        unpacked.append(np.asarray(_unpack(chunk, jnp.asarray(features))))
+    if not unpacked:
+        raise ValueError(f"There are no masks.{_USED_UP}")
+    return np.concatenate(unpacked)
 
 
 def lift(spectrum: Spectrum, features: Int[np.ndarray, " k"], num_features: int) -> Spectrum:

@@ -36,8 +36,11 @@ class Select:
         names, f = list(self.proxies), np.asarray(values, np.float64)
         fold_key, *keys = jax.random.split(key, len(names) + 1)
         fits = [proxy(masks, values, k) for proxy, k in zip(self.proxies.values(), keys, strict=True)]
-        held_out = np.stack([(f.sum() - f) / (len(f) - 1), *(np.asarray(fit.held_out, np.float64) for fit in fits)])
         rows = _rows(fits, len(f))
+        finite = [bool(np.isfinite(np.asarray(fit.held_out)[rows]).all()) for fit in fits]
+        left_out = [name for name, fine in zip(names, finite, strict=True) if not fine]
+        names, fits = ([x for x, fine in zip(xs, finite, strict=True) if fine] for xs in (names, fits))
+        held_out = np.stack([(f.sum() - f) / (len(f) - 1), *(np.asarray(fit.held_out, np.float64) for fit in fits)])
         fold = folds(fold_key, masks[rows], min(_NUM_FOLDS, len(rows)))
         mean, f, held_out = f.mean(), f[rows], held_out[:, rows]
         shares = _candidates(len(held_out))
@@ -52,6 +55,8 @@ class Select:
         fit = _mixture(best, [_constant(mean, masks.shape[1]), *fits])
         terms = {"terms": int((fit.spectrum.orders > 0).sum())}
         diagnostics = {"chosen": used, "reason": _reason(used, scores), "held_out_r2": scores, **terms, **details}
+        if left_out:
+            diagnostics["not_finite"] = left_out
         predictions = jnp.full(len(values), jnp.nan).at[rows].set(predictions)
         return fit._replace(held_out=predictions, diagnostics=diagnostics, held_out_rows=rows)
 
@@ -67,6 +72,7 @@ def select(proxies: Mapping[str, Proxy]) -> Select:
 
     Args:
       proxies: by name; the names appear in the diagnostics, with the held-out R2 of each and the reason of the choice.
+        One whose predictions are not finite is left out, and named there.
 
     Returns:
       A proxy. Calling it raises what its proxies raise.
@@ -119,11 +125,11 @@ def _mixture(shares: Float[np.ndarray, " p"], fits: list[Fit]) -> Fit:
         return used[0][1]
     first, *rest = [fit.spectrum.scale(share) for share, fit in used]
     spectrum, surrogate = first.merge(*rest), None
-    smooth = [fit.surrogate.scale(share) for share, fit in used if fit.surrogate is not None]
+    smooth = [(share, fit.surrogate) for share, fit in used if fit.surrogate is not None]
     if smooth:
+        # Shares of one function, not scaled ones: its standard error is the mean over the shares.
+        processes = tuple(dataclasses.replace(p, shares=p.shares * share) for share, s in smooth for p in s.processes)
         sparse = [fit.spectrum.scale(share) for share, fit in used if fit.surrogate is None]
-        surrogate, *others = smooth
-        processes = sum((s.processes for s in smooth), ())
-        together = surrogate.rest.merge(*(s.rest for s in others), *sparse)
-        surrogate = dataclasses.replace(surrogate, processes=processes, rest=together)
+        first, *others = [s.rest.scale(share) for share, s in smooth]
+        surrogate = dataclasses.replace(smooth[0][1], processes=processes, rest=first.merge(*others, *sparse))
     return Fit(spectrum.truncate(len(spectrum)), jnp.zeros(0), {}, surrogate)

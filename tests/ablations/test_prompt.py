@@ -66,3 +66,6 @@ def test_base_models_have_plain_lines(tokenizer):
 def test_text_has_one_place(tokenizer):
     with pytest.raises(ValueError, match="only once"):
         around(tokenizer(None), "{text} or {text}?", "", None)
+    for question, prefix, system in (("a\ue000b", "", None), (None, "\ue000", None), (None, "", "\ue000")):
+        with pytest.raises(ValueError, match="Take the character U\\+E000 out"):
+            around(tokenizer(CHATML), question, prefix, system)

@@ -10,6 +10,7 @@ from common import all_masks
 from flax import nnx
 
 from spexjax import ablations
+from spexjax.ablations.reading import log_odds
 from spexjax.evaluation import evaluate, run
 from spexjax.models import Gates, Prefix
 from spexjax.transforms import exact_spectrum
@@ -110,6 +111,16 @@ def test_every_option_equals_one_pass_per_mask(tiny, features, removal, answers)
     assert list(sequences[0][0]) == whole
 
 
+def test_log_odds_of_an_answer_that_is_nearly_certain():
+    logits = np.random.default_rng(0).normal(size=(4, 3, 5)) * 6
+    logits[0], targets = [20, 0, 0, -1, -1], np.array([0, 0, 0])
+    log_p = logits[..., 0] - np.log(np.exp(logits).sum(-1))
+    for k in (1, 3):
+        p = log_p[:, :k].sum(1)
+        found = jax.jit(log_odds)(jax.nn.log_softmax(np.float32(logits[:, :k])), targets[:k])
+        np.testing.assert_allclose(found, p - np.log(-np.expm1(p)), rtol=1e-5, atol=1e-5)
+
+
 def test_hiding_is_an_attention_mask(tiny):
     """Hidden tokens are left out of the pass; that equals running them with nothing attending to them."""
     ablation = ablations.text(tiny, TEXT, question="Q", answers=(" yes", " no"), removal="hide")
@@ -197,7 +208,7 @@ def test_fingerprints(tiny):
         ("word", {}, r"1 unit\(s\)"),
         ("One sentence only.", {"features": "sentence"}, r"1 unit\(s\)"),
         ("a b", {"answers": ("yes", "yes!")}, "begin with the same token"),
-        ("a b", {"answers": ("x", "y", "z")}, r"needs 1 answer\(s\); got 3"),
+        ("a b", {"answers": ("x", "y", "z")}, "Give one answer, .* or two, .*; not 3"),
         ("a b", {"answers": ("x",), "value": "logit-difference"}, r"needs 2 answer\(s\); got 1"),
         ("a b", {"answers": ("x", "")}, "has no tokens"),
         ("a b", {"value": "logit"}, "value must be one of"),

@@ -1,5 +1,7 @@
 """Training data as features: against training on the kept examples alone, one mask at a time."""
 
+import inspect
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -146,6 +148,11 @@ def test_batch_statistics_are_refused():
         ({"steps": 0}, "At least one step"),
         ({"batch_size": 13}, "At least one step of 1 to 12 examples"),
         ({"batch_size": 0}, "At least one step of 1 to 12 examples"),
+        ({"batch_size": -3}, "At least one step of 1 to 12 examples"),
+        ({"steps": 2.5}, "examples, whole numbers; got 2.5 of 12"),
+        ({"optimizer": None}, "Give an optimizer from Optax"),
+        ({"keys": 0}, "keys from jax.random.key"),
+        ({"parallel": -3}, "whole number, at least 1, not -3"),
         ({"train": (TRAIN[0], TRAIN[1] + 3)}, "below the number of logits"),
         ({"train": (TRAIN[0], TRAIN[1] + 0.5)}, "Labels must be integers"),
         ({"keys": jax.random.PRNGKey(0)}, "keys from jax.random.key"),
@@ -157,4 +164,4 @@ def test_batch_statistics_are_refused():
 def test_bad_input(change, message):
     given = {"train": TRAIN, "test": TEST, "init": LINEAR[0], "logits": LINEAR[1]} | SETTINGS | change
     with pytest.raises(ValueError, match=message):
-        training_data(**given)
+        inspect.unwrap(training_data)(**given)  # as it is without the type checks that tests add

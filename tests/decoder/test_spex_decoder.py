@@ -234,6 +234,7 @@ def test_mistakes_are_named(key):
     values = np.zeros(subsampled_size(10, 3, 2), np.float32)
     with pytest.raises(ValueError, match="there are 5 values"):
         decode(design, values[:5])
+    assert decode(design, np.full_like(values, np.nan), mode="hard").status == Status.NOT_CONVERGED
     with pytest.raises(ValueError, match="take at least 1"):
         decode(design, values, max_terms=0)
 

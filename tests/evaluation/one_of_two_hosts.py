@@ -1,10 +1,12 @@
 """Run by test_sharding.py, once a process: evaluates with whatever processes there are, and keeps values in a store."""
 
+import dataclasses
 import sys
 
 import jax
 import jax.numpy as jnp
 import numpy as np
+import pytest
 
 import spexjax as sx
 
@@ -27,7 +29,25 @@ def main(folder, processes, process, port):
     assert sum(calls) == (
         len(np.unique(masks, axis=0)) if process == 0 else 0
     )  # a service is asked once, whatever the number of hosts
+    fail_together(ablation, masks, folder, process)
     np.save(f"{folder}/values_{process}.npy", values)
+
+
+def fail_together(ablation, masks, folder, process):
+    """A service, a full disk or an unreadable store fails on the first host: every host stops."""
+
+    def fails(*_):
+        raise OSError("it is down")
+
+    sx.evaluation.store.Shelf.add = fails
+    for failing, place in (
+        (sx.ablations.host_function(fails, 12, batch_size=64), None),
+        (dataclasses.replace(ablation, fingerprint="g"), folder),
+        (ablation, __file__),
+    ):
+        error, message = (RuntimeError, "The first host has failed") if process else (OSError, "is down|cannot be read")
+        with pytest.raises(error, match=message):
+            sx.evaluate(failing, masks, store=place and sx.Store(place))
 
 
 if __name__ == "__main__":

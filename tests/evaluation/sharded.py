@@ -1,8 +1,10 @@
 """Run by test_sharding.py, on 8 fake devices: sharded equals unsharded."""
 
+import dataclasses
 import itertools
 import sys
 
+import chex
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -43,10 +45,10 @@ def decoder():
     alone = jax.vmap(lambda v: sx.decoder.decode(design, v, "hard"))(jnp.asarray(values))
     together = sx.decoder.decode_many(design, values, "hard")
     assert len(together.rounds.sharding.device_set) == 8
-    jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-5, atol=1e-6), together, alone)
+    chex.assert_trees_all_close(together, alone, rtol=1e-5, atol=1e-6)
 
 
-def language_model(folder):
+def language_model(folder, scratch):
     """Prompts over the devices, and weights cut over them."""
     model = sx.load_model(folder)
     ablation = sx.ablations.text(model, "a b c d e f g h i j", question="Which", answer_prefix="so", answers=("x", "y"))
@@ -57,10 +59,16 @@ def language_model(folder):
     specs = sx.models.tensor_parallel(model.parameters, mesh(2, 4))
     cut = {str(spec) for spec in jax.tree.leaves(specs, is_leaf=lambda x: isinstance(x, jax.sharding.PartitionSpec))}
     assert len(cut) > 2, "no weight is cut"
+    saved = sx.models.save_model(model, f"{scratch}/model")
+    parts = sx.load_model(saved, mesh=mesh(2, 4))
+    assert not parts.parameters.embedding.embedding[...].sharding.is_fully_replicated
+    np.testing.assert_allclose(
+        sx.evaluate(dataclasses.replace(ablation, model=parts), masks, mesh=mesh(2, 4)), alone, atol=1e-5
+    )
 
 
 if __name__ == "__main__":
     functions()
     several_values()
     decoder()
-    language_model(sys.argv[1])
+    language_model(*sys.argv[1:])

@@ -2,6 +2,7 @@
 
 import dataclasses
 import io
+import threading
 
 import jax
 import jax.numpy as jnp
@@ -59,6 +60,87 @@ def test_not_finite_values_say_where():
 def test_wrong_masks(masks):
     with pytest.raises(ValueError, match=r"bool of shape \[m, 4\]"):
         evaluate(ablations.host_function(lambda x: x[:, 0], 4), masks)
+
+
+@pytest.mark.parametrize(
+    ("f", "gives"),
+    [
+        (lambda x: np.ones(2 * len(x)), r"float64 of shape \(14,\)"),
+        (lambda x: np.ones(len(x) - 1), r"float64 of shape \(6,\)"),
+        (lambda x: np.ones((len(x), 1)), r"float64 of shape \(7, 1\)"),
+        (lambda x: x[0], r"bool of shape \(4,\)"),
+        (lambda x: 1j * x[:, 0], r"complex128 of shape \(7,\)"),
+        (lambda x: 1.0, r"float64 of shape \(\)"),
+        (lambda x: None, r"object of shape \(\)"),
+    ],
+)
+def test_a_host_function_must_give_one_number_a_mask(f, gives):
+    with pytest.raises(
+        ValueError, match=rf"one real number for each mask, shape \(7,\) for a batch of 7; it gives {gives}"
+    ):
+        evaluate(ablations.host_function(f, 4, batch_size=7), all_masks(4))
+
+
+def test_a_pure_function_must_give_one_number_and_is_not_run_before():
+    ran = []
+
+    def f(x):
+        jax.debug.callback(ran.append, x)
+        return 1.0 * x
+
+    for g, gives in ((f, r"float32 of shape \(16, 4\)"), (lambda x: 1j * x[0], "complex64"), (lambda x: (x,), "tuple")):
+        with pytest.raises(ValueError, match=rf"shape \(16,\) for a batch of 16; it gives {gives}"):
+            evaluate(ablations.function(g, 4), all_masks(4))
+    jax.effects_barrier()
+    assert ran == []
+
+
+@pytest.mark.parametrize("size", [0, -3])
+def test_batches_have_masks(size):
+    with pytest.raises(ValueError, match=f"whole number, at least 1, not {size}"):
+        ablations.host_function(len, 4, batch_size=size)
+
+
+def test_one_function_is_compiled_once_for_all_ablations_of_it():
+    traces = []
+
+    def f(x):
+        traces.append(None)
+        return 1.0 * x[0]
+
+    class Unhashable:
+        __hash__ = None
+
+        def __call__(self, x):
+            return 2.0 * x[0]
+
+    for _ in range(3):
+        assert evaluate(ablations.function(f, 3), all_masks(3))[-1] == 1
+    assert len(traces) == 1
+    assert evaluate(ablations.function(f, 4), all_masks(4))[-1] == 1
+    assert len(traces) == 2
+    assert evaluate(ablations.function(Unhashable(), 3), all_masks(3))[-1] == 2
+
+
+def test_plans_are_made_under_the_settings_of_the_calling_thread(monkeypatch):
+    monkeypatch.setattr("spexjax.evaluation.engine._AT_ONCE", 5)
+    seen = []
+
+    class Asks(ablations.FunctionAblation):
+        def plan(self, masks, devices=1):
+            here = jax.config.jax_default_device, jax.config.jax_default_matmul_precision, jnp.asarray(0.5).dtype
+            seen.append((threading.get_ident(), here))
+            return super().plan(masks, devices)
+
+    made = ablations.function(lambda x: 1.0 * x.sum(), 4)
+    ablation = Asks(**{field.name: getattr(made, field.name) for field in dataclasses.fields(made)})
+    device = jax.devices()[0]
+    with jax.default_device(device), jax.default_matmul_precision("highest"), jax.enable_x64(True):
+        evaluate(ablation, all_masks(4))
+    assert {here for _, here in seen} == {(device, "highest", np.dtype("float64"))}
+    assert len(seen) == 4
+    assert threading.get_ident() not in {thread for thread, _ in seen}
+    assert jax.config.jax_default_matmul_precision is None
 
 
 def test_names_must_fit():

@@ -30,8 +30,8 @@ def finish(process):
     assert process.returncode == 0, output[-3000:]
 
 
-def test_sharded_equals_unsharded():
-    finish(start("sharded.py", GOLDEN / "tiny_llama3", devices=8))
+def test_sharded_equals_unsharded(tmp_path):
+    finish(start("sharded.py", GOLDEN / "tiny_llama3", tmp_path, devices=8))
 
 
 def test_two_processes_give_the_store_of_one(tmp_path):

@@ -12,7 +12,9 @@ import numpy as np
 import pytest
 from common import all_masks
 
-from spexjax.evaluation.store import Store
+from spexjax import ablations
+from spexjax.evaluation import evaluate
+from spexjax.evaluation.store import Store, _reason
 
 
 def draw(m, n, seed=0):
@@ -237,6 +239,26 @@ def test_a_file_where_the_folder_should_be(tmp_path):
     (tmp_path / "store").write_text("")
     with pytest.raises(OSError, match=r"4 values cannot be written to file://.*Not a directory"):
         shelf.add(*draw(4, 9))
+
+
+def test_a_store_that_cannot_be_written_costs_no_ablations(tmp_path):
+    seen = []
+    ablation = ablations.host_function(lambda x: seen.append(len(x)) or x[:, 0], 3, fingerprint="game")
+    (tmp_path / "game" / "writable").mkdir(parents=True)
+    with pytest.raises(OSError, match=r"store cannot be written to file://.*: .*directory\. Mend the cause"):
+        evaluate(ablation, all_masks(3), store=Store(tmp_path))
+    assert seen == []
+    Store(tmp_path).shelf("game", 3).add(all_masks(3), np.arange(8, dtype=np.float32))
+    assert evaluate(ablation, all_masks(3), store=Store(tmp_path)).tolist() == list(range(8))  # nothing to write
+    told = "NOT_FOUND: Failed to open: \"/a\\x00b\\x61\": No such file [os_error_code='2'] [source locations='x']"
+    assert _reason(ValueError(told)) == "NOT_FOUND: Failed to open: No such file"
+
+
+def test_an_ablation_without_a_name_in_a_store(tmp_path):
+    with pytest.warns(UserWarning, match="has no name, .* not be found again: give fingerprint=") as told:
+        evaluate(ablations.function(lambda x: x[0], 3), all_masks(3), store=Store(tmp_path))
+    assert len(told) == 1
+    evaluate(ablations.function(lambda x: x[0], 3), all_masks(3), store=Store("memory://"))  # it ends as the name does
 
 
 def test_killed_at_any_moment(tmp_path):

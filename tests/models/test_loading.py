@@ -3,6 +3,7 @@
 import json
 import shutil
 
+import chex
 import gguf
 import numpy as np
 import pytest
@@ -10,7 +11,8 @@ from common import GOLDEN
 from safetensors.numpy import load_file, save_file
 from test_golden_logits import logits
 
-from spexjax.models import load_model
+from spexjax.evaluation import mesh
+from spexjax.models import load_model, save_model
 from spexjax.models.config import from_hugging_face
 from spexjax.models.gguf import _INSIDE, GGUF
 
@@ -172,3 +174,25 @@ def test_config_variants():
     assert slow.rope_frequencies == tuple(f / 2 for f in from_hugging_face(old).rope_frequencies)
     with pytest.raises(ValueError, match="dynamic"):
         from_hugging_face({**old, "rope_scaling": {"type": "dynamic", "factor": 2.0}})
+
+
+def test_saved_and_loaded(golden, tmp_path):
+    """What is read back is the same model, for a store too; in another precision it is another."""
+    folder, record = GOLDEN / "tiny_qwen2", golden("tiny_qwen2")
+    model = load_model(folder)
+    for _ in range(2):  # the second replaces the first
+        save_model(model, tmp_path / "saved")
+    back = load_model(tmp_path / "saved")
+    assert (back.config, back.fingerprint, back.dtype) == (model.config, model.fingerprint, model.dtype)
+    chex.assert_trees_all_equal(back.parameters, model.parameters)
+    np.testing.assert_allclose(logits(back, record["ids"])[record["positions"]], record["logits"], atol=2e-4)
+    text = "Is it so? Yes, 12 times.\n"
+    assert back.encode([text]) == model.encode([text])
+    half = load_model(tmp_path / "saved", dtype="bfloat16")
+    assert half.dtype == "bfloat16"
+    assert half.fingerprint != model.fingerprint
+    with pytest.raises(ValueError, match=r"Only what models.save_model wrote can be read in parts"):
+        load_model(folder, mesh=mesh(1))
+    shutil.rmtree(tmp_path / "saved" / "weights")
+    with pytest.raises(ValueError, match=r"The weights in .* are missing or not those of its config"):
+        load_model(tmp_path / "saved")

@@ -63,6 +63,13 @@ def test_bad_input():
         *first, keep = arguments
         with pytest.raises(ValueError, match=message):
             screen(*first, keep=keep)
+    used_up = (chunk for chunk in [packed])
+    screen(used_up, values, 9, keep=3)
+    with pytest.raises(ValueError, match=r"There are no masks\. If the chunks come from .* make it anew"):
+        columns(used_up, np.array([0]))
+    for feature in (-1, 16):
+        with pytest.raises(ValueError, match=f"from 0 to 15 in chunks of 2 bytes a mask; got {feature} to {feature}"):
+            columns([packed], np.array([feature]))
     spectrum = sx.Spectrum.from_dict({(0, 1): 1.0}, 2)
     for features in ([3], [3, 3], [3, 9]):
         with pytest.raises(ValueError, match="give so many distinct of 9"):

@@ -46,6 +46,18 @@ def test_the_best_is_taken_as_it_is():
     np.testing.assert_allclose(fit.held_out, good, atol=1e-6)
 
 
+def test_one_that_fails_does_not_spoil_the_others():
+    masks, values, good, _ = two_halves()
+    nan = np.where(np.arange(60) == 7, np.nan, good)
+    fit = select({"nan": stub(nan, {(0,): 1.0}, 6), "good": stub(good, {(1,): 2.0}, 6)})(
+        masks, values, jax.random.key(0)
+    )
+    assert fit.diagnostics["chosen"] == {"good": 1.0}
+    assert fit.diagnostics["not_finite"] == ["nan"]
+    nothing = select({"nan": stub(nan, {(0,): 1.0}, 6)})(masks, values, jax.random.key(0))
+    assert nothing.diagnostics["chosen"] == {"constant": 1.0}
+
+
 def test_of_equals_the_first_is_taken():
     masks, values, good, _ = two_halves()
     proxies = {name: stub(good, {(): c}, 6) for name, c in (("a", 1.0), ("b", 2.0))}

@@ -1,0 +1,88 @@
+"""How many ablations to spend: a budget, or rounds that stop where the target is reached or out of reach."""
+
+import operator
+from collections.abc import Sequence
+
+import numpy as np
+
+from spexjax import designs
+
+_MIN_MASKS = 20  # five folds of four
+_FIRST_ROUND = 128
+_HOPELESS = 0.1  # R2
+
+
+def min_budget(num_features: int) -> int:
+    """The smallest number of ablations an explanation can rest on: 20, or all 2^n if there are fewer.
+
+    >>> min_budget(3), min_budget(100)
+    (8, 20)
+    """
+    return designs.uniform_size(_MIN_MASKS, num_features)
+
+
+def rounds(num_features: int, budget: int | None, target: float | None, max_budget: int | None) -> list[int]:
+    """How many ablations will have been spent after each round: one without a target, else each twice the last.
+
+    Raises:
+      ValueError: if a budget is missing, no whole number, too small or at odds with another, or the target not below 1.
+
+    >>> rounds(30, 1000, None, None), rounds(30, None, 0.9, 1000)
+    ([1000], [128, 256, 512, 1000])
+    """
+    budget, max_budget = _whole("budget", budget), _whole("max_budget", max_budget)
+    if target is None:
+        if budget is None or max_budget is not None:
+            raise ValueError("Give a budget, or target_faithfulness together with max_budget.")
+        sizes = [budget]
+    else:
+        if max_budget is None:
+            raise ValueError("target_faithfulness needs max_budget, the most ablations to spend.")
+        if isinstance(target, str) or not target < 1:
+            raise ValueError(f"target_faithfulness is an R2 below 1, say 0.9; got {target!r}.")
+        if budget is not None and budget > max_budget:
+            raise ValueError(f"The first round, budget = {budget}, is above max_budget = {max_budget}.")
+        most = designs.uniform_size(max_budget, num_features)
+        sizes = [min(max(_FIRST_ROUND, min_budget(num_features)) if budget is None else budget, most)]
+        while 0 < sizes[-1] < most:
+            sizes.append(min(2 * sizes[-1], most))
+    if sizes[0] < min_budget(num_features):
+        raise ValueError(
+            f"A budget of {sizes[0]} is too small: {num_features} features need at least "
+            f"{min_budget(num_features)} ablations."
+        )
+    return sizes
+
+
+def reason_to_stop(history: Sequence[tuple[int, float, float]], target: float, most: int) -> str | None:
+    """Why no further round is worth its ablations; None if one is.
+
+    Args:
+      history: of every round the ablations spent so far, the held-out R2 and its standard error.
+      target: the R2 to reach.
+      most: the most ablations to spend.
+    """
+    spent, score, error = history[-1]
+    if score - error >= target:
+        return f"R2 = {score:.3f} ± {error:.3f} reached the target of {target:g} with {spent} ablations"
+    if len(history) > 2 and spent < most:
+        gain = max(score - history[-2][1], history[-2][1] - history[-3][1], 0.0)  # per doubling; it shrinks as R2 grows
+        reach = score + 2 * error + gain * np.log2(most / spent)
+        if reach < target:
+            return (
+                f"R2 = {score:.3f} ± {error:.3f} with {spent} ablations grows by {gain:.3f} when they are doubled: "
+                f"the target of {target:g} is out of reach of {most}"
+            )
+    return None
+
+
+def hopeless(r2: float, error: float) -> bool:
+    """Whether so little is learned that the function cannot be of the kind that proxies learn: R2 surely below 0.1."""
+    return r2 + 2 * error < _HOPELESS
+
+
+def _whole(name: str, value: int | None) -> int | None:
+    try:
+        return None if value is None else operator.index(value)
+    except TypeError:
+        raise ValueError(f"{name} is a whole number of ablations; got {value!r}.") from None

@@ -1,0 +1,81 @@
+"""A model as it runs, on disk: Orbax weights, which many devices read in parts, beside its config and tokenizer."""
+
+import dataclasses
+import json
+from pathlib import Path
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import orbax.checkpoint as ocp
+from flax import nnx
+from jax.sharding import Mesh, NamedSharding
+from jax.typing import DTypeLike
+
+from spexjax.models.config import TransformerConfig
+from spexjax.models.sharding import tensor_parallel
+from spexjax.models.transformer import Transformer
+
+_FILE, _WEIGHTS = "spexjax.json", "weights"
+
+
+def save_model(model: Any, path: str | Path) -> Path:
+    """Writes a `LanguageModel` for `load_model(path)`: no dequantising next time, and every device reads its own part.
+
+    Its fingerprint is kept, so that values in a store remain those of this model.
+
+    Args:
+      model: from `load_model`.
+      path: a folder, made if it is not there; what it holds of an earlier model is replaced.
+    """
+    folder = Path(path).absolute()
+    folder.mkdir(parents=True, exist_ok=True)
+    with ocp.StandardCheckpointer() as checkpointer:
+        checkpointer.save(folder / _WEIGHTS, nnx.to_pure_dict(model.parameters), force=True)
+    model.tokenizer.save_pretrained(folder)
+    record = {"config": dataclasses.asdict(model.config), "dtype": str(model.dtype), "fingerprint": model.fingerprint}
+    (folder / _FILE).write_text(json.dumps(record, indent=1) + "\n")
+    return folder
+
+
+def is_saved_model(folder: Path) -> bool:
+    """Whether `save_model` wrote this folder."""
+    return (folder / _FILE).is_file()
+
+
+def read_model(
+    folder: Path, dtype: DTypeLike, attention: str | None, mesh: Mesh | None
+) -> tuple[TransformerConfig, nnx.GraphDef, nnx.State, Any, str]:
+    """Config, graph, parameters, tokenizer and fingerprint; the saved one, if precision and attention are the same.
+
+    Raises:
+      ValueError: if the weights are not there, or not those of the config.
+    """
+    from transformers import AutoTokenizer
+
+    record = json.loads((folder / _FILE).read_text())
+    sizes = record["config"] | {"rope_frequencies": tuple(record["config"]["rope_frequencies"])}
+    saved = TransformerConfig(**sizes)
+    config = dataclasses.replace(saved, attention=attention)
+    graph, state = nnx.split(nnx.eval_shape(lambda: Transformer(config, dtype=dtype, rngs=nnx.Rngs(0))))
+    try:
+        with ocp.StandardCheckpointer() as checkpointer:
+            weights = checkpointer.restore(folder.absolute() / _WEIGHTS, _abstract(nnx.to_pure_dict(state), mesh))
+    except (FileNotFoundError, ValueError) as error:
+        raise ValueError(f"The weights in {folder} are missing or not those of its config: {error}") from error
+    nnx.replace_by_pure_dict(state, weights)
+    same = (str(jnp.dtype(dtype)), attention) == (record["dtype"], saved.attention)
+    identity = record["fingerprint"] + ("" if same else f"-{dtype}-{attention}")
+    return config, graph, state, AutoTokenizer.from_pretrained(folder), identity
+
+
+def _abstract(weights: Any, mesh: Mesh | None) -> Any:
+    """The shapes to read, and which part of each goes to which device."""
+    if mesh is None:
+        here = jax.sharding.SingleDeviceSharding(jax.local_devices()[0])
+        return jax.tree.map(lambda leaf: jax.ShapeDtypeStruct(leaf.shape, leaf.dtype, sharding=here), weights)
+    return jax.tree.map(
+        lambda leaf, spec: jax.ShapeDtypeStruct(leaf.shape, leaf.dtype, sharding=NamedSharding(mesh, spec)),
+        weights,
+        tensor_parallel(weights, mesh),
+    )

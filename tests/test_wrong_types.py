@@ -1,0 +1,51 @@
+"""What users are told who give the wrong kind of thing: in a process of its own, as the tests check all types."""
+
+import subprocess
+import sys
+
+import pytest
+
+CASES = {
+    "explain(ablation=len)": "len is no ablation; make one of it, by sx.ablations.function",
+    "explain(key=0)": "The key is one from jax.random.key(0), say; got 0",
+    "explain(budget=100.0)": "budget is a whole number of ablations; got 100.0",
+    "explain(budget='many')": "budget is a whole number of ablations; got 'many'",
+    "explain(target_faithfulness='high', budget=None, max_budget=99)": "an R2 below 1, say 0.9; got 'high'",
+    "explain(method=3)": "a proxy that is called with masks, values and a key; 3 is not",
+    "explain(method=None)": "a proxy that is called with masks, values and a key; None is not",
+    "decode(np.zeros((2, 9)))": "One signal is [m]; got shape (2, 9). For many, use decode_many or jax.vmap",
+    "explain(budget=np.int64(50))": "50 ablations",  # the last, as it spends them
+}
+SCRIPT = """
+import jax, numpy as np, spexjax as sx
+spent = []
+game = sx.ablations.host_function(lambda masks: spent.append(1) or masks.sum(1), 12)
+design = sx.designs.subsampled(jax.random.key(0), 12, 3)
+
+def explain(**given):
+    usual = dict(ablation=game, key=jax.random.key(0), budget=50, method="lasso")
+    return f"{{len(sx.explain(**usual | given).values)}} ablations"
+
+def decode(values):
+    sx.decoder.decode(design, values)
+
+for case in {cases}:
+    try:
+        print(eval(case))
+    except ValueError as error:
+        print(error, "" if not spent else "AFTER ABLATIONS")
+"""
+
+
+@pytest.fixture(scope="module")
+def answers():
+    script = SCRIPT.format(cases=[*CASES])
+    return subprocess.run(
+        [sys.executable, "-c", script], check=True, capture_output=True, text=True
+    ).stdout.splitlines()
+
+
+@pytest.mark.parametrize(("number", "message"), list(enumerate(CASES.values())), ids=CASES)
+def test_wrong_types_are_named_before_anything_is_spent(answers, number, message):
+    assert message in answers[number]
+    assert "AFTER" not in answers[number]
