@@ -19,7 +19,7 @@ from spexjax.indices import check_index
 from spexjax.methods import resolve
 from spexjax.metrics import r2, r2_error
 from spexjax.proxies import Fit, Proxy
-from spexjax.spectrum import unique_rows
+from spexjax.spectrum import checked_masks, unique_rows
 from spexjax.spex import Spex, SpexPlan, spex
 from spexjax.transforms import exact_spectrum
 from spexjax.typing import Ablation, Key, Masks
@@ -245,9 +245,8 @@ def _checked(masks: ArrayLike, values: ArrayLike, names: Sequence[str] | None) -
     masks, values = np.asarray(masks), np.asarray(values, np.float32)
     if masks.ndim != 2 or values.shape != masks.shape[:1]:
         raise ValueError(f"Masks must be [m, n] and values [m]; got {masks.shape} and {values.shape}.")
-    if not np.isin(masks, (0, 1)).all():
-        raise ValueError("Masks must be True (kept) or False (removed); got other numbers.")
-    masks, n = masks.astype(bool), masks.shape[1]
+    n = masks.shape[1]
+    masks = checked_masks(masks, n)
     bad = np.flatnonzero(~np.isfinite(values))
     if len(bad):
         raise ValueError(f"{len(bad)} of the {len(values)} values are not finite, first at row {bad[0]}; remove them.")

@@ -12,13 +12,14 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Bool, Float, Int
+from numpy.typing import ArrayLike
 
 from spexjax.indices import Interactions, interactions, standard_errors, surrogate_interactions
 from spexjax.influence import Subset
-from spexjax.spectrum import Spectrum
-from spexjax.subsets import optimum
+from spexjax.spectrum import Spectrum, checked_masks
+from spexjax.subsets import check_count, optimum
 from spexjax.surrogate import Process, ProductKernel, Surrogate
-from spexjax.typing import Masks, Values
+from spexjax.typing import Values
 
 _FILE, _FORMAT = "explanation.json", 1  # a reader may ignore what it does not know
 
@@ -39,7 +40,8 @@ class Faithfulness:
         return self.r2
 
     def __str__(self) -> str:
-        return f"R2 = {self.r2:.3f} ({self.scheme})"
+        uncertainty = f" ± {self.error:.3f}" if self.error else ""
+        return f"R2 = {self.r2:.3f}{uncertainty} ({self.scheme})"
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -67,30 +69,35 @@ class Explanation:
             f"{self.faithfulness}, {len(self.spectrum)} Fourier terms"
         )
 
-    def predict(self, masks: Masks) -> Values:
+    def predict(self, masks: ArrayLike) -> Values:
         """What the explanation says of the value function at any masks, `Float[l]`.
 
         Args:
-          masks: bool `[l, n]`, True = kept.
+          masks: `[l, n]`, True or 1 = kept.
 
         Raises:
-          ValueError: if the masks have another number of features.
+          ValueError: if they have another shape, or other numbers than 0 and 1.
         """
-        return np.asarray((self.surrogate or self.spectrum)(np.asarray(masks)))
+        return np.asarray((self.surrogate or self.spectrum)(masks))
 
-    def prediction_errors(self, masks: Masks) -> Values:
-        """The standard error of `predict` at each mask; NaN where the method does not know it."""
-        masks = np.asarray(masks)
-        return np.full(len(masks), np.nan) if self.surrogate is None else self.surrogate.standard_error(masks)
+    def prediction_errors(self, masks: ArrayLike) -> Values:
+        """The standard error of `predict` at each mask: 0 for an exact explanation, NaN if the method has none.
+
+        Raises:
+          ValueError: as `predict`.
+        """
+        masks = checked_masks(masks, len(self.feature_names))
+        return self._without_surrogate(len(masks)) if self.surrogate is None else self.surrogate.standard_error(masks)
 
     def interactions(self, index: str = "FSII", max_order: int | None = None) -> Interactions:
         """An interaction index of the explained function; see `spexjax.indices.interactions` for the names.
 
         Taken from the surrogate in closed form where there is one, true values being used at every mask that was
-        evaluated (`spexjax.indices.surrogate_interactions`), and else read off the spectrum.
+        evaluated, and else read off the truncated spectrum: `spexjax.indices.surrogate_interactions` says which index
+        is, and that in an order of more than 20,000 sets only those that the spectrum names get a value.
 
         Raises:
-          ValueError: if the index is unknown or `max_order` is below 1.
+          ValueError: if the index is unknown, or `max_order` no whole number, 1 or more.
         """
         if self.surrogate is None:
             return interactions(self.spectrum, index, max_order, self.feature_names)
@@ -99,8 +106,8 @@ class Explanation:
         )
 
     def standard_errors(self, table: Interactions) -> Float[np.ndarray, " k"]:
-        """The standard error of each value of a table from `interactions`; NaN where the method does not know it."""
-        return np.full(len(table), np.nan) if self.surrogate is None else standard_errors(self.surrogate, table)
+        """The standard error of each value of a table from `interactions`; 0 or NaN as in `prediction_errors`."""
+        return self._without_surrogate(len(table)) if self.surrogate is None else standard_errors(self.surrogate, table)
 
     def remove(self, r: int, *, goal: str = "farthest", method: str = "auto", time_limit: float = 60.0) -> Subset:
         """The r features whose removal changes the output most: `argmax |g(1) - g(x)|` over x that remove exactly r.
@@ -128,7 +135,11 @@ class Explanation:
         The same as `remove` of all but r, with another goal; where a high output is what counts (an accuracy, say),
         ask for the goal "largest".
         """
+        check_count(r, len(self.feature_names), "kept")
         return self.remove(len(self.feature_names) - r, goal=goal, method=method, time_limit=time_limit)
+
+    def _without_surrogate(self, count: int) -> Float[np.ndarray, " _"]:
+        return np.full(count, 0.0 if self.method == "exact" else np.nan)
 
     @cached_property
     def _residuals(self) -> Values:
@@ -152,14 +163,14 @@ class Explanation:
             "feature_names": list(self.feature_names),
             "terms": _terms(self.spectrum),
             "surrogate": None if self.surrogate is None else _surrogate_record(self.surrogate),
-            "details": dict(self.details),
-            "provenance": dict(self.provenance),
+            "details": self.details,
+            "provenance": self.provenance,
             "masks": base64.b64encode(np.packbits(self.masks, axis=1).tobytes()).decode(),
             "values": self.values.tolist(),
         }
         path = Path(folder) / _FILE
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(json.dumps(record, ensure_ascii=False, indent=1), encoding="utf-8")
+        path.write_text(json.dumps(_plain(record), ensure_ascii=False, indent=1, allow_nan=False), encoding="utf-8")
         return path
 
 
@@ -167,7 +178,7 @@ def load(folder: str | Path) -> Explanation:
     """Reads what `Explanation.save` wrote, from the folder or the file itself.
 
     Raises:
-      ValueError: if there is no explanation there, or a newer spexjax wrote it.
+      ValueError: if there is no explanation there, it is damaged, or a newer spexjax wrote it.
     """
     path = Path(folder)
     path = path / _FILE if path.is_dir() else path
@@ -175,10 +186,18 @@ def load(folder: str | Path) -> Explanation:
         raise ValueError(f"There is no explanation at {path}.")
     try:
         record = json.loads(path.read_text(encoding="utf-8"))
-    except json.JSONDecodeError as error:
+        found = record.get("format")
+    except (ValueError, AttributeError) as error:
         raise ValueError(f"{path} is not an explanation that spexjax wrote: {error}.") from error
-    if record.get("format") != _FORMAT:
-        raise ValueError(f"{path} has format {record.get('format')!r}; this spexjax reads format {_FORMAT}.")
+    if found != _FORMAT:
+        raise ValueError(f"{path} has format {found!r}; this spexjax reads format {_FORMAT}.")
+    try:
+        return _explanation(record)
+    except (LookupError, TypeError, ValueError, AttributeError) as error:
+        raise ValueError(f"{path} is damaged, or not an explanation that spexjax wrote: {error!r}.") from error
+
+
+def _explanation(record: dict) -> Explanation:
     names, faith = tuple(record["feature_names"]), record["faithfulness"]
     values = np.asarray(record["values"], np.float32)
     packed = np.frombuffer(base64.b64decode(record["masks"]), np.uint8).reshape(len(values), -1)
@@ -186,7 +205,10 @@ def load(folder: str | Path) -> Explanation:
     return Explanation(
         spectrum=_spectrum(record["terms"], len(names)),
         faithfulness=Faithfulness(
-            faith["r2"], np.asarray(faith["masks"], np.int64), faith["scheme"], faith.get("error", 0.0)
+            _number(faith["r2"]),
+            np.asarray(faith["masks"], np.int64),
+            faith["scheme"],
+            _number(faith.get("error", 0.0)),
         ),
         feature_names=names,
         method=record["method"],
@@ -196,6 +218,21 @@ def load(folder: str | Path) -> Explanation:
         provenance=record["provenance"],
         surrogate=_surrogate(record["surrogate"], masks) if record.get("surrogate") else None,
     )
+
+
+def _plain(value: Any) -> Any:
+    """What JSON can hold: numbers and lists for those of numpy and JAX, None for NaN and the infinities."""
+    if isinstance(value, Mapping):
+        return {str(key): _plain(entry) for key, entry in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(entry) for entry in value]
+    if isinstance(value, jax.Array | np.ndarray | np.generic):
+        return _plain(value.tolist())
+    return None if isinstance(value, float) and not np.isfinite(value) else value
+
+
+def _number(value: float | None) -> float:
+    return float("nan") if value is None else value
 
 
 def _terms(spectrum: Spectrum) -> list[dict]:
@@ -208,7 +245,7 @@ def _spectrum(terms: list[dict], n: int) -> Spectrum:
 
 def _surrogate_record(surrogate: Surrogate) -> dict:
     """All but the masks, which are the explanation's."""
-    leaves = {"unit": float(surrogate.unit), "rest": _terms(surrogate.rest)}
+    leaves = {"unit": float(surrogate.deviation) ** 2, "rest": _terms(surrogate.rest)}
     return leaves | {"processes": [[_array(leaf) for leaf in jax.tree.leaves(p)] for p in surrogate.processes]}
 
 
@@ -221,7 +258,7 @@ def _surrogate(record: dict, masks: Bool[np.ndarray, "m n"]) -> Surrogate:
         ]
         processes.append(Process(ProductKernel(*kernel), alphas, shares))
     rest = _spectrum(record["rest"], masks.shape[1])
-    return Surrogate(masks, tuple(processes), rest, np.float32(record["unit"]))
+    return Surrogate(masks, tuple(processes), rest, np.float32(np.sqrt(_number(record["unit"]))))
 
 
 def _array(leaf: Float[Any, "..."]) -> dict:

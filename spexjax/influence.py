@@ -70,8 +70,10 @@ class Subset(Optimum):
           `Verified(full, value, removal)`.
 
         Raises:
-          ValueError: if the ablation has another number of features.
+          ValueError: if the ablation has another number of features, or gives several values.
         """
+        if (count := getattr(ablation, "num_values", None)) is not None:
+            raise ValueError(f"This ablation gives {count} values per mask; verify one of them: ablation.only(i).")
         if ablation.num_features != len(self.mask):
             raise ValueError(
                 f"The subset is of {len(self.mask)} features but the ablation has {ablation.num_features}."

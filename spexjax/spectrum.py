@@ -10,6 +10,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Bool, Float, Int, Shaped
+from numpy.typing import ArrayLike
 
 from spexjax.typing import Array, Leaf, Masks, Values
 
@@ -34,7 +35,7 @@ class Spectrum:
     coefficients: Leaf  # Float[k]
     num_features: int = dataclasses.field(metadata={"static": True})
 
-    def __call__(self, masks: Masks) -> Values:
+    def __call__(self, masks: ArrayLike) -> Values:
         """Evaluates f at each mask, `Float[m]`; see `evaluate`."""
         return evaluate(self, masks)
 
@@ -125,7 +126,25 @@ def characters(support: Int[Array, "k d"], masks: Masks) -> Float[Array, "m k"]:
     return _signs(jnp.asarray(support), jnp.asarray(masks)).T
 
 
-def evaluate(spectrum: Spectrum, masks: Masks) -> Values:
+def checked_masks(masks: ArrayLike, num_features: int) -> Masks:
+    """Masks as bool `[m, n]`, whatever numbers say which features are kept.
+
+    Raises:
+      ValueError: if the shape is another, or a number is neither 0 nor 1; inside `jax.jit` and the like, where numbers
+        cannot be seen, if they are not bool.
+    """
+    masks, n = masks if isinstance(masks, jax.Array) else np.asarray(masks), num_features
+    if masks.ndim != 2 or masks.shape[1] != n:
+        raise ValueError(f"Masks must be [m, {n}], for {n} features, one mask x being x[None]; got {masks.shape}.")
+    if masks.dtype != bool:
+        if isinstance(masks, jax.core.Tracer):
+            raise ValueError(f"Masks must be bool inside a JAX transformation; got {masks.dtype}.")
+        if not np.isin(masks, (0, 1)).all():
+            raise ValueError("Masks must be True or 1 (kept) or False or 0 (removed); got something else.")
+    return masks.astype(bool)
+
+
+def evaluate(spectrum: Spectrum, masks: ArrayLike) -> Values:
     """Evaluates `f(x) = sum_S F(S) (-1)^{|S ∩ x|}` at each mask, in bounded memory.
 
     Blocks of masks are taken in turn, so that nothing of size `[m, k, n]`, `[m, k, d]` or even `[m, k]` exists
@@ -140,11 +159,9 @@ def evaluate(spectrum: Spectrum, masks: Masks) -> Values:
       `Float[m]`, in the dtype of the coefficients.
 
     Raises:
-      ValueError: if the masks have another number of features.
+      ValueError: as `checked_masks`.
     """
-    if masks.shape[-1] != spectrum.num_features:
-        raise ValueError(f"The masks have {masks.shape[-1]} features but the spectrum has {spectrum.num_features}.")
-    return _evaluate(spectrum, jnp.asarray(masks))
+    return _evaluate(spectrum, jnp.asarray(checked_masks(masks, spectrum.num_features)))
 
 
 @jax.jit
@@ -158,7 +175,8 @@ def _evaluate(spectrum: Spectrum, masks: Bool[Array, "m n"]) -> Float[Array, " m
     def block(i: Int[Array, ""], values: Float[Array, " m"]) -> Float[Array, " m"]:
         # The last block is clamped to end at m and repeats a few rows, which saves a ragged second program.
         x = jax.lax.dynamic_slice_in_dim(masks, i * rows, rows)
-        y = spectrum.coefficients @ _signs(spectrum.support, x, spectrum.coefficients.dtype)
+        signs = _signs(spectrum.support, x, spectrum.coefficients.dtype)
+        y = jnp.matmul(spectrum.coefficients, signs, precision="highest")
         return jax.lax.dynamic_update_slice_in_dim(values, y, i * rows, 0)
 
     return jax.lax.fori_loop(0, -(-m // rows), block, values)

@@ -7,6 +7,7 @@ import tempfile
 from importlib.util import find_spec
 
 import jax
+import jaxtyping
 import numpy as np
 import pytest
 from common import GAMES, GOLDEN
@@ -55,6 +56,14 @@ def game():
         return np.unpackbits(data["masks"], axis=1, count=int(data["n"])).astype(bool), data["values"]
 
     return read
+
+
+@pytest.fixture
+def unchecked():
+    """As users call it: what is wrong is found by the code, not by the annotations."""
+    jaxtyping.config.update("jaxtyping_disable", True)
+    yield
+    jaxtyping.config.update("jaxtyping_disable", False)
 
 
 @pytest.fixture

@@ -141,7 +141,7 @@ MASKS = np.asarray(sx.designs.uniform(jax.random.key(0), 30, 6))
     [
         (MASKS, np.ones(29), None, r"values \[m\]; got \(30, 6\) and \(29,\)"),
         (MASKS[0], np.ones(6), None, r"must be \[m, n\]"),
-        (MASKS * 2, np.ones(30), None, "other numbers"),
+        (MASKS * 2, np.ones(30), None, "got something else"),
         (MASKS, np.where(np.arange(30) == 7, np.inf, 1.0), None, "1 of the 30 values are not finite, first at row 7"),
         (np.repeat(MASKS[:5], 6, 0), np.ones(30), None, "5 distinct masks are too few"),
         (MASKS, np.ones(30), ["a"], "6 features but 1 feature names"),

@@ -3,6 +3,8 @@
 import dataclasses
 import json
 
+import jax
+import jax.numpy as jnp
 import numpy as np
 import pytest
 from common import all_masks, random_surrogate
@@ -54,6 +56,29 @@ def test_without_a_surrogate_errors_are_unknown(explanation):
     table = plain.interactions("SV")
     assert np.isnan(plain.standard_errors(table)).all()
     assert plain.standard_errors(table).shape == (len(table),)
+    exact = dataclasses.replace(plain, method="exact")
+    assert not exact.prediction_errors(MASKS).any()
+    assert not exact.standard_errors(table).any()
+
+
+def test_the_error_is_said(explanation):
+    assert str(explanation.faithfulness) == "R2 = 0.500 ± 0.100 (by hand)"
+    assert str(dataclasses.replace(explanation.faithfulness, error=0.0)) == "R2 = 0.500 (by hand)"
+
+
+def test_masks_of_other_numbers_and_shapes(explanation):
+    for masks in (MASKS.astype(np.float32), MASKS.astype(int).tolist(), jnp.asarray(MASKS, jnp.int32)):
+        np.testing.assert_array_equal(explanation.predict(masks), explanation.predict(MASKS))
+        np.testing.assert_array_equal(explanation.prediction_errors(masks), explanation.prediction_errors(MASKS))
+    for function in (explanation.predict, explanation.prediction_errors, explanation.spectrum, explanation.surrogate):
+        for wrong in (2 * MASKS - 1, MASKS + 0.5, np.full((1, 6), np.nan), np.full((1, 6), "1")):
+            with pytest.raises(ValueError, match=r"True or 1 \(kept\) or False or 0 \(removed\)"):
+                function(wrong)
+        for wrong in (MASKS[0], MASKS[:, 1:], MASKS[None]):
+            with pytest.raises(ValueError, match=r"Masks must be \[m, 6\], for 6 features, one mask x being x\[None\]"):
+                function(wrong)
+    with pytest.raises(ValueError, match="bool inside a JAX transformation; got float32"):
+        jax.jit(lambda masks: explanation.spectrum(masks))(MASKS.astype(np.float32))
 
 
 def test_loaded_predictions(explanation, loaded):
@@ -82,6 +107,33 @@ def test_loaded_standard_errors(explanation, loaded, index):
 def test_saved_twice_is_the_same(explanation, loaded, tmp_path):
     first, again = (json.loads(e.save(tmp_path / str(i)).read_text()) for i, e in enumerate((explanation, loaded)))
     assert first == again
+
+
+def test_diagnostics_of_numpy_and_nan(explanation, tmp_path):
+    details = {"a": np.float32(0.5), "b": [np.arange(2), jnp.float32(2)], 3: {"c": np.nan, "d": float("-inf")}}
+    unknown = dataclasses.replace(explanation.faithfulness, r2=float("nan"), error=float("nan"))
+    path = dataclasses.replace(explanation, details=details, faithfulness=unknown).save(tmp_path)
+    json.loads(path.read_text(), parse_constant=pytest.fail)
+    found = sx.load(tmp_path)
+    assert found.details == {"a": 0.5, "b": [[0, 1], 2.0], "3": {"c": None, "d": None}}
+    assert np.isnan([found.faithfulness.r2, found.faithfulness.error]).all()
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        (b"[]", "not an explanation that spexjax wrote"),
+        (b"\xff\x00", "not an explanation that spexjax wrote"),
+        (b"{}", "has format None; this spexjax reads format 1"),
+        (b'{"format": 1}', "is damaged, or not an explanation .* KeyError"),
+        (b'{"format": 1, "feature_names": 3, "faithfulness": {}}', "is damaged, or not an explanation .* TypeError"),
+    ],
+)
+def test_files_that_are_none(tmp_path, content, said):
+    path = tmp_path / "explanation.json"
+    path.write_bytes(content)
+    with pytest.raises(ValueError, match=said):
+        sx.load(path)
 
 
 def test_files_without_a_surrogate_are_read(explanation, tmp_path):

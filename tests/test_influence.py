@@ -53,6 +53,22 @@ def test_another_ablation_is_refused(explanation):
         explanation.remove(2).verify(other)
 
 
+def test_one_of_several_values_is_verified(explanation):
+    several = sx.ablations.ridge((np.eye(6), np.arange(6) % 2), (np.eye(6)[:3], np.arange(3) % 2), l2=1.0)
+    with pytest.raises(ValueError, match=r"3 values per mask; verify one of them: ablation\.only\(i\)"):
+        explanation.remove(2).verify(several)
+    assert np.isfinite(explanation.remove(2).verify(several.only(1)).value)
+
+
+@pytest.mark.parametrize("count", [1.5, 2.0, -1, 7, None, "2"])
+def test_counts_of_features(explanation, unchecked, count):
+    for function, verb in ((explanation.remove, "removed"), (explanation.keep, "kept")):
+        with pytest.raises(
+            ValueError, match=f"whole number between 0 and 6 of the 6 features can be {verb}, not {count}"
+        ):
+            function(count)
+
+
 def test_the_full_value_may_be_zero():
     nothing = sx.ablations.function(lambda x: x[0] * 1.0 - 1.0, 2)
     explanation = sx.explain(nothing, budget=4, key=jax.random.key(0))

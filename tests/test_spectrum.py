@@ -115,7 +115,7 @@ def test_mistakes_are_named():
         Spectrum.from_dict({(1, 1): 1.0}, 3)
     with pytest.raises(ValueError, match="given twice"):
         Spectrum.from_dict({(0, 1): 1.0, (1, 0): 2.0}, 3)
-    with pytest.raises(ValueError, match="masks have 4 features"):
+    with pytest.raises(ValueError, match=r"Masks must be \[m, 3\], for 3 features, .* got \(16, 4\)"):
         Spectrum.from_dict({(0,): 1.0}, 3)(all_masks(4))
     with pytest.raises(ValueError, match="same features"):
         Spectrum.from_dict({(0,): 1.0}, 3).merge(Spectrum.from_dict({(0,): 1.0}, 4))

@@ -1,4 +1,4 @@
-"""Interaction indices of a surrogate, in closed form: nothing is truncated, and what was evaluated counts exactly."""
+"""Interaction indices of a surrogate, in closed form: no value is truncated, and what was evaluated counts exactly."""
 
 from itertools import combinations
 from math import comb
@@ -28,8 +28,9 @@ def surrogate_interactions(
     """An interaction index of a surrogate that is right at the masks that were evaluated.
 
     SV, BV, SII, BII, STII, FSII and k-SII up to order 2 are averages of derivatives that have a closed form
-    (`measure`); the others are read off the truncated spectrum. Where an order has at most 20,000 sets all of them
-    get a value, else those that the spectrum names.
+    (`measure`); the others are read off the truncated spectrum. Where an order has at most 20,000 sets (pairs of 200
+    features) all of them get a value; else only those that the truncated spectrum names do, the others count as 0, and
+    k-SII is read off that spectrum.
 
     Args:
       surrogate: of n features.

@@ -82,13 +82,13 @@ def check_index(index: str, max_order: int | None = None) -> str:
     """The name in `INDICES` that is meant.
 
     Raises:
-      ValueError: if there is none, or `max_order < 1`.
+      ValueError: if there is none, or `max_order` is no whole number, 1 or more.
 
     >>> check_index("k-sii", 3)
     'k-SII'
     """
-    if max_order is not None and max_order < 1:
-        raise ValueError(f"max_order is the size of the largest interaction, 1 or more; got {max_order}.")
+    if max_order is not None and not (isinstance(max_order, int | np.integer) and max_order >= 1):
+        raise ValueError(f"max_order is the largest interaction's size, a whole number, 1 or more; got {max_order}.")
     if index.lower() in _ALIASES:
         return _ALIASES[index.lower()]
     near = get_close_matches(index.lower(), _ALIASES, n=1)

@@ -1,8 +1,10 @@
 """The result of an index: a sparse table of interactions."""
 
 import dataclasses
-from collections.abc import Iterator
+import operator
+from collections.abc import Iterable, Iterator
 from functools import cached_property
+from typing import SupportsIndex
 
 import numpy as np
 from jaxtyping import Float, Int
@@ -22,8 +24,8 @@ class Interactions:
     SII up to order 2: 2 interactions of 2 features
      -2  not, good
     0.5  not
-    >>> pair[1, 0], pair[1], pair.to_dict()
-    (-2.0, 0.0, {(0,): 0.5, (0, 1): -2.0})
+    >>> pair[1, 0], pair["good"], pair["not", "good"], pair.to_dict()
+    (-2.0, 0.0, -2.0, {(0,): 0.5, (0, 1): -2.0})
     """
 
     support: Int[np.ndarray, "k d"]
@@ -39,8 +41,24 @@ class Interactions:
     def __iter__(self) -> Iterator[tuple[tuple[int, ...], float]]:
         return iter(self._table.items())
 
-    def __getitem__(self, s: int | tuple[int, ...]) -> float:
-        return self._table.get(tuple(sorted(s)) if isinstance(s, tuple) else (s,), 0.0)
+    def __getitem__(self, s: SupportsIndex | str | Iterable[SupportsIndex | str]) -> float:
+        """I(S) of one feature, or of several, by number or name.
+
+        Raises:
+          ValueError: if that is no set of the features, or one of more than `max_order`.
+        """
+        n, members = self.num_features, [s] if isinstance(s, str) or not isinstance(s, Iterable) else s
+        most = n if self.max_order is None else self.max_order
+        try:
+            numbers = sorted(map(self._number, members))
+        except TypeError:
+            numbers = [n]
+        if len(set(numbers)) < len(numbers) or len(numbers) > most or not all(0 <= i < n for i in numbers):
+            raise ValueError(
+                f"{s!r} is no set of at most {most} of the features: give different numbers of 0..{n - 1}, or names "
+                "that only one feature has."
+            )
+        return self._table.get(tuple(numbers), 0.0)
 
     @property
     def orders(self) -> Int[np.ndarray, " k"]:
@@ -60,7 +78,7 @@ class Interactions:
         rows = np.argsort(-np.abs(self.values), kind="stable")
         return self._rows(rows[self.orders[rows] > 0][:k])
 
-    def names(self, s: tuple[int, ...]) -> tuple[str, ...]:
+    def names(self, s: Iterable[int]) -> tuple[str, ...]:
         """The names of the features in s; `x0`, `x1`, ... where none were given."""
         return tuple(f"x{i}" if self.feature_names is None else self.feature_names[i] for i in s)
 
@@ -75,6 +93,12 @@ class Interactions:
         if len(self) > len(shown):
             lines.append(f"{'':{width}}  and {len(self) - len(shown)} weaker ones")
         return "\n".join(lines)
+
+    def _number(self, feature: SupportsIndex | str) -> int:
+        if not isinstance(feature, str):
+            return operator.index(feature)
+        names = self.names(range(self.num_features))
+        return names.index(feature) if names.count(feature) == 1 else self.num_features
 
     def _rows(self, rows: Int[np.ndarray, " r"]) -> "Interactions":
         return dataclasses.replace(self, support=self.support[rows], values=self.values[rows])

@@ -1,6 +1,7 @@
 """The differentiable proxy: Gaussian processes whose spectrum is exact, trained by gradient."""
 
 import dataclasses
+from functools import partial
 from typing import NamedTuple
 
 import jax
@@ -9,8 +10,9 @@ import numpy as np
 from jaxtyping import Float, Int
 
 from spexjax.proxies.cross_validation import complements, folds, leave_fold_selection
-from spexjax.proxies.kernel_link import distilled, helps, link
-from spexjax.proxies.kernel_training import Parameters, Tied, Untied, train
+from spexjax.proxies.kernel_link import distilled, enlarged, helps, link
+from spexjax.proxies.kernel_training import Parameters, Tied, Untied, polish, train
+from spexjax.proxies.log_odds import log_odds
 from spexjax.proxies.proxy import Fit
 from spexjax.proxies.truncation import held_out_errors
 from spexjax.proxies.weight_space import WeightSpace
@@ -31,6 +33,7 @@ _FORMS = (Tied, Untied)
 _SHARES = np.array([[0.5, 0.5], [0.25, 0.75], [0.75, 0.25], [0.0, 1.0], [1.0, 0.0]])  # of the forms
 _TRIAL = 512  # masks on which it is tried whether neighbours interact
 _NOISES = (1.0, 0.3, 0.1, 0.03)  # of the trained one, which describes what few masks leave open
+_SMOOTH = 0.02  # of the variance: the held-out error below which training goes on in double precision
 _ENOUGH = 2e-3  # of the variance: what the truncated spectrum may lose against the best number of terms
 
 
@@ -60,46 +63,47 @@ class Kernels:
         if m > self.max_masks:
             trained = [_trained(start, z[subsets[0]], jnp.asarray(y[subsets[0]], jnp.float32))[0] for start in starts]
             return self._in_weight_space(trained, masks, f, fold)
-        members = _member_shares(len(subsets), int(fold.max()) + 1)
         mean = _best_mean([_fit(start, z, y, subsets, fold, partner) for start in starts], y, fold)
-        surrogate = mean.surrogate(masks, constant, spread, members)
-        diagnostics = {
-            "folds": int(fold.max()) + 1,
-            "shares": dict(zip(("tied", "untied"), mean.shares.tolist(), strict=True)),
-            "neighbours": ordered,
-            "precision": max(form.posterior.dtype for form, _ in mean.used),
-        }
-        held_out = mean.held_out * spread + centre
-        if helps(f, y, mean.used[0][0].posterior):
-            curve, scores = link(f)
+        posterior = mean.used[0][0].posterior
+        links = [log_odds(f, y, posterior), link(f) if helps(f, y, posterior) else None]
+        mean = _finer(mean, z, y, subsets, fold, partner)
+        surrogate, held_out = mean.surrogate(masks, constant, spread), mean.held_out * spread + centre
+        diagnostics = mean.account(fold, ordered)
+        for curve, scores in filter(None, links):
             latent = _best_mean([_fit(start, z, scores, subsets, fold, partner) for start in starts], scores, fold)
-            error = float(np.sqrt(np.mean((scores - latent.held_out) ** 2)))
+            latent = _finer(latent, z, scores, subsets, fold, partner)
+            error = latent.error(scores) ** 0.5
             through = curve.expected(latent.held_out, error)
-            gain = (held_out - f) ** 2 - (through - f) ** 2
-            if gain.mean() > 2 * gain.std() / np.sqrt(len(f)):
-                smooth = latent.surrogate(masks, constant.scale(0.0), 1.0, members)
-
-                def function(new: Masks) -> Values:
-                    return curve.expected(smooth(new), error)
-
-                return self._through_link(surrogate, function, f, held_out, through, diagnostics, key)
+            if _surely_better(through, held_out, f):
+                smooth = latent.surrogate(masks, constant.scale(0.0), 1.0)
+                expected = partial(curve.expected, error=error)
+                if fit := self._through_link(surrogate, smooth, expected, f, held_out, through, diagnostics, key):
+                    return fit
         spectrum, terms = self._spectrum(surrogate, mean.used, y)
         return Fit(spectrum, jnp.asarray(held_out, jnp.float32), {**diagnostics, "link": False, **terms}, surrogate)
 
-    def _through_link(self, plain: Surrogate, function, f, held_out, through, diagnostics: dict, key: Key) -> Fit:
+    def _through_link(
+        self, plain: Surrogate, smooth: Surrogate, expected, f, held_out, through, diagnostics: dict, key: Key
+    ) -> Fit | None:
         """The fit whose mean is a spectrum, that of the function, and whose errors are the plain processes'.
 
-        Their posterior variances are scaled to the held-out errors of the function.
+        Their posterior variances are scaled to the held-out errors of the spectrum. None where that, which holds the
+        function's likeliest terms, is not surely better than the plain processes.
         """
-        kernels = [p.first for p in plain.processes]
-        rest = distilled(function, kernels, plain.rest.num_features, self.max_terms, jax.random.fold_in(key, 2))
-        unit = plain.unit * np.mean((through - f) ** 2) / np.mean((held_out - f) ** 2)
+        kernels = [p.first for p in (*plain.processes, *smooth.processes)]
+        rest, lost = distilled(
+            lambda new: expected(smooth(new)), kernels, plain.rest.num_features, jax.random.fold_in(key, 2)
+        )
+        through = enlarged(through, f, lost)
+        if not _surely_better(through, held_out, f):
+            return None
+        deviation = plain.deviation * np.sqrt(np.mean((through - f) ** 2) / np.mean((held_out - f) ** 2))
         processes = tuple(dataclasses.replace(p, alphas=jnp.zeros_like(p.alphas)) for p in plain.processes)
         energy = np.square(np.asarray(rest.coefficients, np.float64))[::-1].cumsum()[::-1]  # of a term and all weaker
         terms, most = (int(np.sum(energy > loss * energy[1])) for loss in (_ENOUGH, 0.01))
         counts = {"candidates": len(rest) - 1, "terms": terms - 1, "terms_for_99_percent": most - 1}
         diagnostics = {**diagnostics, "link": True, **counts}
-        surrogate = Surrogate(plain.masks, processes, rest, jnp.float32(unit))
+        surrogate = Surrogate(plain.masks, processes, rest, jnp.float32(deviation))
         return Fit(rest.truncate(terms), jnp.asarray(through, jnp.float32), diagnostics, surrogate)
 
     def _in_weight_space(self, kernels: list[ProductKernel], masks: Masks, f, fold: Int[np.ndarray, " m"]) -> Fit:
@@ -146,11 +150,10 @@ class Kernels:
         }
 
 
-def _member_shares(members: int, num_folds: int) -> Float[Array, " e"]:
-    """Half for the member that was trained on all masks, if there is one; the rest is divided equally."""
-    if members == num_folds:
-        return jnp.full(members, 1 / members)
-    return jnp.full(members, 0.5 / num_folds).at[0].set(0.5)
+def _surely_better(new, old, f) -> bool:
+    """Whether predictions have a lower squared error than others, by more than two standard errors."""
+    gain = (old - f) ** 2 - (new - f) ** 2
+    return bool(gain.mean() > 2 * gain.std() / np.sqrt(len(f)))
 
 
 class _Form(NamedTuple):
@@ -160,27 +163,54 @@ class _Form(NamedTuple):
     alphas: Float[Array, "e m"]
     left_out: Float[np.ndarray, " m"]
     posterior: Posterior
+    parameters: list[Parameters]
+    num_folds: int
+
+    @property
+    def members(self) -> Float[Array, " e"]:
+        """Shares: half for the one that was trained on all masks, if there is one; the rest is divided equally."""
+        members = len(self.parameters)
+        if members == self.num_folds:
+            return jnp.full(members, 1 / members)
+        return jnp.full(members, 0.5 / self.num_folds).at[0].set(0.5)
 
 
 class _Mean(NamedTuple):
     """The mean of the forms whose shares predict best, and what it predicts held out."""
 
-    used: list[tuple[_Form, float]]
+    forms: list[_Form]
     shares: Float[np.ndarray, " f"]
     held_out: Float[np.ndarray, " m"]
     unit: float  # squared held-out error per unit of posterior variance
 
-    def surrogate(self, masks: Masks, rest: Spectrum, spread: float, members: Float[Array, " e"]) -> Surrogate:
-        processes = tuple(Process(form.kernels, form.alphas * spread, share * members) for form, share in self.used)
-        return Surrogate(masks, processes, rest, jnp.float32(self.unit * spread**2))
+    @property
+    def used(self) -> list[tuple[_Form, float]]:
+        return [(form, share) for form, share in zip(self.forms, self.shares, strict=True) if share]
+
+    def error(self, y) -> float:
+        return float(np.mean((y - self.held_out) ** 2))
+
+    def account(self, fold: Int[np.ndarray, " m"], ordered: bool) -> dict:
+        return {
+            "folds": int(fold.max()) + 1,
+            "shares": dict(zip(("tied", "untied"), self.shares.tolist(), strict=True)),
+            "neighbours": ordered,
+            "precision": max(form.posterior.dtype for form, _ in self.used),
+        }
+
+    def surrogate(self, masks: Masks, rest: Spectrum, spread: float) -> Surrogate:
+        processes = tuple(
+            Process(form.kernels, form.alphas * spread, share * form.members) for form, share in self.used
+        )
+        return Surrogate(masks, processes, rest, jnp.float32(np.sqrt(self.unit) * spread))
 
 
 def _best_mean(forms: list[_Form], y, fold: Int[np.ndarray, " m"]) -> _Mean:
     chosen = leave_fold_selection(_SHARES @ np.stack([form.left_out for form in forms]), y, fold)
     shares = _SHARES[chosen.best]
-    used = [(form, share) for form, share in zip(forms, shares, strict=True) if share]
-    expected = sum(share * (1 / np.asarray(form.posterior.inverse.diagonal())).mean() for form, share in used)
-    return _Mean(used, shares, chosen.held_out, ((y - chosen.held_out) ** 2).mean() / expected)
+    mean = _Mean(forms, shares, chosen.held_out, 0.0)
+    expected = sum(share * (1 / np.asarray(form.posterior.inverse.diagonal())).mean() for form, share in mean.used)
+    return mean._replace(unit=mean.error(y) / expected)
 
 
 def _fit(start: Parameters, z, y, subsets, fold: Int[np.ndarray, " m"], partner: Int[np.ndarray, " m"]) -> _Form:
@@ -189,16 +219,38 @@ def _fit(start: Parameters, z, y, subsets, fold: Int[np.ndarray, " m"], partner:
     The last subsets are those without each fold: their members predict its masks, each from all masks but
     itself and its `partner`, the complement.
     """
-    kernels, alphas, left_out, first = [], [], np.empty(len(y)), None
     target = jnp.asarray(y, jnp.float32)
-    for k, rows in enumerate(subsets, start=fold.max() + 1 - len(subsets)):
-        kernel, _ = _trained(start, z[rows], target[rows])
+    kernels, _, parameters = zip(*(_trained(start, z[rows], target[rows]) for rows in subsets), strict=True)
+    return _conditioned(kernels, parameters, z, y, fold, partner)
+
+
+def _conditioned(kernels, parameters, z, y, fold: Int[np.ndarray, " m"], partner: Int[np.ndarray, " m"]) -> _Form:
+    alphas, left_out, first = [], np.empty(len(y)), None
+    for k, kernel in enumerate(kernels, start=fold.max() + 1 - len(kernels)):
         posterior = robust_condition(kernel, z, y)
         first = first or posterior
         left_out[fold == k] = leave_one_out(y, posterior, partner)[fold == k]
-        kernels.append(kernel)
         alphas.append(np.asarray(posterior.alpha, np.float32))
-    return _Form(jax.tree.map(lambda *leaves: jnp.stack(leaves), *kernels), jnp.stack(alphas), left_out, first)
+    kernels = jax.tree.map(lambda *leaves: jnp.stack(leaves), *kernels)
+    return _Form(kernels, jnp.stack(alphas), left_out, first, list(parameters), int(fold.max()) + 1)
+
+
+def _finer(mean: _Mean, z, y, subsets, fold: Int[np.ndarray, " m"], partner: Int[np.ndarray, " m"]) -> _Mean:
+    """The mean of forms whose training went on in double precision, where there is little noise and that is better.
+
+    Without the members trained on all masks: held-out errors would not tell if the training of one of them failed.
+    """
+    outside = slice(-int(fold.max()) - 1, None)
+    if mean.error(y) > _SMOOTH * np.var(y):
+        return mean
+    forms = []
+    for form in mean.forms:
+        kernels = [
+            polish(p, z[rows], y[rows]) for p, rows in zip(form.parameters[outside], subsets[outside], strict=True)
+        ]
+        forms.append(_conditioned(kernels, form.parameters[outside], z, y, fold, partner))
+    finer = _best_mean(forms, y, fold)
+    return finer if finer.error(y) < mean.error(y) else mean
 
 
 def _neighbours_matter(z, y, rows: Int[np.ndarray, " t"]) -> bool:
@@ -211,10 +263,10 @@ def _neighbours_matter(z, y, rows: Int[np.ndarray, " t"]) -> bool:
 @jax.jit
 def _trained(
     parameters: Parameters, z: Float[Array, "m n"], y: Float[Array, " m"]
-) -> tuple[ProductKernel, Float[Array, ""]]:
-    """The trained kernel, and its loss."""
+) -> tuple[ProductKernel, Float[Array, ""], Parameters]:
+    """The trained kernel, its loss, and its parameters."""
     parameters, losses = train(parameters, z, y)
-    return parameters.kernel(), losses[-1]
+    return parameters.kernel(), losses[-1], parameters
 
 
 def kernels() -> Kernels:
@@ -226,17 +278,22 @@ def kernels() -> Kernels:
     2. Every member is conditioned on all masks; their mean is the surrogate, with the shares of the two forms chosen
        by held-out error.
     3. Each mask is predicted from all others, its complement left out as well, by the members whose training did not
-       see it, which makes the held-out error honest at no extra fit, but for two bits: whether neighbours matter,
-       and whether a link does, is decided once, on masks of all folds.
+       see it, which makes the held-out error honest at no extra fit, but for three bits: whether neighbours matter,
+       whether a link does, and whether step 5 is taken, is decided once, on masks of all folds.
     4. The exact Fourier coefficients of the surrogate are read off where the prior allows large ones, and the
        strongest are kept: as many as cost less than 0.2 % of the variance in leave-one-out error. They are not
        refitted, which would undo the shrinkage.
+    5. Where the held-out error is below 2 % of the variance there is next to no noise, and stopping early only costs:
+       the members' training goes on in double precision (`kernel_training.polish`), if that lowers the error.
+
+    Values between 0 and 1 may be probabilities, and those of a classifier often add up only as log-odds (`log_odds`):
+    these are tried first, in the way of the link below.
 
     Where leave-one-out says so, the same is done through a monotone link (`kernel_link`): scores that saturate or jump
     at a decision boundary are often a monotone function of something simpler. If that lowers the held-out error by
     more than two standard errors, the surrogate's mean is the spectrum of that function; its errors stay the
-    processes', scaled to the held-out residuals. Beyond 14 features that spectrum is not complete: the held-out
-    predictions are those of the function, whose R2 was 0.01 to 0.02 above the spectrum's where it was tried.
+    processes', scaled to the held-out residuals. Beyond 14 features that spectrum is not complete: it is regressed on
+    the function at 32,768 masks, and the held-out errors are enlarged by what it loses at 4,096 others.
 
     Beyond 16,384 masks, where the kernel matrices would fill the memory, the same priors, trained on 1,536 masks, are
     conditioned on all masks in the space of their 4,096 likeliest terms (`WeightSpace`), with a few matrices of that

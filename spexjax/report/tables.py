@@ -28,7 +28,7 @@ def interaction_table(explanation: Explanation, index: str = "FSII", max_order: 
     errors = explanation.standard_errors(strongest)
     scale = float(np.abs(strongest.values).max(initial=0))
     names = labels(explanation.feature_names)
-    known = bool(np.isfinite(errors).any())
+    known = any(unsigned(error, scale) for error in errors)
     warning = caution(explanation.faithfulness.r2)
     table = Table(
         box=box.SIMPLE_HEAD,

@@ -71,12 +71,12 @@ def signed(value: float, scale: float) -> str:
 
 
 def unsigned(error: float, scale: float) -> str:
-    """A standard error as `signed` would write it, without the sign; empty where it is not known.
+    """A standard error as `signed` would write it, without the sign; empty where it is not known, or 0: exact.
 
     >>> unsigned(0.0312, 0.5), unsigned(float("nan"), 0.5)
     ('0.031', '')
     """
-    return signed(error, scale).lstrip("+") if isfinite(error) else ""
+    return signed(error, scale).lstrip("+") if isfinite(error) and error else ""
 
 
 def value_in_words(provenance: Mapping[str, Any]) -> str | None:

@@ -3,6 +3,6 @@
 from spexjax.subsets.local_search import local_search
 from spexjax.subsets.mip import certify
 from spexjax.subsets.optimum import Optimum, optimum
-from spexjax.subsets.problem import Problem, problem
+from spexjax.subsets.problem import Problem, check_count, problem
 
-__all__ = ["Optimum", "Problem", "certify", "local_search", "optimum", "problem"]
+__all__ = ["Optimum", "Problem", "certify", "check_count", "local_search", "optimum", "problem"]

@@ -76,15 +76,15 @@ def _search(
     none = jnp.arange(items) == items - 1
 
     def signed(chosen):
-        odd = chosen.at[support].get(mode="fill", fill_value=False).sum(1) % 2
-        return coefficients * (1.0 - 2.0 * odd)
+        odd = chosen.at[support].get(mode="fill", fill_value=False).sum(1) % 2 > 0
+        return jnp.where(odd, -coefficients, coefficients)
 
     def of_items(w):
-        return jnp.zeros(items).at[support].add(w[:, None], mode="drop")
+        return jnp.zeros(items, w.dtype).at[support].add(w[:, None], mode="drop")
 
     def of_pairs(w):
         at = support[:, :, None], support[:, None]
-        return jnp.zeros((items, items)).at[at].add(w[:, None, None], mode="drop")
+        return jnp.zeros((items, items), w.dtype).at[at].add(w[:, None, None], mode="drop")
 
     def search(way, chosen):
         def score(f):

@@ -55,6 +55,13 @@ class Problem(NamedTuple):
         return mask ^ self.removing
 
 
+def check_count(count: int, num_features: int, verb: str) -> None:
+    """Raises ValueError unless so many of the features can be "removed", or whatever the verb is."""
+    if not (isinstance(count, int | np.integer) and 0 <= count <= num_features):
+        n = num_features
+        raise ValueError(f"A whole number between 0 and {n} of the {n} features can be {verb}, not {count}.")
+
+
 def problem(spectrum: Spectrum, removed: int) -> Problem:
     """The problem of removing exactly `removed` features.
 
@@ -62,8 +69,7 @@ def problem(spectrum: Spectrum, removed: int) -> Problem:
       ValueError: if there are not so many features.
     """
     n = spectrum.num_features
-    if not 0 <= removed <= n:
-        raise ValueError(f"Between 0 and {n} of the {n} features can be removed, not {removed}.")
+    check_count(removed, n, "removed")
     terms = spectrum.to_dict()
     sets, values = list(terms), np.fromiter(terms.values(), np.float64, len(terms))
     orders = np.fromiter(map(len, sets), np.int64, len(sets))

@@ -7,8 +7,9 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Float, Int
+from numpy.typing import ArrayLike
 
-from spexjax.spectrum import Spectrum, characters
+from spexjax.spectrum import Spectrum, characters, checked_masks
 from spexjax.surrogate.extension import covariances, derivatives, variances
 from spexjax.surrogate.fourier import MAX_ORDER, coefficients, prior_variances, strongest_of_all
 from spexjax.surrogate.kernel import ProductKernel, gram, signs
@@ -44,12 +45,14 @@ class Surrogate:
 
     Gaussian process posteriors and something sparse beside them. Its spectrum, its interaction indices and their
     standard errors have closed forms, so that nothing of size 2^n is ever needed.
+
+    A call is fit for `jax.jit`, `jax.vmap` and `jax.grad`; the methods work on the host, partly in double precision.
     """
 
     masks: Leaf  # Bool[m, n]: the x_j
     processes: tuple[Process, ...]
     rest: Spectrum
-    unit: Leaf  # Float[]: squared units of the value function per unit of covariance, by the held-out residuals
+    deviation: Leaf  # Float[]: the standard deviation that a covariance of 1 stands for, by the held-out residuals
 
     @property
     def shares(self) -> Float[Array, " e"]:
@@ -58,30 +61,39 @@ class Surrogate:
 
     def scale(self, factor: float, *others: Spectrum) -> "Surrogate":
         """The surrogate of `factor * f`, plus some spectra."""
-        processes = tuple(dataclasses.replace(p, shares=p.shares * factor) for p in self.processes)
-        return Surrogate(self.masks, processes, self.rest.scale(factor).merge(*others), self.unit)
+        processes = tuple(dataclasses.replace(p, alphas=p.alphas * factor) for p in self.processes)
+        return Surrogate(self.masks, processes, self.rest.scale(factor).merge(*others), self.deviation * abs(factor))
 
-    def __call__(self, masks: Masks) -> Values:
+    def __call__(self, masks: ArrayLike) -> Values:
         """The value at each mask, `Float[l]`, in memory that does not grow with their number.
 
         Raises:
-          ValueError: if the masks have another number of features.
+          ValueError: as `checked_masks`.
         """
-        sparse, z = np.asarray(self.rest(masks)), signs(self.masks)
-        means = _in_blocks(lambda new: _predictions(self.processes, z, new), masks)
-        return sparse + np.asarray(self.shares) @ means
-
-    def standard_error(self, masks: Masks) -> Values:
-        """The standard error of the value at each mask, as if it had not been evaluated."""
-        z, inverses = signs(self.masks), self._inverses()
+        z, shares = signs(self.masks), self.shares
 
         def of_block(new):
+            return self.rest(new) + jnp.matmul(shares, _predictions(self.processes, z, signs(new)), precision="highest")
+
+        return _in_blocks(of_block, checked_masks(masks, self.rest.num_features))
+
+    def standard_error(self, masks: ArrayLike) -> Float[np.ndarray, " l"]:
+        """The standard error of the value at each mask, as if it had not been evaluated.
+
+        Raises:
+          ValueError: as `checked_masks`.
+        """
+        z, inverses = signs(self.masks), self._inverses()
+
+        def of_block(masks):
+            new = signs(masks)
+
             def cross(kernel):
                 return gram(kernel, new, z), kernel.variance + kernel.noise
 
-            return self._error(_predictions(self.processes, z, new), cross, inverses)[None]
+            return self._error(_predictions(self.processes, z, new), cross, inverses)
 
-        return _in_blocks(of_block, masks)[0]
+        return _in_blocks(of_block, checked_masks(masks, self.rest.num_features))
 
     def spectrum(self, support: Int[Array, "k d"]) -> Spectrum:
         """The exact coefficients on the given distinct supports, and all of `rest`, strongest first."""
@@ -96,7 +108,7 @@ class Surrogate:
         """About `max_terms` sets where the largest coefficients may be; see `fourier.strongest_supports`."""
         return strongest_of_all([p.first for p in self.processes], max_terms)
 
-    def coefficient_errors(self, support: Int[Array, "k d"]) -> Float[Array, " k"]:
+    def coefficient_errors(self, support: Int[Array, "k d"]) -> Float[np.ndarray, " k"]:
         """The standard error of the coefficient of each support."""
         support = jnp.asarray(support)
 
@@ -129,7 +141,7 @@ class Surrogate:
 
     def index_errors(
         self, sets: Int[Array, "k s"], at: Float[Array, " q"], mu: Float[Array, " q"]
-    ) -> Float[Array, " k"]:
+    ) -> Float[np.ndarray, " k"]:
         """The standard error of `index`."""
         at, mu = (jnp.asarray(a, jnp.float32) for a in (at, mu))
         z, white = signs(self.masks), _white(self.rest.num_features)
@@ -139,26 +151,30 @@ class Surrogate:
             prior = _variances(kernel, sets, at, mu) + kernel.noise * total
             return _covariances(kernel, z, sets, at, mu) + kernel.noise * known, prior
 
-        means = jnp.concatenate([_index(p.kernels, z, p.alphas, sets, at, mu) for p in self.processes])
-        corrected = means - _predictions(self.processes, z, z) @ known.T  # as `index`: true values where evaluated
+        means = np.concatenate([_index(p.kernels, z, p.alphas, sets, at, mu) for p in self.processes])
+        predicted = np.asarray(_predictions(self.processes, z, z))
+        corrected = means - predicted @ np.asarray(known).T  # as `index`: true values where evaluated
         return self._error(corrected, cross, self._inverses())
 
     def _inverses(self) -> list[Float[np.ndarray, "m m"]]:
         """Of the first member of each process."""
         return [host_inverse(p.first, self.masks) for p in self.processes]
 
-    def _error(self, means: Float[Array, "e k"], cross: Callable, inverses: list) -> Float[Array, " k"]:
+    def _error(self, means: Float[Array, "e k"], cross: Callable, inverses: list) -> Float[np.ndarray, " k"]:
         """Of a mixture of posteriors: the mean variance of the first members, plus the variance among all means.
 
-        `cross` gives, for a kernel, the covariances with the values at `masks`, and the prior variances.
+        `cross` gives, for a kernel, the covariances with the values at `masks`, and the prior variances. In double
+        precision: single has no room for the squares of large or small values.
         """
-        within = [
-            _posterior_variances(inverse, *cross(p.first)) * p.shares.sum()
-            for p, inverse in zip(self.processes, inverses, strict=True)
-        ]
-        shares = self.shares / self.shares.sum()
-        among = shares @ (means - shares @ means) ** 2
-        return jnp.sqrt(self.unit * sum(within) / self.shares.sum() + self.shares.sum() ** 2 * among)
+        shares, means = np.asarray(self.shares, np.float64), np.asarray(means, np.float64)
+        weights = shares / shares.sum()
+        of_each = np.split(weights, np.cumsum([len(p.shares) for p in self.processes])[:-1])
+        within = sum(
+            _posterior_variances(inverse, *cross(p.first)) * of_members.sum()
+            for p, inverse, of_members in zip(self.processes, inverses, of_each, strict=True)
+        )
+        among = weights @ (means - weights @ means) ** 2
+        return np.sqrt(float(self.deviation) ** 2 * within + shares.sum() ** 2 * among)
 
 
 def _white(n: int) -> ProductKernel:
@@ -169,7 +185,7 @@ def _white(n: int) -> ProductKernel:
 def _posterior_variances(inverse: Float[np.ndarray, "m m"], cross: Float[Array, "k m"], prior: Float[Array, "*k"]):
     """`prior - diag(cross (K + noise I)^-1 cross')`, in double precision: a difference of almost equal numbers."""
     cross = np.asarray(cross, np.float64)
-    return jnp.asarray(np.maximum(np.asarray(prior) - ((cross @ inverse) * cross).sum(1), 0), jnp.float32)
+    return np.maximum(np.asarray(prior) - ((cross @ inverse) * cross).sum(1), 0)
 
 
 @jax.jit
@@ -199,10 +215,17 @@ def _index(kernels: ProductKernel, z, alphas, sets, at, mu) -> Float[Array, "e k
     return jax.lax.map(lambda one: mu @ derivatives(one[0], z, one[1], sets, at), (kernels, alphas))
 
 
-def _in_blocks(function: Callable, masks: Masks) -> Float[np.ndarray, "e l"]:
-    """Applies a function of signs `[rows, n]` to equal blocks of the masks, the last one padded."""
-    masks = np.asarray(masks)
+def _in_blocks(function: Callable, masks: Masks) -> Values:
+    """Applies a function of masks `[rows, n]` to equal blocks, the last one padded: few shapes, few programs."""
+    masks = _on_host(masks)
     rows = min(_ROWS, 1 << max(0, len(masks) - 1).bit_length())
-    padded = np.pad(masks, ((0, -len(masks) % rows), (0, 0)))
-    blocks = [np.asarray(function(signs(block))) for block in np.split(padded, max(1, len(padded) // rows))]
-    return np.concatenate(blocks, axis=1)[:, : len(masks)]
+    xp = jnp if isinstance(masks, jax.Array) else np
+    padded = xp.pad(masks, ((0, -len(masks) % rows), (0, 0)))
+    values = [_on_host(function(block)) for block in xp.split(padded, max(1, len(padded) // rows))]
+    xp = jnp if isinstance(values[0], jax.Array) else np
+    return xp.concatenate(values)[: len(masks)]
+
+
+def _on_host(array: Array) -> Array:
+    """Where it can be: JAX may be tracing."""
+    return array if isinstance(array, jax.core.Tracer) else np.asarray(array)

@@ -97,6 +97,11 @@ def test_static_mistakes(index):
         interactions(spectrum, index, feature_names=["a", "b"])
 
 
+def test_orders_are_whole_numbers(unchecked):
+    with pytest.raises(ValueError, match=r"a whole number, 1 or more; got 2\.5"):
+        interactions(random_spectrum(6, 4, 2), "FSII", 2.5)
+
+
 def test_defaults():
     spectrum = random_spectrum(6, 4, 2)
     orders = {index: interactions(spectrum, index).max_order for index in INDICES}

@@ -19,7 +19,21 @@ def test_lookup(result):
     assert result[0] == result[(0,)] == -0.25
     assert result[0, 2] == result[2, 0] == -3.0
     assert result[()] == 9.0
-    assert result[0, 1] == result[1] == result[0, 1, 2, 3] == 0.0
+    assert result[0, 1] == result[1] == 0.0
+
+
+def test_lookup_by_name(result):
+    assert result["good"] == result[2] == result[np.int32(2)] == 1.0
+    assert result["good", "not"] == result[["not", 2]] == result[np.array([0, 2])] == -3.0
+    unnamed = dataclasses.replace(result, feature_names=None)
+    assert unnamed["x0", "x2"] == -3.0
+
+
+@pytest.mark.parametrize("s", [-1, 4, (0, 0), (0, 9), (0, 1, 2), "bad", ("not", "not"), 1.5, None, (0, None), "twice"])
+def test_what_is_no_set_of_features(result, unchecked, s):
+    result = dataclasses.replace(result, feature_names=("not", "very", "twice", "twice"))
+    with pytest.raises(ValueError, match=r"no set of at most 2 of the features: give different numbers of 0\.\.3"):
+        result[s]
 
 
 def test_iteration_and_dict_agree(result):

@@ -1,14 +1,25 @@
 """The monotone link, whether it is wanted, and the spectrum of what is fitted through it."""
 
+import itertools
+
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
 from scipy.stats import norm, rankdata
 
-from spexjax.metrics import r2
-from spexjax.proxies.kernel_link import distilled, helps, link
-from spexjax.surrogate import ProductKernel, robust_condition, signs
+from spexjax.metrics import r2, r2_error
+from spexjax.proxies import kernel_link
+from spexjax.proxies.kernel_link import distilled, enlarged, helps, link
+from spexjax.spectrum import Spectrum
+from spexjax.surrogate import ProductKernel, gram, leave_one_out, robust_condition, signs
+
+
+@pytest.fixture(autouse=True)
+def _few(monkeypatch):
+    """Fewer terms and masks to distil from than `kernels` takes."""
+    for name, number in {"_TERMS": 1024, "_UNIFORM": 6144, "_SIZED": 2048, "_FRESH": 2048}.items():
+        monkeypatch.setattr(kernel_link, name, number)
 
 
 def test_scores_are_normal_quantiles_of_ranks():
@@ -46,8 +57,61 @@ def test_distilled(n):
         x = 2 * np.asarray(masks) - 1.0
         return 5 + x @ weights + 2 * x[:, 0] * x[:, 3]
 
-    spectrum = distilled(function, [kernel], n, 200, jax.random.key(0))
+    spectrum, loss = distilled(function, [kernel], n, jax.random.key(0))
     new = np.random.default_rng(3).random((500, n)) < 0.5
     assert r2(function(new), spectrum(new)) > 0.999
+    assert loss < 1e-3 * np.var(function(new))
     assert spectrum.to_dict()[0, 3] == pytest.approx(2, abs=0.01)
     assert spectrum.to_dict()[()] == pytest.approx(5, abs=0.02)
+    assert np.asarray(spectrum.orders)[0] == 0
+
+
+def test_the_loss_is_what_the_spectrum_misses(monkeypatch):
+    """Of 14 features the sum of the terms that were dropped; of more, terms that no prior makes likely."""
+    monkeypatch.setattr(kernel_link, "_TERMS", 40)
+    for n in (7, 17):
+        kernel = ProductKernel(jnp.ones(1), jnp.full((1, n), 1e-3), jnp.full(n, 0.1), jnp.zeros(0), jnp.float32(0.1))
+        terms = {(i,): 1.0 + i for i in range(n)} | {tuple(range(k, k + 5)): 0.5 for k in range(3)}
+        terms |= dict.fromkeys(itertools.combinations(range(n), 3), 0.01) if n == 7 else {}
+        function = Spectrum.from_dict(terms, n)
+        spectrum, loss = distilled(lambda x: np.asarray(function(x)), [kernel], n, jax.random.key(1))  # noqa: B023
+        new = np.random.default_rng(3).random((20_000, n)) < 0.5
+        assert loss > 0
+        assert loss == pytest.approx(float(np.mean((function(new) - spectrum(new)) ** 2)), rel=0.1)
+
+
+def test_enlarged_errors():
+    rng = np.random.default_rng(4)
+    values = rng.normal(size=50)
+    predictions = values + rng.normal(size=50)
+    found = enlarged(predictions, values, 0.7)
+    assert np.mean((found - values) ** 2) == pytest.approx(np.mean((predictions - values) ** 2) + 0.7)
+    np.testing.assert_array_equal(np.sign(found - values), np.sign(predictions - values))
+
+
+def test_the_reported_r2_of_a_fit_through_a_link_is_true():
+    """As `kernels` puts the pieces together, but for the training of the kernel."""
+    n, rng = 20, np.random.default_rng(5)
+    kernel = ProductKernel(jnp.ones(1), jnp.full((1, n), 0.1), jnp.full(n, 0.1), jnp.zeros(0), jnp.float32(0.05))
+    weights, (masks, new) = rng.normal(size=n), (rng.random((m, n)) < 0.5 for m in (500, 4000))
+
+    def truth(masks):
+        x = 2 * masks - 1.0
+        return np.tanh(0.7 * (x @ weights + 3 * x[:, 0] * x[:, 1] - 3 * x[:, 2] * x[:, 3]))
+
+    values, z = truth(masks), signs(masks)
+    curve, scores = link(values)
+    posterior = robust_condition(kernel, z, scores)
+    latent = leave_one_out(scores, posterior)
+    error = float(np.sqrt(np.mean((scores - latent) ** 2)))
+
+    def function(masks):
+        return curve.expected(np.asarray(gram(kernel, signs(masks), z) @ posterior.alpha), error)
+
+    spectrum, loss = distilled(function, [kernel], n, jax.random.key(6))
+    held_out, true = curve.expected(latent, error), r2(truth(new), spectrum(new))
+    reported = enlarged(held_out, values, loss)
+    too_much = r2(truth(new), function(new)) - true
+    assert too_much > 0.01
+    assert r2(values, held_out) - r2(values, reported) == pytest.approx(too_much, rel=0.15)
+    assert r2(values, reported) == pytest.approx(true, abs=2 * r2_error(values, reported))

@@ -7,8 +7,8 @@ import pytest
 from common import all_masks, covariance, stacked
 
 from spexjax.metrics import r2
-from spexjax.proxies.kernel_training import _STEPS, Parameters, Tied, Untied, loss, train
-from spexjax.surrogate import neighbours, robust_condition, signs
+from spexjax.proxies.kernel_training import _STEPS, Parameters, Tied, Untied, fit_kernel, loss, polish, train
+from spexjax.surrogate import coefficients, neighbours, robust_condition, signs
 
 N, M = 8, 40
 MASKS = all_masks(N)[np.random.default_rng(0).permutation(2**N)[:M]]
@@ -79,6 +79,21 @@ def test_training_lowers_the_loss(form):
     assert losses[-1] < losses[0] - 0.5
 
 
+def test_the_gradient_goes_through_the_training():
+    """How a coefficient of the fit changes with one value, against finite differences."""
+    values = jnp.float32(game(MASKS) + np.random.default_rng(3).normal(size=M))
+
+    def coefficient(values):
+        kernel, alpha, _ = fit_kernel(Tied, MASKS, values)
+        return coefficients(kernel, MASKS, alpha, jnp.array([[1, 2]]))[0]
+
+    of = jax.jit(jax.value_and_grad(coefficient))
+    slope, step = of(values)[1], jnp.zeros(M).at[5].set(0.05)
+    change = (of(values + step)[0] - of(values - step)[0]) / 0.1
+    assert np.isfinite(slope).all()
+    assert float(slope[5]) == pytest.approx(float(change), rel=0.02)
+
+
 @pytest.mark.parametrize("form", [Tied, Untied])
 def test_training_does_not_climb_again(form):
     losses = np.asarray(trained(form.init(N), signs(MASKS), standardised(game(MASKS)))[1])
@@ -114,3 +129,24 @@ def test_a_hopeless_start_stays_finite():
     parameters, losses = trained(start, signs(MASKS), standardised(game(MASKS)))
     assert all(np.isfinite(leaf).all() for leaf in jax.tree.leaves(parameters))
     assert losses.shape == (_STEPS,)
+
+
+@FORMS
+def test_training_goes_on_in_double_precision(form):
+    values, z = game(MASKS), signs(MASKS)
+    y = (values - values.mean()) / values.std()
+    parameters = trained(form.init(N), z, standardised(values))[0]
+    errors = []
+    for kernel in (parameters.kernel(), polish(parameters, z, y)):
+        alpha = np.asarray(robust_condition(kernel, z, y).alpha)
+        found = covariance(kernel, all_masks(N), MASKS) @ alpha * values.std() + values.mean()
+        errors.append(np.mean((found - game(all_masks(N))) ** 2))
+    assert errors[1] < errors[0] / 10
+    assert kernel.noise >= 0.9e-6 * kernel.variance
+    assert all(leaf.dtype == jnp.float32 for leaf in (*jax.tree.leaves(kernel), jnp.zeros(1)))  # outside as before
+
+
+def test_a_hopeless_start_is_not_polished():
+    start = Tied.init(N)._replace(log_scales=jnp.float32([80.0, 0.0]), log_noise=jnp.float32(jnp.nan))
+    kernel = polish(start, signs(MASKS), standardised(game(MASKS)))
+    np.testing.assert_allclose(kernel.scales, np.exp(80.0), rtol=1e-3)

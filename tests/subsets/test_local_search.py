@@ -2,6 +2,7 @@
 
 import itertools
 
+import jax
 import numpy as np
 import pytest
 from test_mip import GOALS, brute_force, random_spectrum
@@ -20,6 +21,13 @@ def test_no_swap_is_better(goal):
         swapped = chosen.copy()
         swapped[[i, j]] = False, True
         assert task.score(task.value(swapped), goal) <= best + 1e-3
+
+
+def test_with_double_precision_enabled():
+    with jax.enable_x64(True):
+        task = problem(random_spectrum(11, 40, 4, seed=0), 4)
+        for goal in ("farthest", "nearest"):
+            assert local_search(task, goal).sum() == 4
 
 
 def test_it_mostly_finds_the_optimum():

@@ -122,7 +122,7 @@ def test_many_features_few_of_which_matter():
 def test_mistakes_are_named():
     spectrum = random_spectrum(6, 10, 3, seed=3)
     for removed in (-1, 7):
-        with pytest.raises(ValueError, match="Between 0 and 6"):
+        with pytest.raises(ValueError, match="between 0 and 6"):
             optimum(spectrum, removed)
     with pytest.raises(ValueError, match="goal must be one of"):
         optimum(spectrum, 1, goal="best")

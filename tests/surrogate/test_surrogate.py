@@ -39,7 +39,7 @@ def mixed():
         )
         for r, shares in ((1, [0.05, 0.15]), (3, [0.2, 0.1]))
     )
-    return dataclasses.replace(one, processes=processes, unit=jnp.float32(1.7)), rows, values
+    return dataclasses.replace(one, processes=processes, deviation=jnp.float32(np.sqrt(1.7))), rows, values
 
 
 def member_means(surrogate, rows):
@@ -75,6 +75,28 @@ def test_scaled_and_added_to(mixed):
     more = Spectrum.from_dict({(1,): 2.0, (4, 5): -1.0}, N)
     found = mixed[0].scale(-0.3, more)
     np.testing.assert_allclose(found(MASKS), -0.3 * mixed[0](MASKS) + np.asarray(more(MASKS)), atol=1e-5)
+
+
+@pytest.mark.parametrize("factor", [-0.3, 1e-20, 1e30])
+def test_errors_scale_with_the_function(plain, mixed, factor):
+    """Beyond what the squares of single precision can hold, too."""
+    for (surrogate, *_), errors in (
+        (mixed, lambda s: s.standard_error(MASKS)),
+        (plain, lambda s: s.coefficient_errors(EVERYTHING)),
+        (plain, lambda s: s.index_errors(PAIRS, AT, MU)),
+    ):
+        np.testing.assert_allclose(errors(surrogate.scale(factor)) / abs(factor), errors(surrogate), rtol=1e-4)
+
+
+def test_a_call_can_be_traced(mixed, unchecked):
+    surrogate = mixed[0]
+    plain = surrogate(MASKS)
+    np.testing.assert_allclose(jax.jit(lambda s, masks: s(masks))(surrogate, MASKS), plain, atol=1e-5)
+    np.testing.assert_allclose(jax.vmap(lambda x: surrogate(x[None])[0])(MASKS[:5]), plain[:5], atol=1e-5)
+    scaled = jax.vmap(lambda c: dataclasses.replace(surrogate, rest=surrogate.rest.scale(c))(MASKS))(jnp.arange(3.0))
+    np.testing.assert_allclose(scaled[1], plain, atol=1e-5)
+    slope = jax.grad(lambda c: dataclasses.replace(surrogate, rest=surrogate.rest.scale(c))(MASKS)[9])(1.0)
+    assert slope == pytest.approx(float(surrogate.rest(MASKS)[9]), abs=1e-5)
 
 
 @pytest.mark.parametrize("m", [0, 1, 1100])
@@ -187,6 +209,11 @@ CALLS = {
     "coefficient_errors": lambda surrogate: surrogate.coefficient_errors(EVERYTHING),
     "index": lambda surrogate: surrogate.index(PAIRS, AT, MU, np.zeros(20)),
 }
+
+
+def test_few_programs_for_any_number_of_masks(mixed, caplog):
+    mixed[0](np.tile(MASKS, (18, 1))[:1100])
+    assert compiled(lambda: [mixed[0](np.tile(MASKS, (m, 1))[:-1]) for m in (17, 30, 50)], caplog) == 0
 
 
 @pytest.mark.parametrize("call", CALLS)
