@@ -5,6 +5,7 @@ import os
 import shutil
 import tempfile
 from importlib.util import find_spec
+from pathlib import Path
 
 import jax
 import jaxtyping
@@ -25,6 +26,15 @@ def pytest_configure(config):
         jax.config.update("jax_compilation_cache_dir", folder)
         jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.2)
         config.add_cleanup(lambda: shutil.rmtree(folder, ignore_errors=True))
+
+
+@pytest.fixture(scope="module", autouse=True)
+def few_programs():
+    """Every compiled program maps some memory, and Linux lets a process map 65,530 pieces: old ones are let go in time."""
+    yield
+    maps = Path("/proc/self/maps")
+    if maps.is_file() and len(maps.read_text().splitlines()) > 20_000:
+        jax.clear_caches()
 
 
 @pytest.fixture(scope="session")

@@ -92,9 +92,7 @@ def function(
     return _make(apply, parameters, num_features, feature_names, fingerprint, batch_size, True)
 
 
-@functools.lru_cache(
-    maxsize=64, typed=True
-)  # the same function object for the same program, so that it is compiled once
+@functools.lru_cache(maxsize=64, typed=True)  # the same object for the same program, so that it is compiled once
 def _program(fn: Callable[..., jax.Array], num_features: int, bare: bool) -> Callable[[Any, Any], Any]:
     one = (lambda _, mask: fn(mask)) if bare else fn
 
