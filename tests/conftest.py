@@ -30,7 +30,7 @@ def pytest_configure(config):
 
 @pytest.fixture(scope="module", autouse=True)
 def few_programs():
-    """Every compiled program maps some memory, and Linux lets a process map 65,530 pieces: old ones are let go in time."""
+    """Every compiled program maps some memory, and Linux lets a process map 65,530 pieces: old ones go in time."""
     yield
     maps = Path("/proc/self/maps")
     if maps.is_file() and len(maps.read_text().splitlines()) > 20_000:
