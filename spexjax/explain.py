@@ -2,7 +2,7 @@
 
 import dataclasses
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 import jax
 import jax.numpy as jnp
@@ -21,6 +21,7 @@ from spexjax.metrics import r2, r2_error
 from spexjax.proxies import Fit, Proxy
 from spexjax.spectrum import checked_masks, unique_rows
 from spexjax.spex import Spex, SpexPlan, spex
+from spexjax.surrogate import Surrogate
 from spexjax.transforms import exact_spectrum
 from spexjax.typing import Ablation, Key, Masks
 
@@ -37,6 +38,7 @@ def explain(
     max_budget: int | None = None,
     method: str | Proxy | Spex = "auto",
     index: str | None = None,
+    like: Explanation | Iterable[Explanation] = (),
     mesh: Mesh | None = None,
     store: Store | None = None,
     progress: bool | None = None,
@@ -61,6 +63,7 @@ def explain(
       index: the interaction index that will be asked for. For a Shapley-type index (SV, SII, STII, FSII, k-SII) three
         quarters of the masks are drawn with the sizes it depends on (`designs.sized`), and faithfulness is measured
         on the others.
+      like: as in `fit`.
       mesh: the devices to use, as in `evaluate`; all by default.
       store: where values are looked up and kept, as in `evaluate`.
       progress: show a progress bar; None shows it only on a terminal.
@@ -73,9 +76,10 @@ def explain(
     """
     _check_request(ablation, key)
     n = ablation.num_features
+    others = _surrogates(like, method, n)
     sizes = rounds(n, budget, target_faithfulness, max_budget)
     design_key, fit_key = jax.random.split(key)
-    design = _design(method, index, sizes, n, design_key)
+    design = _design(method, index, sizes, n, design_key, others)
     looks = design.name == "uniform" and method == "auto" and target_faithfulness is None
     if looks := looks and spex().affords(sizes[0], n, known=_LOOK):
         sizes = [_LOOK, *sizes]
@@ -87,7 +91,8 @@ def explain(
         evaluations.append(run(ablation, new, mesh=mesh, store=store, progress=progress))
         values = np.concatenate([e.values for e in evaluations])
         start = time.perf_counter()
-        name, proxy = resolve(design.method, len(values), n, shapley=design.name == "sized", plan=design.plan)
+        shapley = design.name == "sized"
+        name, proxy = resolve(design.method, len(values), n, shapley=shapley, plan=design.plan, like=others)
         uniform = np.arange(size) if proxy is None or design.name != "sized" else designs.uniform_rows(size)
         explanation = _fit(masks, values, name, proxy, fit_key, tuple(ablation.feature_names), uniform, "uniform ")
         fit_seconds += time.perf_counter() - start
@@ -121,6 +126,7 @@ def fit(
     method: str | Proxy = "auto",
     key: Key,
     feature_names: Sequence[str] | None = None,
+    like: Explanation | Iterable[Explanation] = (),
 ) -> Explanation:
     """Explains a value function from masks and values alone.
 
@@ -134,15 +140,18 @@ def fit(
         `explanation.details` says which and why.
       key: PRNG key, consumed.
       feature_names: n names; x0, x1, ... by default.
+      like: an explanation, or several, of other inputs of the same model and task with the same features: the heads
+        of a model on other prompts, say. Where held-out error says so, each feature is expected to matter here as much
+        as there; see `proxies.kernels`. For the methods auto and proxyspex; one without a surrogate tells nothing.
 
     Raises:
       ValueError: if masks and values do not match, there are fewer than `min_budget` distinct masks, a value is not
-        finite, or the method is unknown.
+        finite, the method is unknown, or `like` does not fit the method or the features.
       ImportError: if the method needs a package that is not installed.
     """
     _check_key(key)
     masks, values, names = _checked(masks, values, feature_names)
-    name, proxy = resolve(method, *masks.shape)
+    name, proxy = resolve(method, *masks.shape, like=_surrogates(like, method, masks.shape[1]))
     return _fit(masks, values, name, proxy, key, names, np.arange(len(values)))
 
 
@@ -163,7 +172,9 @@ class _Design:
         return _Design("subsampled", self.method, plan.masks, plan)
 
 
-def _design(method: str | Proxy | Spex, index: str | None, sizes: list[int], n: int, key: Key) -> _Design:
+def _design(
+    method: str | Proxy | Spex, index: str | None, sizes: list[int], n: int, key: Key, like: Sequence[Surrogate]
+) -> _Design:
     """The masks for these rounds; raises what `explain` says of methods and indices."""
     shapley = index is not None and check_index(index) in SHAPLEY
     if method == "spex" or isinstance(method, Spex):
@@ -173,11 +184,26 @@ def _design(method: str | Proxy | Spex, index: str | None, sizes: list[int], n: 
             plan = (spex() if method == "spex" else method).plan(key, sizes[0], n)
             return _Design("subsampled", method, plan.masks, plan)
         method = "exact"
-    _, proxy = resolve(method, designs.uniform_size(sizes[0], n), n, shapley=shapley)
+    _, proxy = resolve(method, designs.uniform_size(sizes[0], n), n, shapley=shapley, like=like)
     if hasattr(proxy, "check"):
         proxy.check()
     draw = designs.sized if shapley else designs.uniform
     return _Design("sized" if shapley else "uniform", method, np.asarray(draw(key, sizes[-1], n)))
+
+
+def _surrogates(like: Explanation | Iterable[Explanation], method: str | Proxy | Spex, n: int) -> tuple[Surrogate, ...]:
+    """Those of explanations of n features that have one."""
+    others = list(like) if isinstance(like, Iterable) else [like]
+    if not all(isinstance(e, Explanation) for e in others):
+        raise ValueError("`like` takes explanations, from explain or fit.")
+    if others and method not in ("auto", "proxyspex"):
+        raise ValueError(
+            "Only the methods auto and proxyspex can be like other explanations; leave `like` out, or give "
+            "proxies.kernels(like=[their surrogates]) as the method."
+        )
+    if sizes := {len(e.feature_names) for e in others} - {n}:
+        raise ValueError(f"`like` takes explanations of the same features: there are {n} here, and {min(sizes)} there.")
+    return tuple(e.surrogate for e in others if e.surrogate is not None)
 
 
 def _check_request(ablation: Ablation, key: Key) -> None:

@@ -1,17 +1,19 @@
 """The methods of `explain` and `fit` by name: which proxies stand behind each, for so many masks and features."""
 
 import inspect
+from collections.abc import Sequence
 from importlib.util import find_spec
 
 from spexjax import designs, proxies
 from spexjax.proxies import Proxy
 from spexjax.spex import Spex, SpexPlan, spex
+from spexjax.surrogate import Surrogate
 
-METHODS = {  # by the numbers of masks and features
-    "proxyspex": lambda m, n: proxies.select(_differentiable(m, n)),
-    "proxyspex-trees": lambda m, n: proxies.boosted_trees(grid="paper"),
-    "proxyspex-trees-fast": lambda m, n: proxies.boosted_trees(grid="fast"),
-    "lasso": lambda m, n: proxies.lasso(),
+METHODS = {  # by the numbers of masks and features, and surrogates to be like
+    "proxyspex": lambda m, n, like: proxies.select(_differentiable(m, n, like)),
+    "proxyspex-trees": lambda m, n, like: proxies.boosted_trees(grid="paper"),
+    "proxyspex-trees-fast": lambda m, n, like: proxies.boosted_trees(grid="fast"),
+    "lasso": lambda m, n, like: proxies.lasso(),
 }
 _PRODUCTS = 500  # features up to which sums of products compete, where masks are too many for a kernel matrix
 
@@ -23,6 +25,7 @@ def resolve(
     *,
     shapley: bool = False,
     plan: SpexPlan | None = None,
+    like: Sequence[Surrogate] = (),
 ) -> tuple[str, Proxy | None]:
     """The method's name and its proxy; None for the exact transform.
 
@@ -33,12 +36,13 @@ def resolve(
       shapley: whether a Shapley-type index is asked for. Trees are left out of "auto" then: held-out error says how
         well masks are predicted, not derivatives, and so it is no reason to give them a share.
       plan: of SPEX, where the masks are such a plan's.
+      like: surrogates of other inputs, for the differentiable proxy.
 
     Raises:
       ValueError: if the method is unknown or needs other masks.
     """
     if plan is not None:
-        others = _candidates(num_masks, num_features) if method == "auto" else {"lasso": proxies.lasso()}
+        others = _candidates(num_masks, num_features, like) if method == "auto" else {"lasso": proxies.lasso()}
         return "auto" if method == "auto" else "spex", proxies.select(others | {"spex": plan})
     if method == "spex" or isinstance(method, Spex):
         raise ValueError(
@@ -56,8 +60,8 @@ def resolve(
             f"The exact method needs all 2^{num_features} masks, but there are {num_masks}; choose another method."
         )
     if method == "auto" and not shapley:
-        return method, proxies.select(_candidates(num_masks, num_features))
-    return method, METHODS["proxyspex" if method == "auto" else method](num_masks, num_features)
+        return method, proxies.select(_candidates(num_masks, num_features, like))
+    return method, METHODS["proxyspex" if method == "auto" else method](num_masks, num_features, like)
 
 
 def _check(method: Proxy) -> None:
@@ -75,15 +79,15 @@ def _check(method: Proxy) -> None:
         )
 
 
-def _differentiable(num_masks: int, num_features: int) -> dict[str, Proxy]:
+def _differentiable(num_masks: int, num_features: int, like: Sequence[Surrogate]) -> dict[str, Proxy]:
     """The proxies without trees, the simplest first."""
-    found = {"lasso": proxies.lasso(), "kernels": proxies.kernels()}
+    found = {"lasso": proxies.lasso(), "kernels": proxies.kernels(like)}
     if num_masks > found["kernels"].max_masks and num_features <= _PRODUCTS:
         found["products"] = proxies.sum_of_products()
     return found
 
 
-def _candidates(num_masks: int, num_features: int) -> dict[str, Proxy]:
+def _candidates(num_masks: int, num_features: int, like: Sequence[Surrogate]) -> dict[str, Proxy]:
     """All that "auto" compares."""
     trees = {"trees": proxies.boosted_trees("fast")} if find_spec("lightgbm") else {}
-    return _differentiable(num_masks, num_features) | trees
+    return _differentiable(num_masks, num_features, like) | trees

@@ -1,5 +1,6 @@
 """Rounds towards a target, and the design that an index asks for."""
 
+import jax
 import numpy as np
 import pytest
 
@@ -136,6 +137,10 @@ def test_no_round_without_new_masks(key):
     assert rounds(explanation) == [32]
 
 
+FIVE = (np.arange(32)[:, None] >> np.arange(5) & 1).astype(bool)
+OTHER = sx.fit(FIVE, FIVE.sum(1), key=jax.random.key(0))
+
+
 @pytest.mark.parametrize(
     ("options", "message"),
     [
@@ -154,6 +159,9 @@ def test_no_round_without_new_masks(key):
         ({"budget": 50, "index": "shapely"}, "not an index"),
         ({"budget": 50, "method": sx.proxies.lasso}, r"if lasso makes one, call it: lasso\(\)"),
         ({"budget": 50, "method": sx.spex}, r"if spex makes one, call it: spex\(\)"),
+        ({"budget": 50, "like": OTHER}, "the same features: there are 12 here, and 5 there"),
+        ({"budget": 50, "like": [OTHER], "method": "lasso"}, "Only the methods auto and proxyspex"),
+        ({"budget": 4000, "like": [OTHER], "method": "spex"}, "Only the methods auto and proxyspex"),
     ],
 )
 def test_mistakes_are_named_before_anything_is_spent(key, options, message):

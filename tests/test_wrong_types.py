@@ -13,6 +13,7 @@ CASES = {
     "explain(target_faithfulness='high', budget=None, max_budget=99)": "an R2 below 1, say 0.9; got 'high'",
     "explain(method=3)": "a proxy that is called with masks, values and a key; 3 is not",
     "explain(method=None)": "a proxy that is called with masks, values and a key; None is not",
+    "explain(like=7)": "`like` takes explanations, from explain or fit",
     "decode(np.zeros((2, 9)))": "One signal is [m]; got shape (2, 9). For many, use decode_many or jax.vmap",
     "explain(budget=np.int64(50))": "50 ablations",  # the last, as it spends them
 }

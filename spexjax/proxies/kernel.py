@@ -1,6 +1,7 @@
 """The differentiable proxy: Gaussian processes whose spectrum is exact, trained by gradient."""
 
 import dataclasses
+from collections.abc import Iterable
 from functools import partial
 from typing import NamedTuple
 
@@ -30,6 +31,7 @@ from spexjax.surrogate import (
 from spexjax.typing import Array, Key, Masks, Values
 
 _FORMS = (Tied, Untied)
+_NAMES = ("tied", "untied", "tied_like", "untied_like")
 _SHARES = np.array([[0.5, 0.5], [0.25, 0.75], [0.75, 0.25], [0.0, 1.0], [1.0, 0.0]])  # of the forms
 _TRIAL = 512  # masks on which it is tried whether neighbours interact
 _NOISES = (1.0, 0.3, 0.1, 0.03)  # of the trained one, which describes what few masks leave open
@@ -37,10 +39,11 @@ _SMOOTH = 0.02  # of the variance: the held-out error below which training goes 
 _ENOUGH = 2e-3  # of the variance: what the truncated spectrum may lose against the best number of terms
 
 
-@dataclasses.dataclass(frozen=True)
+@dataclasses.dataclass(frozen=True, eq=False)
 class Kernels:
     """The proxy made by `kernels`."""
 
+    like: tuple[Surrogate, ...] = ()
     num_folds: int = 3
     max_likelihood: int = 1536
     max_candidates: int = 20_000
@@ -59,7 +62,7 @@ class Kernels:
         z, y = signs(masks), (f - centre) / spread
         subsets = self._subsets(np.asarray(jax.random.permutation(subset_key, m)), fold)
         ordered = _neighbours_matter(z, y, subsets[0][:_TRIAL])
-        starts, partner = [form.init(n, ordered) for form in _FORMS], complements(masks)
+        starts, partner = self._starts(n, ordered), complements(masks)
         if m > self.max_masks:
             trained = [_trained(start, z[subsets[0]], jnp.asarray(y[subsets[0]], jnp.float32))[0] for start in starts]
             return self._in_weight_space(trained, masks, f, fold)
@@ -106,6 +109,12 @@ class Kernels:
         surrogate = Surrogate(plain.masks, processes, rest, jnp.float32(deviation))
         return Fit(rest.truncate(terms), jnp.asarray(through, jnp.float32), diagnostics, surrogate)
 
+    def _starts(self, n: int, ordered: bool) -> list[Parameters]:
+        others = [kernel for surrogate in self.like for process in surrogate.processes for kernel in process.members]
+        if any(kernel.rates.shape[1] != n for kernel in others):
+            raise ValueError(f"Only explanations of the same {n} features can tell what to expect of them.")
+        return [form.init(n, ordered, like) for like in ((), others)[: 1 + bool(others)] for form in _FORMS]
+
     def _in_weight_space(self, kernels: list[ProductKernel], masks: Masks, f, fold: Int[np.ndarray, " m"]) -> Fit:
         """What the strongest terms of the priors say of more masks than a kernel matrix can hold."""
         n, centre, spread = masks.shape[1], f.mean(), f.std()
@@ -118,7 +127,7 @@ class Kernels:
         constant = Spectrum(jnp.full((1, 1), n, jnp.int32), jnp.asarray([centre], jnp.float32), n)
         diagnostics = {
             "folds": int(fold.max()) + 1,
-            "shares": dict(zip(("tied", "untied"), np.eye(2)[each.best // len(_NOISES)].tolist(), strict=True)),
+            "shares": {name: float(i == each.best // len(_NOISES)) for i, name in enumerate(_NAMES[: len(kernels)])},
             "neighbours": len(kernels[0].near) > 0,
             "noise": priors[each.best][1],
             "terms": len(spectrum),
@@ -193,7 +202,7 @@ class _Mean(NamedTuple):
     def account(self, fold: Int[np.ndarray, " m"], ordered: bool) -> dict:
         return {
             "folds": int(fold.max()) + 1,
-            "shares": dict(zip(("tied", "untied"), self.shares.tolist(), strict=True)),
+            "shares": dict(zip(_NAMES, self.shares.tolist(), strict=False)),
             "neighbours": ordered,
             "precision": max(form.posterior.dtype for form, _ in self.used),
         }
@@ -206,8 +215,12 @@ class _Mean(NamedTuple):
 
 
 def _best_mean(forms: list[_Form], y, fold: Int[np.ndarray, " m"]) -> _Mean:
-    chosen = leave_fold_selection(_SHARES @ np.stack([form.left_out for form in forms]), y, fold)
-    shares = _SHARES[chosen.best]
+    """Of the two forms, or of two that begin alike and two that begin like others, or of all in equal shares."""
+    candidates = np.kron(np.eye(len(forms) // 2), _SHARES)
+    if len(forms) > 2:
+        candidates = np.vstack([candidates, np.full(len(forms), 1 / len(forms))])
+    chosen = leave_fold_selection(candidates @ np.stack([form.left_out for form in forms]), y, fold)
+    shares = candidates[chosen.best]
     mean = _Mean(forms, shares, chosen.held_out, 0.0)
     expected = sum(share * (1 / np.asarray(form.posterior.inverse.diagonal())).mean() for form, share in mean.used)
     return mean._replace(unit=mean.error(y) / expected)
@@ -269,7 +282,7 @@ def _trained(
     return parameters.kernel(), losses[-1], parameters
 
 
-def kernels() -> Kernels:
+def kernels(like: Iterable[Surrogate] = ()) -> Kernels:
     """ProxySPEX with a differentiable proxy: the mean of Gaussian processes under product kernels.
 
     1. The kernels' parameters, above all one relevance per feature and scale, are trained on the likelihood of at
@@ -299,10 +312,24 @@ def kernels() -> Kernels:
     conditioned on all masks in the space of their 4,096 likeliest terms (`WeightSpace`), with a few matrices of that
     size; the noise and the form are chosen by 3-fold cross-validation, and there is no surrogate besides the spectrum.
 
+    Where the same features have been explained on other inputs (the heads of a model on other prompts), how much each
+    matters there is often how much it matters here. Given their surrogates, both forms are trained a second time,
+    with a prior that is centred on the mean of the others' log rates and half as wide; which of the four are used is
+    again chosen by held-out error.
+
     Source: the prior is that of ProxySPEX's trees made smooth (Butler et al., arXiv 2505.17495); Rasmussen and
     Williams, Gaussian Processes for Machine Learning (2006), chapters 2 and 5.
 
+    Args:
+      like: surrogates of other inputs, with the same features in the same order.
+
     Returns:
-      A proxy. Calling it raises ValueError for fewer than 2 masks.
+      A proxy. Calling it raises ValueError for fewer than 2 masks, or if the others have another number of features.
+
+    Raises:
+      ValueError: if `like` holds something else.
     """
-    return Kernels()
+    like = tuple(like)
+    if not all(isinstance(surrogate, Surrogate) for surrogate in like):
+        raise ValueError("`like` takes surrogates, those of other explanations: [e.surrogate for e in explanations].")
+    return Kernels(like)

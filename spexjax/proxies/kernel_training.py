@@ -1,6 +1,7 @@
 """Training a product kernel by gradient: parameters, loss and the Optax loop, all pure."""
 
 import dataclasses
+from collections.abc import Sequence
 from functools import partial
 from typing import NamedTuple, Protocol, runtime_checkable
 
@@ -18,7 +19,8 @@ from spexjax.typing import Array, Leaf, Masks, Values
 _STEPS, _RATE = 25, 0.4  # of Adam: stopping early is the regulariser
 _MOMENTA = 0.3, 0.99  # short memories: at such steps the usual ones overshoot
 _ROOT = 1e-12  # under Adam's root, which has no derivative at 0, where some gradients begin
-_SPREAD = 2.0  # of the log rates around their mean, under their prior
+_SPREAD = 2.0  # of the log rates around their mean, under their prior,
+_SPREAD_LIKE, _FARTHEST = 1.0, 3.0  # and around those of other kernels, which are trusted within such a range
 _FLOOR = 1e-3  # of the kernel's variance: the least noise at which single precision can train,
 _FINE_FLOOR = 1e-6  # and double precision
 _FINE_STEPS, _FINE_MASKS = 25, 512  # of L-BFGS, which has no noise to fear; more masks say little more of the rates
@@ -26,10 +28,13 @@ _FINE_STEPS, _FINE_MASKS = 25, 512  # of L-BFGS, which has no noise to fear; mor
 
 @runtime_checkable
 class Parameters(Protocol):
-    """A pytree of numbers to be trained that stands for a kernel; where features are `ordered`, one with neighbours."""
+    """A pytree of numbers to be trained that stands for a kernel; where features are `ordered`, one with neighbours.
+
+    Where other kernels are given that it may be `like`, it begins at their log rates, which its prior is centred on.
+    """
 
     @classmethod
-    def init(cls, n: int, ordered: bool = False) -> "Parameters": ...
+    def init(cls, n: int, ordered: bool = False, like: Sequence[ProductKernel] = ()) -> "Parameters": ...
 
     def kernel(self) -> ProductKernel: ...
 
@@ -48,12 +53,14 @@ class Tied(NamedTuple):
     log_scales: Leaf  # Float[2]
     log_near: Leaf  # Float[1], or Float[0] where features have no order
     log_noise: Leaf  # Float[]
+    expected: Leaf  # Float[1, n]: the log rates of other kernels, not trained; or Float[0, n]
 
     @classmethod
-    def init(cls, n: int, ordered: bool = False) -> "Tied":
-        """Every feature alike, one feature's removal changing the kernel by about 1 / n."""
+    def init(cls, n: int, ordered: bool = False, like: Sequence[ProductKernel] = ()) -> "Tied":
+        """One feature's removal changing the kernel by about 1 / n; every feature alike, if no other kernel is."""
         centre, powers, scales = -jnp.log(float(n)), jnp.zeros(2), jnp.array([0.0, -1.0])
-        return cls(jnp.zeros(n), centre, powers, scales, _near_start(n, ordered), jnp.float32(-3))
+        expected = _mean_rates([jnp.log(k.rates).mean(0, keepdims=True) for k in _of_size(1, like)], n)
+        return cls(expected.sum(0), centre, powers, scales, _near_start(n, ordered), jnp.float32(-3), expected)
 
     def kernel(self) -> ProductKernel:
         log_rates = jnp.exp(self.powers[0]) * self.relevance
@@ -62,7 +69,7 @@ class Tied(NamedTuple):
         return ProductKernel(scales[:1], rates, linear, _near(self.log_near, log_rates), jnp.exp(self.log_noise))
 
     def penalty(self) -> Float[Array, ""]:
-        return _gaussian(jnp.exp(self.powers[0]) * self.relevance)
+        return _gaussian(jnp.exp(self.powers[0]) * self.relevance[None], self.expected)
 
 
 class Untied(NamedTuple):
@@ -73,20 +80,23 @@ class Untied(NamedTuple):
     log_linear: Leaf  # Float[n]
     log_near: Leaf  # Float[1], or Float[0] where features have no order
     log_noise: Leaf  # Float[]
+    expected: Leaf  # Float[4, n]: the log rates of other kernels, the linear one's last, not trained; or Float[0, n]
 
     @classmethod
-    def init(cls, n: int, ordered: bool = False) -> "Untied":
-        """Every feature alike, at rates around 1 / n."""
-        rates = jnp.array([-1.0, 0.5, 2.0])[:, None] - jnp.log(float(n)) + jnp.zeros((3, n))
-        scales, linear = jnp.array([0.0, -1.0, -1.5]), jnp.full(n, -1 - jnp.log(float(n)))
-        return cls(rates, scales, linear, _near_start(n, ordered), jnp.float32(-3))
+    def init(cls, n: int, ordered: bool = False, like: Sequence[ProductKernel] = ()) -> "Untied":
+        """At rates around 1 / n; every feature alike, if no other kernel is."""
+        start = jnp.array([-1.0, 0.5, 2.0, -1.0])[:, None] - jnp.log(float(n)) + jnp.zeros((4, n))
+        others = [jnp.log(jnp.stack([*jnp.broadcast_to(k.rates, (3, n)), k.linear])) for k in _of_size(3, like)]
+        expected, scales = _mean_rates(others, n), jnp.array([0.0, -1.0, -1.5])
+        start = start + expected if len(expected) else start
+        return cls(start[:3], scales, start[3], _near_start(n, ordered), jnp.float32(-3), expected)
 
     def kernel(self) -> ProductKernel:
         scales, rates, linear, noise = map(jnp.exp, (self.log_scales, self.log_rates, self.log_linear, self.log_noise))
         return ProductKernel(scales, rates, linear, _near(self.log_near, self.log_rates.mean(0)), noise)
 
     def penalty(self) -> Float[Array, ""]:
-        return _gaussian(self.log_rates) + _gaussian(self.log_linear)
+        return _gaussian(jnp.concatenate([self.log_rates, self.log_linear[None]]), self.expected)
 
 
 def _near_start(n: int, ordered: bool) -> Float[Array, " _"]:
@@ -101,8 +111,27 @@ def _near(log_scale: Float[Array, " _"], log_rates: Float[Array, " n"]) -> Float
     return jnp.exp(log_scale) * jax.nn.softmax(products)
 
 
-def _gaussian(log_rates: Float[Array, "*r n"]) -> Float[Array, ""]:
-    return ((log_rates - log_rates.mean(-1, keepdims=True)) ** 2).sum() / (2 * _SPREAD**2)
+def _of_size(size: int, kernels: Sequence[ProductKernel]) -> Sequence[ProductKernel]:
+    """Those with so many components, or all where none has."""
+    return [k for k in kernels if len(k.rates) == size] or kernels
+
+
+def _mean_rates(log_rates: Sequence[Float[Array, "r n"]], n: int) -> Float[Array, "_ n"]:
+    """Those expected from others; what never mattered there, in values without noise, may still do so here."""
+    if not log_rates:
+        return jnp.zeros((0, n))
+    return jnp.clip(_centred(jnp.stack(log_rates).mean(0)), -_FARTHEST, _FARTHEST)
+
+
+def _centred(log_rates: Float[Array, "r n"]) -> Float[Array, "r n"]:
+    return log_rates - log_rates.mean(-1, keepdims=True)
+
+
+def _gaussian(log_rates: Float[Array, "r n"], expected: Float[Array, "_ n"]) -> Float[Array, ""]:
+    """The penalty of log rates, at whatever mean, around none or those expected."""
+    if not len(expected):
+        return (_centred(log_rates) ** 2).sum() / (2 * _SPREAD**2)
+    return (_centred(log_rates - jax.lax.stop_gradient(expected)) ** 2).sum() / (2 * _SPREAD_LIKE**2)
 
 
 def loss(

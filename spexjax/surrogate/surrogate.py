@@ -2,6 +2,7 @@
 
 import dataclasses
 from collections.abc import Callable
+from operator import itemgetter
 
 import jax
 import jax.numpy as jnp
@@ -35,7 +36,12 @@ class Process:
     @property
     def first(self) -> ProductKernel:
         """The first kernel."""
-        return jax.tree.map(lambda leaf: leaf[0], self.kernels)
+        return self.members[0]
+
+    @property
+    def members(self) -> list[ProductKernel]:
+        """The kernels one by one."""
+        return [jax.tree.map(itemgetter(i), self.kernels) for i in range(len(self.shares))]
 
 
 @jax.tree_util.register_dataclass

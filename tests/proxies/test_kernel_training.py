@@ -26,11 +26,11 @@ def standardised(values):
     return jnp.asarray((values - values.mean()) / values.std(), jnp.float32)
 
 
-def perturbed(form, ordered, seed=1):
-    """Parameters away from the start, where all features are alike."""
+def perturbed(form, ordered, seed=1, like=(), size=1.0):
+    """Parameters away from the start."""
     rng = np.random.default_rng(seed)
     return jax.tree.map(
-        lambda leaf: jnp.float32(np.asarray(leaf) + rng.normal(size=np.shape(leaf))), form.init(N, ordered)
+        lambda leaf: jnp.float32(np.asarray(leaf) + size * rng.normal(size=np.shape(leaf))), form.init(N, ordered, like)
     )
 
 
@@ -45,7 +45,10 @@ def naive(parameters, z, y):
     floor = 1e-3 * (kernel.scales.sum() + kernel.linear.sum() + kernel.near.sum())
     system = products + (z * kernel.linear) @ z.T + (kernel.noise + floor) * jnp.eye(len(y))
     value = (y @ jnp.linalg.solve(system, y) + jnp.linalg.slogdet(system)[1]) / (2 * len(y))
-    penalty = sum(((row - row.mean()) ** 2).sum() for row in relevances(parameters)) / (2 * 2.0**2)
+    rows = jnp.stack(relevances(parameters))
+    if len(parameters.expected):
+        rows -= jax.lax.stop_gradient(parameters.expected)
+    penalty = ((rows - rows.mean(1, keepdims=True)) ** 2).sum() / (2 * (1.0 if len(parameters.expected) else 2.0) ** 2)
     return value + penalty / len(y)
 
 
@@ -56,10 +59,14 @@ def relevances(parameters):
     return [*parameters.log_rates, parameters.log_linear]
 
 
+OTHERS = {"tied": [Tied], "untied": [Untied], "both": [Tied, Untied], "two": [Untied, Untied]}
+
+
 @FORMS
-@pytest.mark.parametrize("ordered", [False, True])
-def test_loss_and_its_gradient_by_the_formula(form, ordered):
-    parameters, y = perturbed(form, ordered), np.random.default_rng(2).normal(size=M)
+@pytest.mark.parametrize(("ordered", "others"), [(False, []), (True, []), (False, [Tied]), (True, [Tied, Untied])])
+def test_loss_and_its_gradient_by_the_formula(form, ordered, others):
+    like = [perturbed(other, ordered, seed=5, size=0.3).kernel() for other in others]
+    parameters, y = perturbed(form, ordered, like=like), np.random.default_rng(2).normal(size=M)
     assert isinstance(parameters, Parameters)
     value, found = jax.jit(jax.value_and_grad(loss, (0, 2)))(parameters, signs(MASKS), jnp.float32(y))
     with jax.enable_x64(True):
@@ -69,6 +76,30 @@ def test_loss_and_its_gradient_by_the_formula(form, ordered):
     assert value == pytest.approx(float(expected_value), rel=1e-4)
     for one, other in zip(jax.tree.leaves(found), jax.tree.leaves(expected), strict=True):
         np.testing.assert_allclose(one, other, atol=1e-4 * max(1e-2, np.abs(other).max(initial=0)))
+
+
+@FORMS
+@pytest.mark.parametrize("others", OTHERS.values(), ids=OTHERS)
+def test_the_start_is_like_others(form, others):
+    """At their log rates, of which only the differences between features count, and free of penalty."""
+    kernels = [perturbed(other, False, seed).kernel() for seed, other in enumerate(others)]
+    start = form.init(N, False, kernels)
+    same = [k for k in kernels if k.rates.shape == start.kernel().rates.shape] or kernels
+    rates = [np.log(k.rates) for k in same]
+    expected = np.mean([r.mean(0, keepdims=True) if form is Tied else np.broadcast_to(r, (3, N)) for r in rates], 0)
+    found = np.log(start.kernel().rates)
+    np.testing.assert_allclose(np.diff(found), np.diff(expected), atol=1e-4)
+    np.testing.assert_allclose(found.mean(1), np.log(form.init(N).kernel().rates).mean(1), atol=1e-5)
+    assert start.penalty() == pytest.approx(0, abs=1e-6)
+    assert form.init(N).penalty() == pytest.approx(0, abs=1e-6)
+
+
+@FORMS
+def test_what_is_expected_is_not_trained(form):
+    start = form.init(N, False, [perturbed(form, False).kernel()])
+    after, losses = trained(start, signs(MASKS), standardised(game(MASKS)))
+    np.testing.assert_array_equal(after.expected, start.expected)
+    assert losses[-1] < losses[0] - 0.5
 
 
 @FORMS

@@ -120,3 +120,29 @@ def test_values_with_a_gap_are_fitted_through_a_link(fits):
     assert r2(score(NEW), fit.spectrum(NEW)) == pytest.approx(r2(score(NEW), fit.surrogate(NEW)), abs=0.02)
     errors = (score(NEW) - fit.surrogate(NEW)) / fit.surrogate.standard_error(NEW)
     assert 0.7 < np.sqrt((errors**2).mean()) < 1.4
+
+
+@pytest.mark.parametrize("alike", [True, False])
+def test_others_are_followed_where_that_predicts_better(fits, alike):
+    """It helps to know which features matter, and does no harm to be told wrongly."""
+
+    def score(masks, noise):
+        return -function(masks if alike else np.roll(masks, 7, axis=1), noise, seed=6)
+
+    masks, other = uniform(M, 6), fits[0][1].surrogate
+    plain, carried = (kernels(like)(masks, score(masks, 1.0), jax.random.key(0)) for like in ([], [other]))
+    assert len(plain.diagnostics["shares"]) == 2
+    followed = sum(share for name, share in carried.diagnostics["shares"].items() if name.endswith("_like"))
+    left = [1 - r2(score(NEW, 0.0), fit.surrogate(NEW)) for fit in (plain, carried)]
+    if alike:
+        assert followed > 0.5
+        assert left[1] < 0.7 * left[0]
+    else:
+        assert followed < 0.5
+        assert left[1] < 1.1 * left[0]
+
+
+def test_others_with_other_features_are_refused(fits):
+    masks = np.random.default_rng(0).random((40, 9)) < 0.5
+    with pytest.raises(ValueError, match="of the same 9 features"):
+        kernels([fits[0][1].surrogate])(masks, masks.sum(1, dtype=float), jax.random.key(0))
