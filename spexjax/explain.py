@@ -75,7 +75,7 @@ def explain(
       ImportError: if the method needs a package that is not installed, before anything is spent.
     """
     _check_request(ablation, key)
-    n = ablation.num_features
+    n, like = ablation.num_features, list(like) if isinstance(like, Iterable) else [like]
     others = _surrogates(like, method, n)
     sizes = rounds(n, budget, target_faithfulness, max_budget)
     design_key, fit_key = jax.random.split(key)
@@ -110,6 +110,7 @@ def explain(
         "ablations": len(values),
         "design": design.name,
         **({"subsampled": design.plan.describe()} if design.plan else {}),
+        **({"like": [e.provenance.get("fingerprint") for e in like]} if like else {}),
         **_costs(evaluations, fit_seconds),
         **(ablation.describe() if hasattr(ablation, "describe") else {}),
     }
@@ -282,7 +283,7 @@ def _checked(masks: ArrayLike, values: ArrayLike, names: Sequence[str] | None) -
         raise ValueError(f"{len(first)} distinct masks are too few: {n} features need at least {min_budget(n)}.")
     if len(first) < len(masks):
         masks, values = masks[first], (np.bincount(group, values) / counts).astype(np.float32)
-    names = tuple(names) if names is not None else tuple(f"x{i}" for i in range(n))
+    names = tuple(map(str, names)) if names is not None else tuple(f"x{i}" for i in range(n))
     if len(names) != n:
         raise ValueError(f"There are {n} features but {len(names)} feature names.")
     return masks, values, names

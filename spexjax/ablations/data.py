@@ -50,11 +50,14 @@ def pairs(what: str, data: tuple[ArrayLike, ArrayLike]) -> tuple[np.ndarray, np.
     """Inputs and labels as arrays of equal length.
 
     Raises:
-      ValueError: if they are not that, or empty.
+      ValueError: if they are not that, or empty, or an input is not finite, which weight 0 would not remove.
     """
     if len(data) != 2 or len(data[0]) != len(data[1]) or len(data[0]) == 0:
         raise ValueError(f"The {what} data must be a pair (inputs, labels) of equal lengths, at least 1.")
     inputs, labels = map(np.asarray, data)
+    finite = np.isfinite(inputs).reshape(len(inputs), -1).all(1) if inputs.dtype.kind == "f" else np.ones(1, bool)
+    if not finite.all():
+        raise ValueError(f"The {what} data have an input that is not finite, first in example {finite.argmin()}.")
     return inputs, labels
 
 

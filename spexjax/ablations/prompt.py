@@ -51,7 +51,13 @@ def _chat(tokenizer: Any, user: str, system: str | None) -> str:
         return tokenizer.apply_chat_template(list(messages), tokenize=False, add_generation_prompt=ask)
 
     if system is not None:
-        return render({"role": "system", "content": system}, turn)
+        try:
+            whole = render({"role": "system", "content": system}, turn)
+        except TemplateError:
+            whole = ""
+        if system.strip() not in whole:
+            raise ValueError("This model's chat template has no system turn; put it into the question.")
+        return whole
     plain = render(turn)
     try:  # cut off the system turn, because some templates put one in when there is none
         opening, whole = render(marked, ask=False), render(marked, turn)

@@ -1,5 +1,6 @@
 """From masks to token sequences: units are removed from the text and it is tokenised anew, or tokens are removed."""
 
+import bisect
 import dataclasses
 from collections.abc import Callable, Sequence
 
@@ -74,10 +75,13 @@ def owners(spans: Sequence[tuple[int, int]], pieces: Sequence[tuple[int, int, in
       pieces: (start, end, end of the gap after it) of each unit in the prompt.
     """
 
+    starts, stops = [start for start, _, _ in pieces], [stop for _, _, stop in pieces]
+
     def owner(a: int, b: int) -> int:
-        cores = [min(b, end) - max(a, start) for start, end, _ in pieces]
-        gaps = [min(b, stop) - max(a, end) for _, end, stop in pieces]
-        overlaps = cores if max(cores) > 0 else gaps
-        return int(np.argmax(overlaps)) if max(overlaps) > 0 else -1
+        near = range(bisect.bisect_right(stops, a), bisect.bisect_left(starts, b))
+        cores = [min(b, pieces[i][1]) - max(a, pieces[i][0]) for i in near]
+        gaps = [min(b, pieces[i][2]) - max(a, pieces[i][1]) for i in near]
+        overlaps = cores if max(cores, default=0) > 0 else gaps
+        return near[int(np.argmax(overlaps))] if max(overlaps, default=0) > 0 else -1
 
     return tuple(owner(a, b) for a, b in spans)

@@ -70,6 +70,7 @@ class TextAblation:
         sequences = list(zip(*self.removal.sequences(np.asarray(masks), forced), strict=True))
         index = {sequence: i for i, sequence in enumerate(dict.fromkeys(sequences))}
         tokens, positions = ([s[part] for s in index] for part in (0, 1))
+        _check_length(self.model, max(map(len, tokens), default=0))
         shared = shared_prefix(tokens, positions, reads=len(forced) + 1)
         parameters = Parameters(
             self.model.parameters,
@@ -138,13 +139,11 @@ def text(
     encoded = model.tokenizer(prompt, add_special_tokens=False, return_offsets_mapping=True)
     ids, offsets = encoded["input_ids"], encoded["offset_mapping"]
     if isinstance(features, str) and features == "token":
-        inside = [a < start + len(text) and b > start for a, b in offsets]
-        owner = tuple(np.where(inside, np.cumsum(inside) - 1, -1).tolist())
-        spans = [(max(a - start, 0), min(b - start, len(text))) for (a, b), i in zip(offsets, inside, strict=True) if i]
+        spans, owner = _token_spans([(a - start, b - start) for a, b in offsets], len(text))
         names = [text[a:b].strip() or repr(text[a:b])[1:-1] for a, b in spans]
     else:
         units = split(text, features)
-        pieces = units.spans()
+        pieces = [(a, b, b if units.gaps_stay else stop) for a, b, stop in units.spans()]
         spans, names = [(a, b) for a, b, _ in pieces], units.cores
         owner = None if removal != "hide" else owners(offsets, [tuple(start + at for at in p) for p in pieces])
     if len(names) < 2:
@@ -152,13 +151,14 @@ def text(
             f"The text has {len(names)} unit(s); at least two are needed; give a longer text or finer features."
         )
     _check_length(model, len(ids))
-    answers = (answers,) if isinstance(answers, str) else tuple(answers or (greedy_answer(model, ids),))
+    own = None if answers or isinstance(answers, str) else greedy_answer(model, ids)
+    answers = (own.text,) if own else (answers,) if isinstance(answers, str) else tuple(answers)
     if value is None and len(answers) > 2:
         raise ValueError(
             f"Give one answer, whose log-probability is explained, or two, whose logits are; not {len(answers)}."
         )
     value = value or ("logit-difference" if len(answers) == 2 else "log-probability")
-    targets = _targets(model, prompt, ids, answers, value)
+    targets = own.tokens if own and value in VALUES[1:] else _targets(model, prompt, ids, answers, value)
     _check_length(model, len(ids) + len(targets))
     if owner is None:
         remove = FromText(before, units, after, replacement if removal == "replace" else None, model.encode)
@@ -169,6 +169,19 @@ def text(
         raise ValueError("Nothing is left of the prompt with every unit removed; give a question or an answer prefix.")
     _check_length(model, len(bare))
     return TextAblation(model, text, before, after, answers, value, targets, tuple(names), tuple(spans), remove)
+
+
+def _token_spans(offsets: Sequence[tuple[int, int]], length: int) -> tuple[list[tuple[int, int]], tuple[int, ...]]:
+    """The spans in a text of tokens, those that share a character as one, and which of them each token belongs to."""
+    spans, owner = [], []
+    for a, b in offsets:
+        inside = a < length and b > 0
+        if inside and spans and a < spans[-1][1]:
+            spans[-1] = (spans[-1][0], max(spans[-1][1], min(b, length)))
+        elif inside:
+            spans.append((max(a, 0), min(b, length)))
+        owner.append(len(spans) - 1 if inside else -1)
+    return spans, tuple(owner)
 
 
 def _targets(model: LanguageModel, prompt: str, ids: list[int], answers: tuple, value: str) -> tuple[int, ...]:

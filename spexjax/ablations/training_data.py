@@ -78,9 +78,9 @@ def training_data(
     if not (hasattr(optimizer, "init") and hasattr(optimizer, "update")):
         raise ValueError(f"Give an optimizer from Optax, such as optax.sgd(0.1), not {optimizer!r}.")
     starts = [init(key) for key in jnp.atleast_1d(keys)]
-    if value is margin:
+    if classified := [labels] * (loss is cross_entropy) + [test_labels] * (value is margin):
         classes = jax.eval_shape(logits, starts[0], test_inputs).shape[-1]
-        fit = all(y.dtype.kind in "iu" and y.min() >= 0 and y.max() < classes for y in (labels, test_labels))
+        fit = all(y.dtype.kind in "iu" and y.min() >= 0 and y.max() < classes for y in classified)
         if classes < 2 or not fit:
             raise ValueError(f"Labels must be integers from 0, below the number of logits, which is {classes}.")
     _check("value", value, logits, starts[0], test)
@@ -89,7 +89,8 @@ def training_data(
     stacked = jax.tree.map(lambda *leaves: jnp.stack(leaves), *starts)
     task = Task(stacked, batches, *map(jnp.asarray, train), jnp.asarray(owner), tuple(map(jnp.asarray, test)))
     apply, identity = program(logits, loss, value, optimizer, steps), fingerprint(name, task, steps)
-    parallel = parallel or (32 if jax.default_backend() == "cpu" else 256)
+    if parallel is None:
+        parallel = 32 if jax.default_backend() == "cpu" else 256
     return DataAblation(apply, task, checked_names(feature_names, groups, owner), identity, parallel, True)
 
 

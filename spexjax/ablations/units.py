@@ -5,8 +5,9 @@ import re
 from collections.abc import Sequence
 from typing import NamedTuple
 
-_ABBREVIATION = re.compile(
-    r"(?:^|[\s(\"'])(?:[A-Z]|Mr|Mrs|Ms|Dr|Prof|St|Jr|Sr|vs|etc|e\.g|i\.e|cf|No|Fig|U\.S|U\.K)\.$"
+_ABBREVIATION = re.compile(  # what ends no sentence: ever, before a number, before a small letter
+    r"(?<![^\s(\"'])(?:(?:[A-HJ-Z]|Mr|Mrs|Ms|Dr|Prof|St|Jr|Sr|vs|e\.g|i\.e|cf|U\.S|U\.K)\."
+    r"|(?:No|Fig)\.(?=\s*\d)|etc\.(?=\s*[a-z]))"
 )
 _SENTENCE_END = re.compile(r"[.!?…]+[\"'”’]*(?=\s)|[.!?…]+[\"'”’]*[)\]]+[\"'”’]*(?=\s+[^a-z])|[。！？]+[”’」』）]*")
 
@@ -56,21 +57,21 @@ def split(text: str, features: str | Sequence[tuple[int, int]]) -> Units:
     Raises:
       ValueError: if the features are not one of these, or spans overlap, are empty or leave the text.
     """
-    if features == "word":
+    if not isinstance(features, str):
+        spans = [(int(a), int(b)) for a, b in features]
+        edges = [0, *(edge for span in spans for edge in span), len(text)]
+        if any(a > b for a, b in itertools.pairwise(edges)) or any(a >= b for a, b in spans):
+            raise ValueError("Spans must be (start, end) with start < end, in order, without overlap, in the text.")
+    elif features == "word":
         spans = [m.span() for m in re.finditer(r"\S+", text)]
     elif features == "line":
         spans = [m.span() for m in re.finditer(r"\S[^\n]*(?<=\S)", text)]
     elif features == "sentence":
         spans = _sentences(text)
-    elif isinstance(features, str):
+    else:
         raise ValueError(
             f"Features must be 'word', 'sentence', 'line', 'token' or a list of (start, end) spans, not {features!r}."
         )
-    else:
-        spans = [(int(a), int(b)) for a, b in features]
-        edges = [0, *(edge for span in spans for edge in span), len(text)]
-        if any(a > b for a, b in itertools.pairwise(edges)) or any(a >= b for a, b in spans):
-            raise ValueError("Spans must be (start, end) with start < end, in order, without overlap, in the text.")
     ends = [*(start for start, _ in spans[1:]), len(text)]
     return Units(
         lead=text[: spans[0][0]] if spans else text,
@@ -81,8 +82,8 @@ def split(text: str, features: str | Sequence[tuple[int, int]]) -> Units:
 
 
 def _sentences(text: str) -> list[tuple[int, int]]:
-    spans, start = [], 0
-    cuts = [m.end() for m in _SENTENCE_END.finditer(text) if not _ABBREVIATION.search(text[start : m.end()])]
+    spans, start, abbreviated = [], 0, {m.end() for m in _ABBREVIATION.finditer(text)}
+    cuts = [m.end() for m in _SENTENCE_END.finditer(text) if m.end() not in abbreviated]
     cuts += [m.start() for m in re.finditer(r"\n\s*\n", text)]
     for cut in sorted({*cuts, len(text)}):
         core = text[start:cut]

@@ -9,7 +9,7 @@ from jaxtyping import Bool
 
 from spexjax.typing import Array, Key, Masks
 
-ENUMERABLE = 20  # up to 2^20 masks are listed and shuffled; beyond, equal draws are so few that redrawing is cheap
+ENUMERABLE = 20  # up to 2^20 masks are listed and shuffled, and more if a good part of them is wanted; else redrawn
 
 
 def uniform_size(num_masks: int, num_features: int) -> int:
@@ -57,7 +57,7 @@ def uniform(key: Key, num_masks: int, num_features: int, *, paired: bool = False
 
 
 def _distinct(key: Key, m: int, n: int) -> Bool[Array, "m n"]:
-    if n <= ENUMERABLE:
+    if n <= ENUMERABLE or 1 << n <= 4 * m:
         everything = 1 << n
         drawn = jax.random.permutation(key, everything - 1)[: m - 1]
         codes = jnp.concatenate([jnp.array([everything - 1]), drawn])

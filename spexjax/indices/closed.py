@@ -27,10 +27,10 @@ def surrogate_interactions(
 ) -> Interactions:
     """An interaction index of a surrogate that is right at the masks that were evaluated.
 
-    SV, BV, SII, BII, STII, FSII and k-SII up to order 2 are averages of derivatives that have a closed form
-    (`measure`); the others are read off the truncated spectrum. Where an order has at most 20,000 sets (pairs of 200
-    features) all of them get a value; else only those that the truncated spectrum names do, the others count as 0, and
-    k-SII is read off that spectrum.
+    SV, BV, SII, BII, STII, FSII, Moebius where `max_order` is given, and k-SII up to order 2 are averages of
+    derivatives that have a closed form (`measure`); the others are read off the truncated spectrum. Where an order has
+    at most 20,000 sets (pairs of 200 features) all of them get a value; else only those that the truncated spectrum
+    names do, the others count as 0, and k-SII is read off that spectrum.
 
     Args:
       surrogate: of n features.
@@ -48,7 +48,7 @@ def surrogate_interactions(
     n, k = spectrum.num_features, read_off.max_order
     if index == "k-SII" and k <= 2 and comb(n, 2) <= _ALL_SETS:
         return _k_sii(surrogate, residuals, spectrum, read_off)
-    if index not in CLOSED:
+    if not _closed(index, k):
         return read_off
     rest = interactions(surrogate.rest, index, k)
     supports, values = [], []
@@ -68,6 +68,10 @@ def surrogate_interactions(
     return Interactions(np.concatenate(supports), np.concatenate(values), index, k, n, feature_names)
 
 
+def _closed(index: str, max_order: int | None) -> bool:
+    return index in CLOSED or (index == "Moebius" and max_order is not None)
+
+
 def standard_errors(surrogate: Surrogate, table: Interactions) -> Float[np.ndarray, " k"]:
     """The standard error of each value of a table made from the surrogate; NaN where it has no closed form."""
     errors, n = np.full(len(table), np.nan), table.num_features
@@ -77,8 +81,8 @@ def standard_errors(surrogate: Surrogate, table: Interactions) -> Float[np.ndarr
         rows = np.flatnonzero(table.orders == order)
         top_k_sii = table.index == "k-SII" and order == table.max_order
         name = "SII" if top_k_sii else table.index
-        if len(rows) and name in (*CLOSED, "Moebius"):
-            at, mu = measure(name, order, table.max_order or order, n)
+        if len(rows) and _closed(name, table.max_order):
+            at, mu = measure(name, order, table.max_order, n)
             errors[rows] = surrogate.index_errors(table.support[rows, :order], at, mu)
     return errors
 

@@ -1,5 +1,6 @@
 """Removal: how far the output moves when features are taken away, and curves of it."""
 
+import operator
 from collections.abc import Sequence
 
 import numpy as np
@@ -34,11 +35,12 @@ def nested_masks(ranking: Numbers, num_features: int, *, keep: bool = False) -> 
 
     Raises:
       ValueError: if the ranking repeats a feature or names one outside `0..n-1`.
+      TypeError: if it names something else than whole numbers.
 
     >>> nested_masks([2, 0], 3).astype(int).tolist()
     [[1, 1, 1], [1, 1, 0], [0, 1, 0]]
     """
-    ranking = np.asarray(ranking, np.int64)
+    ranking = np.asarray([operator.index(feature) for feature in ranking], np.int64)
     if len(set(ranking.tolist())) != len(ranking) or not ((ranking >= 0) & (ranking < num_features)).all():
         raise ValueError(f"A ranking names different features out of 0..{num_features - 1}.")
     named = np.zeros((len(ranking) + 1, num_features), bool)

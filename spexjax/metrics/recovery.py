@@ -42,4 +42,4 @@ def recovery(found: Iterable[Item], known: Iterable[Item], k: int | None = None)
 
 def _plain(item: Item) -> tuple[int, ...]:
     """Features and interactions of one feature are the same thing."""
-    return tuple(sorted(map(int, item))) if isinstance(item, tuple) else (int(item),)
+    return tuple(sorted(map(int, item))) if isinstance(item, tuple | list) else (int(item),)

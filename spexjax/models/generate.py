@@ -2,6 +2,7 @@
 
 import functools
 from collections.abc import Sequence
+from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -11,14 +12,23 @@ from spexjax.models.language_model import LanguageModel
 from spexjax.models.transformer import Gates, Prefix
 
 
-def greedy_answer(model: LanguageModel, ids: Sequence[int], *, max_tokens: int = 16) -> str:
+class Answer(NamedTuple):
+    """What a model says, as a text and as the very tokens, which the text need not be cut into again."""
+
+    text: str
+    tokens: tuple[int, ...]
+
+
+def greedy_answer(model: LanguageModel, ids: Sequence[int], *, max_tokens: int = 16) -> Answer:
     """The model's most likely continuation, token by token, up to its end-of-turn token or a line break.
 
     Raises:
-      ValueError: if the model ends its turn at once.
+      ValueError: if the model ends its turn at once, or its context has no room for an answer.
     """
+    if len(ids) >= model.config.max_length:
+        raise ValueError(f"The prompt's {len(ids)} tokens leave no room in {model.name}'s context; shorten the text.")
     room = min(max_tokens, model.config.max_length - len(ids))
-    tokens = jnp.zeros(-(-(len(ids) + room) // 64) * 64, jnp.int32).at[: len(ids)].set(jnp.asarray(ids))
+    tokens = jnp.zeros(-(-(len(ids) + room) // 64) * 64, jnp.int32).at[: len(ids)].set(jnp.asarray(ids, jnp.int32))
     answer: list[int] = []
     step = _next_token(model.graph)
     for at in range(len(ids), len(ids) + room):
@@ -29,7 +39,7 @@ def greedy_answer(model: LanguageModel, ids: Sequence[int], *, max_tokens: int =
         tokens = tokens.at[at].set(token)
     if not answer:
         raise ValueError("The model answers nothing to this text; give `answers` to say what to explain.")
-    return model.tokenizer.decode(answer)
+    return Answer(model.tokenizer.decode(answer), tuple(answer))
 
 
 @functools.cache

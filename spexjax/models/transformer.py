@@ -31,7 +31,8 @@ class Gates(NamedTuple):
     @classmethod
     def open(cls, config: TransformerConfig) -> "Gates":
         """All ones: the model as it is."""
-        return cls(jnp.ones((config.num_layers, config.num_heads)), jnp.ones(config.num_layers))
+        heads = jnp.ones((config.num_layers, config.num_heads), jnp.float32)
+        return cls(heads, jnp.ones(config.num_layers, jnp.float32))
 
 
 class Fill(NamedTuple):

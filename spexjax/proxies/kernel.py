@@ -282,7 +282,7 @@ def _trained(
     return parameters.kernel(), losses[-1], parameters
 
 
-def kernels(like: Iterable[Surrogate] = ()) -> Kernels:
+def kernels(like: Surrogate | Iterable[Surrogate] = ()) -> Kernels:
     """ProxySPEX with a differentiable proxy: the mean of Gaussian processes under product kernels.
 
     1. The kernels' parameters, above all one relevance per feature and scale, are trained on the likelihood of at
@@ -321,7 +321,7 @@ def kernels(like: Iterable[Surrogate] = ()) -> Kernels:
     Williams, Gaussian Processes for Machine Learning (2006), chapters 2 and 5.
 
     Args:
-      like: surrogates of other inputs, with the same features in the same order.
+      like: a surrogate, or several, of other inputs, with the same features in the same order.
 
     Returns:
       A proxy. Calling it raises ValueError for fewer than 2 masks, or if the others have another number of features.
@@ -329,7 +329,7 @@ def kernels(like: Iterable[Surrogate] = ()) -> Kernels:
     Raises:
       ValueError: if `like` holds something else.
     """
-    like = tuple(like)
+    like = (like,) if isinstance(like, Surrogate) else tuple(like)
     if not all(isinstance(surrogate, Surrogate) for surrogate in like):
         raise ValueError("`like` takes surrogates, those of other explanations: [e.surrogate for e in explanations].")
     return Kernels(like)

@@ -20,6 +20,7 @@ _STEPS, _RATE = 25, 0.4  # of Adam: stopping early is the regulariser
 _MOMENTA = 0.3, 0.99  # short memories: at such steps the usual ones overshoot
 _ROOT = 1e-12  # under Adam's root, which has no derivative at 0, where some gradients begin
 _SPREAD = 2.0  # of the log rates around their mean, under their prior,
+_EXTREME = 50.0  # log rates beyond which there is nothing to tell
 _SPREAD_LIKE, _FARTHEST = 1.0, 3.0  # and around those of other kernels, which are trusted within such a range
 _FLOOR = 1e-3  # of the kernel's variance: the least noise at which single precision can train,
 _FINE_FLOOR = 1e-6  # and double precision
@@ -120,6 +121,7 @@ def _mean_rates(log_rates: Sequence[Float[Array, "r n"]], n: int) -> Float[Array
     """Those expected from others; what never mattered there, in values without noise, may still do so here."""
     if not log_rates:
         return jnp.zeros((0, n))
+    log_rates = [jnp.clip(r, -_EXTREME, _EXTREME) for r in log_rates]  # 0 without noise, too
     return jnp.clip(_centred(jnp.stack(log_rates).mean(0)), -_FARTHEST, _FARTHEST)
 
 

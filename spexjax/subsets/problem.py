@@ -70,7 +70,7 @@ def problem(spectrum: Spectrum, removed: int) -> Problem:
     """
     n = spectrum.num_features
     check_count(removed, n, "removed")
-    terms = spectrum.to_dict()
+    terms = {s: value for s, value in spectrum.to_dict().items() if value or not s}
     sets, values = list(terms), np.fromiter(terms.values(), np.float64, len(terms))
     orders = np.fromiter(map(len, sets), np.int64, len(sets))
     removing = removed <= n - removed

@@ -16,16 +16,17 @@ def exact_spectrum(masks: Masks, values: Values) -> Spectrum:
       values: `Float[2^n]`, f at each mask.
 
     Returns:
-      The constant, then the terms with `|F(S)| > 2 eps max |f|`, strongest first, in the dtype of `values`.
+      The constant, then the terms with `|F(S)| > 2 eps max |f|`, strongest first, in JAX's dtype of `values`.
 
     Raises:
-      ValueError: if some of the 2^n masks are missing or repeated, or the numbers of masks and values differ.
+      ValueError: if some of the 2^n masks are missing or repeated, or the numbers of masks and values differ, or a
+        value is not finite.
 
     >>> masks = np.array([[1, 1], [0, 0], [1, 0], [0, 1]], bool)
     >>> exact_spectrum(masks, np.array([4.0, 0.0, 2.0, 2.0])).to_dict()
     {(): 2.0, (0,): -1.0, (1,): -1.0}
     """
-    masks, values = np.asarray(masks), jnp.asarray(values)
+    masks, values = np.asarray(masks, bool), jnp.asarray(values, jnp.result_type(values, float))
     m, n = masks.shape
     subset = masks @ (1 << np.arange(n))
     if len(values) != m or m != 1 << n or np.bincount(subset, minlength=m).max() > 1:
@@ -33,6 +34,8 @@ def exact_spectrum(masks: Masks, values: Values) -> Spectrum:
             f"An exact spectrum of n = {n} features needs each of the 2^{n} masks once, with one value each; "
             f"got {m} masks and {len(values)} values."
         )
+    if not np.isfinite(values).all():
+        raise ValueError(f"The value of mask {np.isfinite(values).argmin()} is not finite; evaluate it anew.")
     f = jnp.zeros_like(values).at[subset].set(values)
     coefficients = np.asarray(walsh_hadamard(f) / m)
     strength = np.abs(coefficients)

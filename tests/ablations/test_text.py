@@ -93,9 +93,10 @@ def one_by_one(model, ids, positions, targets, value, end=None):
 
 @pytest.mark.parametrize("answers", [(" yes", " no"), "fox is", "x"])
 @pytest.mark.parametrize("removal", ["delete", "replace", "hide"])
-@pytest.mark.parametrize("features", ["word", "token", "sentence"])
+@pytest.mark.parametrize("features", ["word", "token", "sentence", "spans"])
 def test_every_option_equals_one_pass_per_mask(tiny, features, removal, answers):
     value = "log-odds" if answers == "x" else None
+    features = [(2, 5), (9, 14), (15, 19)] if features == "spans" else features
     ablation = ablations.text(
         tiny, TEXT, question="Why?", answers=answers, features=features, removal=removal, value=value
     )
@@ -147,8 +148,47 @@ def test_replacement_and_names(tiny):
     assert spans.feature_names == ("bad", "film")
     described = "".join(piece for piece, _ in spans.describe()["pieces"])
     assert described == "a bad film"
-    tokens = ablations.text(tiny, "naïve 日本", answers=("x", "y"), features="token", question="Q:")
-    assert "".join(piece for piece, feature in tokens.describe()["pieces"] if feature < 0) == ""
+    tokens = ablations.text(tiny, "naïve 日本 🎬", answers=("x", "y"), features="token", question="Q:")
+    assert (
+        "".join(piece for piece, _ in tokens.describe()["pieces"]) == "naïve 日本 🎬"
+    )  # bytes of one character are one
+    (whole, bare), _ = tokens.removal.sequences(np.array([[True], [False]]) & np.ones(tokens.num_features, bool), ())
+    assert "日本" in tiny.tokenizer.decode(whole)
+    assert tiny.tokenizer.decode(bare) == tokens.before + tokens.after
+
+
+def test_what_is_between_spans_is_never_hidden(tiny):
+    text, spans = "a bad film and more words here so", [(2, 5), (20, 25)]
+    given = {"question": "Q", "answers": ("x", "y"), "features": spans}
+    hide, delete = (ablations.text(tiny, text, removal=removal, **given) for removal in ("hide", "delete"))
+    mask = np.array([[False, True]])
+    (ids,), _ = hide.removal.sequences(mask, ())
+    assert tiny.tokenizer.decode(ids) == delete.removal.prompts(mask)[0]
+
+
+def test_a_mask_longer_than_the_context_is_refused(tiny):
+    """Neither the whole text nor its replacement is too long, but half of each is."""
+    text = "a " * 30 + "unbelievable " * 30
+    ablation = ablations.text(tiny, text, question="Q", answers=("x", "y"), removal="replace", replacement="qzqzqz")
+    mask = np.arange(60) >= 30
+    with pytest.raises(ValueError, match="more than the 512 of"):
+        evaluate(ablation, mask[None])
+
+
+def test_double_precision_does_not_hinder_the_model(tiny):
+    with jax.enable_x64(True):
+        ablation = ablations.text(tiny, "a bad film", question="Q", answers=("x", "y"))
+        values = evaluate(ablation, all_masks(3))
+    np.testing.assert_allclose(values, evaluate(ablation, all_masks(3)), atol=1e-4)
+
+
+def test_generated_tokens_are_explained_as_they_are(tiny):
+    """The random model says bytes that make no character, which another tokenisation would not bring back."""
+    ablation = ablations.text(tiny, "a bad film", question="Q")
+    (ids,), _ = ablation.removal.sequences(np.ones((1, 3), bool), ())
+    logits = plain_logits(tiny, [*ids, *ablation.targets], range(len(ids) + len(ablation.targets)))
+    assert logits[len(ids) - 1 : -1].argmax(1).tolist() == list(ablation.targets)
+    assert tiny.tokenizer.decode(ablation.targets) == ablation.answers[0]
 
 
 def test_equal_inputs_are_evaluated_once(tiny):

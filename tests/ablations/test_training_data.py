@@ -153,6 +153,12 @@ def test_batch_statistics_are_refused():
         ({"optimizer": None}, "Give an optimizer from Optax"),
         ({"keys": 0}, "keys from jax.random.key"),
         ({"parallel": -3}, "whole number, at least 1, not -3"),
+        ({"parallel": 0}, "whole number, at least 1, not 0"),
+        ({"train": (TRAIN[0], TRAIN[1] + 3), "value": lambda z, y: z[:, 0]}, "below the number of logits"),
+        (
+            {"train": (np.where(np.arange(12)[:, None] == 7, np.nan, TRAIN[0]), TRAIN[1])},
+            "not finite, first in example 7",
+        ),
         ({"train": (TRAIN[0], TRAIN[1] + 3)}, "below the number of logits"),
         ({"train": (TRAIN[0], TRAIN[1] + 0.5)}, "Labels must be integers"),
         ({"keys": jax.random.PRNGKey(0)}, "keys from jax.random.key"),

@@ -1,5 +1,6 @@
 """Cutting texts and putting them together again."""
 
+import numpy as np
 import pytest
 
 from spexjax.ablations.units import split
@@ -38,6 +39,14 @@ def test_sentences():
         "he said",
     ]
     assert split("これは文。次の文！", "sentence").cores == ("これは文。", "次の文！")
+    short = "Was it good? No. So do I. See No. 3, etc. and Fig. 2, etc. Then J. Smith left."
+    assert split(short, "sentence").cores == (
+        "Was it good?",
+        "No.",
+        "So do I.",
+        "See No. 3, etc. and Fig. 2, etc.",
+        "Then J. Smith left.",
+    )
 
 
 def test_lines_and_replacement():
@@ -47,10 +56,19 @@ def test_lines_and_replacement():
     assert units.ablate([False, False, True], "[...]") == "[...]\n[...]\n\n third "
 
 
+def test_long_texts_are_cut_in_linear_time():
+    text = "It was Mr. Brown who said so. " * 30_000
+    assert len(split(text, "sentence").cores) == 30_000
+
+
 def test_given_spans_leave_the_rest_alone():
     units = split("name: Ada, age: 36.", [(6, 9), (16, 18)])
     assert units.ablate([False, True]) == "name: , age: 36."
     assert units.ablate([False, False], "?") == "name: ?, age: ?."
+
+
+def test_spans_in_an_array(unchecked):
+    assert split("some text", np.array([[0, 4], [5, 9]])).cores == ("some", "text")
 
 
 @pytest.mark.parametrize("spans", [[(3, 3)], [(0, 4), (2, 6)], [(5, 6), (0, 2)], [(0, 99)], [(-1, 2)]])

@@ -1,5 +1,7 @@
 """Uniform masks: distinct, the answer itself among them, and uniform."""
 
+from importlib import import_module
+
 import jax
 import numpy as np
 import pytest
@@ -24,6 +26,13 @@ def test_enumerates_when_there_is_budget():
     assert len(uniform(jax.random.key(0), 10**6, 4)) == 16
     assert uniform_size(10**9, 4) == 16
     assert uniform_size(1, 10_000) == 1
+
+
+def test_all_masks_come_quickly_beyond_the_limit(monkeypatch):
+    monkeypatch.setattr(import_module("spexjax.designs.uniform"), "ENUMERABLE", 5)
+    masks = np.asarray(uniform(jax.random.key(0), 2**12, 12))
+    assert sorted(masks @ (1 << np.arange(12))) == list(range(2**12))
+    assert masks[0].all()
 
 
 def test_each_feature_is_kept_half_the_time():

@@ -56,6 +56,8 @@ def check(found, expected):
         ("FSII", 3),
         ("k-SII", 1),
         ("k-SII", 2),
+        ("Moebius", 1),
+        ("Moebius", 3),
     ],
 )
 def test_closed_form_equals_the_exact_spectrum(case, index, k):
@@ -74,8 +76,11 @@ def test_closed_form_of_a_surrogate_alone(n, m):
 @pytest.mark.parametrize("index", ["Fourier", "Moebius", "FBII", "k-SII"])
 def test_others_are_read_off_the_spectrum(case, index):
     surrogate, residuals, spectrum = case
-    found = surrogate_interactions(surrogate, residuals, spectrum, index, 3)
-    assert found.to_dict() == interactions(spectrum, index, 3).to_dict()
+    k = None if index == "Moebius" else 3
+    found = surrogate_interactions(surrogate, residuals, spectrum, index, k)
+    assert found.to_dict() == interactions(spectrum, index, k).to_dict()
+    if k is None:
+        assert np.isnan(standard_errors(surrogate, found)).all()
 
 
 def test_only_the_named_sets_where_there_are_too_many():

@@ -24,6 +24,8 @@ def test_nested_masks_are_nested_and_complements():
     for wrong in ([0, 0], [5], [-1]):
         with pytest.raises(ValueError, match="different features"):
             nested_masks(wrong, 5)
+    with pytest.raises(TypeError):
+        nested_masks([0.5, 1.7], 5)
 
 
 def test_area_is_that_of_the_trapezoids():

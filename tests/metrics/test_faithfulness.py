@@ -39,9 +39,12 @@ def test_the_error_does_not_depend_on_the_unit():
     f, g = rng.normal(size=(2, 50))
     assert r2_error(5 + 1e3 * f, 5 + 1e3 * g) == pytest.approx(r2_error(f, g), rel=1e-6)
     assert r2_error(f, f) == r2_error(np.ones(5), np.ones(5)) == r2_error(np.ones(5), np.zeros(5)) == 0
+    assert r2_error(1 + 1e-9 * f, np.ones(50)) == 0  # constant to single precision
 
 
 def test_mistakes_are_named():
     for f, g in [(np.ones(3), np.ones(2)), (np.ones(0), np.ones(0))]:
         with pytest.raises(ValueError, match="as many predictions as values"):
             r2(f, g)
+        with pytest.raises(ValueError, match="as many predictions as values"):
+            r2_error(f, g)

@@ -1,5 +1,6 @@
 """The differentiable proxy: its surrogate, the spectrum truncated from it, and the account it gives."""
 
+import dataclasses
 import logging
 
 import jax
@@ -146,3 +147,18 @@ def test_others_with_other_features_are_refused(fits):
     masks = np.random.default_rng(0).random((40, 9)) < 0.5
     with pytest.raises(ValueError, match="of the same 9 features"):
         kernels([fits[0][1].surrogate])(masks, masks.sum(1, dtype=float), jax.random.key(0))
+
+
+def test_a_prior_of_extremes_does_no_harm(fits):
+    """Kernels of functions without noise may hold a linear part of 0, or rates that are none or as good as infinite."""
+    other = fits[0][1].surrogate
+    (first, *rest), masks = other.processes, uniform(M, 6)
+    rates = first.kernels.rates.at[..., 3].set(0.0).at[..., 4].set(np.inf)
+    first = dataclasses.replace(first, kernels=dataclasses.replace(first.kernels, rates=rates, linear=rates[:, 0] * 0))
+    odd = dataclasses.replace(other, processes=(first, *rest))
+    assert r2(function(NEW), kernels(odd)(masks, function(masks, 1.0), jax.random.key(0)).surrogate(NEW)) > 0.8
+
+
+def test_what_is_no_surrogate_is_refused(fits, unchecked):
+    with pytest.raises(ValueError, match="`like` takes surrogates"):
+        kernels([fits[0][1]])

@@ -57,3 +57,10 @@ def test_a_constant(value):
 def test_incomplete_masks(masks):
     with pytest.raises(ValueError, match=f"got {len(masks)} masks"):
         exact_spectrum(masks, np.zeros(len(masks), np.float32))
+
+
+def test_whole_numbers_and_values_that_are_not_finite(unchecked):
+    masks = all_masks(2)
+    assert exact_spectrum(masks.astype(float), masks.sum(1)).to_dict() == {(): 1.0, (0,): -0.5, (1,): -0.5}
+    with pytest.raises(ValueError, match="value of mask 2 is not finite"):
+        exact_spectrum(masks, np.array([0.0, 1.0, np.nan, 2.0]))
