@@ -75,11 +75,12 @@ def explain(
       ImportError: if the method needs a package that is not installed, before anything is spent.
     """
     _check_request(ablation, key)
-    n, like = ablation.num_features, list(like) if isinstance(like, Iterable) else [like]
-    others = _surrogates(like, method, n)
+    n = ablation.num_features
+    others = _others(like, method, n)
+    surrogates = _surrogates(others)
     sizes = rounds(n, budget, target_faithfulness, max_budget)
     design_key, fit_key = jax.random.split(key)
-    design = _design(method, index, sizes, n, design_key, others)
+    design = _design(method, index, sizes, n, design_key, surrogates)
     looks = design.name == "uniform" and method == "auto" and target_faithfulness is None
     if looks := looks and spex().affords(sizes[0], n, known=_LOOK):
         sizes = [_LOOK, *sizes]
@@ -92,7 +93,7 @@ def explain(
         values = np.concatenate([e.values for e in evaluations])
         start = time.perf_counter()
         shapley = design.name == "sized"
-        name, proxy = resolve(design.method, len(values), n, shapley=shapley, plan=design.plan, like=others)
+        name, proxy = resolve(design.method, len(values), n, shapley=shapley, plan=design.plan, like=surrogates)
         uniform = np.arange(size) if proxy is None or design.name != "sized" else designs.uniform_rows(size)
         explanation = _fit(masks, values, name, proxy, fit_key, tuple(ablation.feature_names), uniform, "uniform ")
         fit_seconds += time.perf_counter() - start
@@ -110,7 +111,7 @@ def explain(
         "ablations": len(values),
         "design": design.name,
         **({"subsampled": design.plan.describe()} if design.plan else {}),
-        **({"like": [e.provenance.get("fingerprint") for e in like]} if like else {}),
+        **({"like": [e.provenance.get("fingerprint") for e in others]} if others else {}),
         **_costs(evaluations, fit_seconds),
         **(ablation.describe() if hasattr(ablation, "describe") else {}),
     }
@@ -152,7 +153,7 @@ def fit(
     """
     _check_key(key)
     masks, values, names = _checked(masks, values, feature_names)
-    name, proxy = resolve(method, *masks.shape, like=_surrogates(like, method, masks.shape[1]))
+    name, proxy = resolve(method, *masks.shape, like=_surrogates(_others(like, method, masks.shape[1])))
     return _fit(masks, values, name, proxy, key, names, np.arange(len(values)))
 
 
@@ -192,8 +193,8 @@ def _design(
     return _Design("sized" if shapley else "uniform", method, np.asarray(draw(key, sizes[-1], n)))
 
 
-def _surrogates(like: Explanation | Iterable[Explanation], method: str | Proxy | Spex, n: int) -> tuple[Surrogate, ...]:
-    """Those of explanations of n features that have one."""
+def _others(like: Explanation | Iterable[Explanation], method: str | Proxy | Spex, n: int) -> list[Explanation]:
+    """The explanations to be like, if they are of n features and the method can be like them."""
     others = list(like) if isinstance(like, Iterable) else [like]
     if not all(isinstance(e, Explanation) for e in others):
         raise ValueError("`like` takes explanations, from explain or fit.")
@@ -204,7 +205,11 @@ def _surrogates(like: Explanation | Iterable[Explanation], method: str | Proxy |
         )
     if sizes := {len(e.feature_names) for e in others} - {n}:
         raise ValueError(f"`like` takes explanations of the same features: there are {n} here, and {min(sizes)} there.")
-    return tuple(e.surrogate for e in others if e.surrogate is not None)
+    return others
+
+
+def _surrogates(others: list[Explanation]) -> list[Surrogate]:
+    return [e.surrogate for e in others if e.surrogate is not None]
 
 
 def _check_request(ablation: Ablation, key: Key) -> None:

@@ -213,3 +213,10 @@ def test_rounds_of_the_sized_design(key):
     for part in seen[:1]:
         assert part.all(1).any()
         assert (~part).all(1).any()
+
+
+def test_what_an_explanation_was_to_be_like_is_on_record(key):
+    ablation = sx.ablations.host_function(lambda masks: masks.sum(1), 5, fingerprint="sum")
+    first = sx.explain(ablation, budget=32, key=key)
+    assert "like" not in first.provenance
+    assert sx.explain(ablation, budget=32, key=key, like=[first, OTHER]).provenance["like"] == ["sum", None]
