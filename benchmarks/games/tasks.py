@@ -1,6 +1,6 @@
 """Measures several inputs of one model and task, whose features are the same: one column of values for each input.
 
-python benchmarks/games/tasks.py
+What has been measured is left alone. Run as `python benchmarks/games/tasks.py`.
 """
 
 import json

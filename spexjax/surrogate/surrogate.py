@@ -36,7 +36,7 @@ class Process:
     @property
     def first(self) -> ProductKernel:
         """The first kernel."""
-        return self.members[0]
+        return jax.tree.map(itemgetter(0), self.kernels)
 
     @property
     def members(self) -> list[ProductKernel]:
