@@ -19,9 +19,11 @@ _PATTERNS = {"hard": (1,), "soft": (1, 256)}  # how many readings of the signs t
 _SURE = 3.0  # standard deviations that tell something from noise
 _SHARE = 0.5  # of a bin's energy that may be another's
 _CERTAIN = 5.0  # standard deviations that no bin of pure noise reaches
+_FEW = 9  # times fewer coefficients than there is room for are the usual case
 _BLOCK = 16  # coefficients of a signal looked up at a time
 _MULTIPLIER = 0x9E3779B1  # odd, its bits like random ones
 _CACHED = 1 << 14  # bins at a time on a CPU, about what its cache holds
+_CPU, _WIDE = 64, 4096  # rows to work on at once: few idle ones on a CPU, where more save nothing; many elsewhere
 
 
 class Status(enum.IntEnum):
@@ -105,22 +107,28 @@ def decode(
     if len(values) != groups * size * delays:
         raise ValueError(f"The design has {groups * size * delays} masks, but there are {len(values)} values.")
 
-    def run(design, values):
+    def run(design, values, block=_WIDE):
         bins, power = to_bins(design, values), (values**2).mean(-1)
-        end = _peel(design, bins, power, _PATTERNS[mode], max_rounds)
+        end = _peel(design, bins, power, _PATTERNS[mode], max_rounds, min(block, len(bins.rows)))
         return _conclude(design, bins, power, end, end.stage < 2 * len(_PATTERNS[mode]), max_terms)
 
     def in_turn(design, values):
         """Arrays that stay in the cache, and whose pages are there already, make up for most of the time."""
         parts = -(-len(values) * groups * size // _CACHED)
         part = -(-len(values) // parts)
-        padded = jnp.pad(values, ((0, parts * part - len(values)), (0, 0))).reshape(parts, part, -1)
-        decoded = jax.lax.map(functools.partial(run, design), padded)
-        return jax.tree.map(lambda leaf: leaf.reshape(-1, *leaf.shape[2:])[: len(values)], decoded)
+
+        def write(i, all):
+            at = jnp.minimum(i * part, len(values) - part)  # the last part starts early where it would be a short one
+            new = run(design, jax.lax.dynamic_slice_in_dim(values, at, part), _CPU)
+            return jax.tree.map(lambda leaf, rows: jax.lax.dynamic_update_slice_in_dim(leaf, rows, at, 0), all, new)
+
+        if parts == 1:
+            return run(design, values, _CPU)
+        shapes = jax.eval_shape(run, design, values)
+        empty = jax.tree.map(lambda leaf: jnp.zeros(leaf.shape, leaf.dtype), shapes)
+        return jax.lax.fori_loop(0, -(-len(values) // part), write, empty)
 
     def run_all(design, values):
-        if len(values) == 1:
-            return run(design, values)
         return jax.lax.platform_dependent(design, values, cpu=in_turn, default=run)
 
     many = jax.custom_batching.custom_vmap(run_all)
@@ -138,7 +146,12 @@ def decode(
 
 
 def _peel(
-    design: Subsampled, bins: Bins, power: Float[Array, " signals"], patterns: tuple[int, ...], max_rounds: int
+    design: Subsampled,
+    bins: Bins,
+    power: Float[Array, " signals"],
+    patterns: tuple[int, ...],
+    max_rounds: int,
+    block: int,
 ) -> _State:
     """Rounds of detection and subtraction: a signal goes to the next stage when one shows nothing new, and back to the
     first when one does. Every reading of the signs has two stages; the second accepts what shares its bin.
@@ -163,11 +176,11 @@ def _peel(
         stands = (bins.energy > floor) & (stage < last)
         for i, count in enumerate(patterns):
             unread = stands & (stage // 2 == i) & (read < count)
-            found = detect(design, bins.rows, unread, count, found)
+            found = detect(design, bins.rows, unread, count, found, block)
             read = jnp.where(unread, count, read)
         accepted = stands & (found.left <= jnp.maximum(room * bins.energy, floor))
-        value, kept = merge(design, bins, noise, shared, found, accepted)
-        bins, changed = subtract(design, bins, found.support, value, kept)
+        value, kept = merge(design, bins, noise, shared, found, accepted, block)
+        bins, changed = subtract(design, bins, found.support, value, kept, block)
         new = kept.reshape(signals, width)
         at = jnp.arange(signals)[:, None], jnp.where(new, state.count[:, None] + new.cumsum(1) - 1, slots)
         return _State(
@@ -200,13 +213,20 @@ def _conclude(
     signals, (rows, delays) = len(power), bins.rows.shape
     max_terms = max_terms or rows // signals
     noise = noise_floor(end.bins, power)[:, None]
-    sums = _sum_equal(end)
-    sums = jnp.where(sums**2 * delays * design.num_groups > _SURE**2 * noise, sums, 0)
-    coefficients, support = _strongest(sums, end.support, max_terms, design.num_features)
+
+    def collect(slots):
+        sums = _sum_equal(end.support[:, :slots], end.values[:, :slots], end.count)
+        sums = jnp.where(sums**2 * delays * design.num_groups > _SURE**2 * noise, sums, 0)
+        return *_strongest(sums, end.support[:, :slots], max_terms, design.num_features), (sums != 0).sum(-1)
+
+    slots = end.values.shape[1]
+    few = -(-slots // _FEW)
+    coefficients, support, terms = jax.lax.cond(
+        end.count.max() <= few, functools.partial(collect, few), functools.partial(collect, slots)
+    )
 
     before, left = (b.energy.reshape(signals, -1) for b in (bins, end.bins))
     unexplained = (left > noise * mean_square(delays, _CERTAIN)).any(-1) | stopped | ~jnp.isfinite(power)
-    terms = (sums != 0).sum(-1)
     status = jnp.select(
         [terms > max_terms, unexplained, terms == 0],
         [Status.MORE_THAN_FIT, Status.NOT_CONVERGED, Status.NOTHING_FOUND],
@@ -217,29 +237,31 @@ def _conclude(
     return Decoded(Spectrum(support, coefficients, design.num_features), status, residual, end.rounds)
 
 
-def _sum_equal(end: _State) -> Float[Array, "signals slots"]:
+def _sum_equal(
+    support: Int[Array, "signals slots t"], values: Float[Array, "signals slots"], count: Int[Array, " signals"]
+) -> Float[Array, "signals slots"]:
     """The values, those of equal sets added up in the first of them."""
-    slots, t = end.support.shape[1:]
-    signal, all_slots = jnp.arange(len(end.count))[:, None], jnp.arange(slots)
+    slots, t = support.shape[1:]
+    signal, all_slots = jnp.arange(len(count))[:, None], jnp.arange(slots)
     # One number compares faster than t. A set whose number an earlier set has too, once in 2^32, keeps its own slot.
     weights = jnp.asarray([pow(_MULTIPLIER, i + 1, 1 << 32) for i in range(t)], jnp.uint32)
-    keys = (end.support.astype(jnp.uint32) * weights).sum(-1)
+    keys = (support.astype(jnp.uint32) * weights).sum(-1)
 
     def step(i, sums):
         at = i * _BLOCK + jnp.arange(_BLOCK)
         first = jnp.where(keys[:, None] == keys[:, at, None], all_slots, slots).min(-1)
-        equal = (end.support[signal, first] == end.support[:, at]).all(-1)
-        return sums.at[signal, jnp.where(equal, first, at)].add(end.values.at[:, at].get(mode="fill", fill_value=0))
+        equal = (support[signal, first] == support[:, at]).all(-1)
+        return sums.at[signal, jnp.where(equal, first, at)].add(values.at[:, at].get(mode="fill", fill_value=0))
 
-    return jax.lax.fori_loop(0, -(-end.count.max() // _BLOCK), step, jnp.zeros_like(end.values))
+    return jax.lax.fori_loop(0, -(-count.max() // _BLOCK), step, jnp.zeros_like(values))
 
 
 def _strongest(
     values: Float[Array, "signals slots"], support: Int[Array, "signals slots t"], max_terms: int, n: int
 ) -> tuple[Float[Array, "signals terms"], Int[Array, "signals terms t"]]:
     """Rows by decreasing |value|, constants where it is 0."""
-    missing = max(0, max_terms - values.shape[1])
-    values, support = jnp.pad(values, ((0, 0), (0, missing))), jnp.pad(support, ((0, 0), (0, missing), (0, 0)))
-    top = jax.lax.top_k(jnp.abs(values), max_terms)[1]
+    top = jax.lax.top_k(jnp.abs(values), min(max_terms, values.shape[1]))[1]
     values, support = jnp.take_along_axis(values, top, 1), jnp.take_along_axis(support, top[..., None], 1)
-    return values, jnp.where(values[..., None] == 0, n, support)
+    missing = (0, 0), (0, max_terms - top.shape[1])
+    support = jnp.pad(jnp.where(values[..., None] == 0, n, support), (*missing, (0, 0)), constant_values=n)
+    return jnp.pad(values, missing), support

@@ -9,7 +9,6 @@ from spexjax.decoder.singletons import Singletons
 from spexjax.designs import Subsampled
 from spexjax.typing import Array
 
-_BLOCK = 256  # rows at a time
 _DENIAL = 9.0  # twice the log-likelihood by which the other groups must deny a coefficient, or confirm it
 
 
@@ -20,6 +19,7 @@ def merge(
     shared: Bool[Array, " signals"],
     found: Singletons,
     accepted: Bool[Array, " rows"],
+    block: int,
 ) -> tuple[Float[Array, " rows"], Bool[Array, " rows"]]:
     """Each accepted S once: its value, the mean over the groups that see it, and whether this is the first of those.
 
@@ -44,7 +44,7 @@ def merge(
         return tuple(all.at[at].set(new, mode="drop") for all, new in zip(merged, (value, keep), strict=True))
 
     none = jnp.zeros_like(found.value), jnp.zeros_like(accepted)
-    return fold(accepted, min(_BLOCK, len(accepted)), step, none)
+    return fold(accepted, block, step, none)
 
 
 def subtract(
@@ -53,6 +53,7 @@ def subtract(
     support: Int[Array, "rows t"],
     value: Float[Array, " rows"],
     kept: Bool[Array, " rows"],
+    block: int,
 ) -> tuple[Bins, Bool[Array, " rows"]]:
     """`U_{c,d}[M_c 1_S] - F(S) (-1)^{<d,1_S>}` for all kept S, c and d, and which bins that changed."""
 
@@ -66,7 +67,7 @@ def subtract(
         spread = bins.spread.at[homes].set(spread, mode="drop")
         return Bins(rows, energy, spread), changed.at[homes].set(True, mode="drop")
 
-    return fold(kept, min(_BLOCK, len(kept)), step, (bins, jnp.zeros_like(kept)))
+    return fold(kept, block, step, (bins, jnp.zeros_like(kept)))
 
 
 def _homes(

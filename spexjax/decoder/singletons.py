@@ -14,7 +14,7 @@ from spexjax.designs import Subsampled
 from spexjax.typing import Array, Leaf
 
 _RANKS = 16  # least reliable signs that a pattern may flip
-_BLOCK, _VECTORS = 256, 2048  # at most so many bins, and so many parity vectors, at a time
+_VECTORS = 32  # parity vectors at a time, at most, for each bin of a block
 
 
 @jax.tree_util.register_dataclass
@@ -47,6 +47,7 @@ def detect(
     chosen: Bool[Array, " rows"],
     patterns: int,
     found: Singletons,
+    block: int,
 ) -> Singletons:
     """Reads the signs of each chosen bin as parities and decodes them.
 
@@ -59,6 +60,7 @@ def detect(
       chosen: the bins to look at.
       patterns: how many flip patterns to try; 1 trusts the signs.
       found: where to write.
+      block: how many bins at a time; fewer where there are more than 32 patterns.
     """
     size, groups = 1 << design.bins_log2, design.num_groups
     flips = jnp.asarray(flip_patterns(patterns, rows.shape[1]))
@@ -79,5 +81,4 @@ def detect(
         new = Singletons(support, value, jnp.where(ok, (left**2).mean(-1), jnp.inf))
         return jax.tree.map(lambda all, new: all.at[at].set(new, mode="drop"), found, new)
 
-    block = min(len(rows), _BLOCK, max(1, _VECTORS // len(flips)))
-    return fold(chosen, block, step, found)
+    return fold(chosen, min(block, max(1, _VECTORS * block // len(flips))), step, found)
