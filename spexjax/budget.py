@@ -38,8 +38,7 @@ def rounds(num_features: int, budget: int | None, target: float | None, max_budg
     else:
         if max_budget is None:
             raise ValueError("target_faithfulness needs max_budget, the most ablations to spend.")
-        if isinstance(target, str) or not target < 1:
-            raise ValueError(f"target_faithfulness is an R2 below 1, say 0.9; got {target!r}.")
+        check_target(target)
         if budget is not None and budget > max_budget:
             raise ValueError(f"The first round, budget = {budget}, is above max_budget = {max_budget}.")
         most = designs.uniform_size(max_budget, num_features)
@@ -52,6 +51,12 @@ def rounds(num_features: int, budget: int | None, target: float | None, max_budg
             f"{min_budget(num_features)} ablations."
         )
     return sizes
+
+
+def check_target(target: float) -> None:
+    """Raises ValueError for a faithfulness that cannot be reached."""
+    if isinstance(target, str) or not target < 1:
+        raise ValueError(f"target_faithfulness is an R2 below 1, say 0.9; got {target!r}.")
 
 
 def reason_to_stop(history: Sequence[tuple[int, float, float]], target: float, most: int) -> str | None:

@@ -84,10 +84,15 @@ def _explain(args: argparse.Namespace, start: float) -> int:
     from rich.console import Console
 
     import spexjax as sx
+    from spexjax.budget import check_target
     from spexjax.indices import check_index
+    from spexjax.methods import check_name
     from spexjax.report import interaction_table, where_time_went, write_html
 
     check_index(args.index, args.order)
+    check_name(args.method)
+    if args.target is not None:
+        check_target(args.target)
     model = sx.load_model(args.model, dtype=args.dtype)
     ablation = sx.ablations.text(
         model,
@@ -111,13 +116,13 @@ def _explain(args: argparse.Namespace, start: float) -> int:
         store=sx.Store(args.store or args.out / "values"),
         progress=False if args.quiet else None,
     )
-    console = Console()
+    explained, console = time.perf_counter(), Console()
     console.print(interaction_table(explanation, args.index, args.order, args.top))
     page = write_html(explanation, args.out / "explanation.html", index=args.index, max_order=args.order)
     record = explanation.save(args.out)
-    seconds = {"load": loaded - start, **explanation.provenance["seconds"]}
-    total = time.perf_counter() - start
-    console.print(f"time  {where_time_went(seconds)} · total {total:.1f} s", highlight=False, soft_wrap=True)
+    end = time.perf_counter()
+    seconds = {"load": loaded - start, **explanation.provenance["seconds"], "report": end - explained}
+    console.print(f"time  {where_time_went(seconds)} · total {end - start:.1f} s", highlight=False, soft_wrap=True)
     console.print(f"page  {page}\nJSON  {record}", highlight=False, soft_wrap=True)
     return 0
 

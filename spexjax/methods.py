@@ -51,8 +51,7 @@ def resolve(
     if not isinstance(method, str):
         _check(method)
         return getattr(method, "__name__", type(method).__name__), method
-    if method not in ("auto", "exact", *METHODS):
-        raise ValueError(f"There is no method {method!r}; choose one of auto, exact, spex, {', '.join(METHODS)}.")
+    check_name(method)
     if method in ("auto", "exact") and num_masks == designs.uniform_size(num_masks + 1, num_features):
         return "exact", None
     if method == "exact":
@@ -62,6 +61,12 @@ def resolve(
     if method == "auto" and not shapley:
         return method, proxies.select(_candidates(num_masks, num_features, like))
     return method, METHODS["proxyspex" if method == "auto" else method](num_masks, num_features, like)
+
+
+def check_name(method: str) -> None:
+    """Raises ValueError, with the names that there are, for another."""
+    if method not in ("auto", "exact", "spex", *METHODS):
+        raise ValueError(f"There is no method {method!r}; choose one of auto, exact, spex, {', '.join(METHODS)}.")
 
 
 def _check(method: Proxy) -> None:

@@ -30,7 +30,7 @@ def test_explains_prints_and_writes(tmp_path, capsys):
     assert "k-SII" in out
     assert str(tmp_path / "o" / "explanation.html") in out
     assert str(tmp_path / "o" / "explanation.json") in out
-    for word in ("load", "compile", "ablations", "fit"):
+    for word in ("load", "compile", "ablations", "fit", "report"):
         assert word in out
     assert "quick" in (tmp_path / "o" / "explanation.html").read_text()
     explanation = sx.load(tmp_path / "o")
@@ -71,6 +71,20 @@ def test_bad_input_is_one_sentence_and_exit_code_two(arguments, message, capsys,
     assert message in captured.err
     assert captured.err.count("\n") == 1
     assert not list(tmp_path.glob("*.html"))
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--index", "FSI"], "FSII"),
+        (["--method", "magic"], "proxyspex"),
+        (["--target", "1.5"], "below 1"),
+        (["--target", "nan"], "below 1"),
+    ],
+)
+def test_what_can_be_judged_at_once_is_judged_before_the_model_is_loaded(arguments, message, capsys):
+    assert main(["explain", WORDS, "--model", "no-such/model", *arguments]) == 2
+    assert message in capsys.readouterr().err
 
 
 def test_unknown_model(capsys, monkeypatch):

@@ -219,7 +219,11 @@ def _best_mean(forms: list[_Form], y, fold: Int[np.ndarray, " m"]) -> _Mean:
     candidates = np.kron(np.eye(len(forms) // 2), _SHARES)
     if len(forms) > 2:
         candidates = np.vstack([candidates, np.full(len(forms), 1 / len(forms))])
-    chosen = leave_fold_selection(candidates @ np.stack([form.left_out for form in forms]), y, fold)
+    # Share by share: a form whose predictions are not finite must not spoil the means it has no share in.
+    means = [
+        sum(form.left_out * share for form, share in zip(forms, shares, strict=True) if share) for shares in candidates
+    ]
+    chosen = leave_fold_selection(np.stack(means), y, fold)
     shares = candidates[chosen.best]
     mean = _Mean(forms, shares, chosen.held_out, 0.0)
     expected = sum(share * (1 / np.asarray(form.posterior.inverse.diagonal())).mean() for form, share in mean.used)

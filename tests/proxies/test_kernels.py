@@ -2,6 +2,7 @@
 
 import dataclasses
 import logging
+from types import SimpleNamespace
 
 import jax
 import numpy as np
@@ -9,6 +10,7 @@ import pytest
 
 from spexjax.metrics import r2
 from spexjax.proxies import kernels
+from spexjax.proxies.kernel import _best_mean, _Form
 
 N, M = 14, 128  # the shapes of a real game in test_select: one compilation for both
 
@@ -162,3 +164,15 @@ def test_a_prior_of_extremes_does_no_harm(fits):
 def test_what_is_no_surrogate_is_refused(fits, unchecked):
     with pytest.raises(ValueError, match="`like` takes surrogates"):
         kernels([fits[0][1]])
+
+
+@pytest.mark.parametrize("broken", range(4))
+def test_a_form_that_predicts_nothing_finite_takes_no_other_out(broken):
+    y, fold = np.random.default_rng(0).normal(size=30), np.arange(30) % 3
+    posterior = SimpleNamespace(inverse=SimpleNamespace(diagonal=lambda: np.ones(30)))
+    forms = [_Form(None, None, y + 0.1 * (i + 1), posterior, [], 3) for i in range(4)]
+    forms[broken] = forms[broken]._replace(left_out=np.full(30, np.nan))
+    mean = _best_mean(forms, y, fold)
+    assert mean.shares[broken] == 0
+    assert mean.shares.sum() == 1
+    assert mean.error(y) == pytest.approx(0.04 if broken == 0 else 0.01)
