@@ -1,7 +1,6 @@
 """Any function of a mask as an ablation: a pure JAX function, or ordinary Python."""
 
 import dataclasses
-import functools
 import uuid
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -10,6 +9,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from spexjax.ablations.programs import made_once
 from spexjax.typing import UNNAMED, Batch, Masks, Plan, Values
 
 
@@ -85,14 +85,11 @@ def function(
     >>> evaluate(both, np.array([[True, True], [True, False]])).tolist()
     [2.0, 0.0]
     """
-    try:
-        apply = _program(fn, num_features, parameters is None)
-    except TypeError:  # a callable without a hash
-        apply = _program.__wrapped__(fn, num_features, parameters is None)
+    apply = _program(fn, num_features, parameters is None)
     return _make(apply, parameters, num_features, feature_names, fingerprint, batch_size, True)
 
 
-@functools.lru_cache(maxsize=64, typed=True)  # the same object for the same program, so that it is compiled once
+@made_once
 def _program(fn: Callable[..., jax.Array], num_features: int, bare: bool) -> Callable[[Any, Any], Any]:
     one = (lambda _, mask: fn(mask)) if bare else fn
 

@@ -1,6 +1,5 @@
 """Many trainings of one model side by side, each on the training examples that its mask keeps, as one program."""
 
-import functools
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
@@ -9,6 +8,7 @@ import jax.numpy as jnp
 import optax
 from jaxtyping import Bool, Float, Int, UInt8
 
+from spexjax.ablations.programs import made_once
 from spexjax.typing import Array, Leaf
 
 
@@ -41,7 +41,7 @@ def keeping(owner: Int[Array, " N"], packed: UInt8[Array, "m _"]) -> Bool[Array,
     return jnp.pad(masks, ((0, 0), (0, 1)), constant_values=True)[:, owner]
 
 
-@functools.lru_cache(maxsize=64)  # the same function object for the same program, so that it is compiled once
+@made_once
 def program(
     logits: Callable, loss: Callable, value: Callable, optimizer: optax.GradientTransformation, steps: int
 ) -> Callable:

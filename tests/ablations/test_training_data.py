@@ -110,6 +110,21 @@ def test_flax_linen_regression_and_a_value_of_ones_own():
     np.testing.assert_allclose(sx.evaluate(ablation, masks), expected, atol=1e-3)
 
 
+def test_a_callable_without_a_hash():
+    """A Flax Linen module with a list among its attributes, say."""
+
+    class Scaled:
+        __hash__ = None
+
+        def __call__(self, weights, x):
+            return 2.0 * LINEAR[1](weights, x)
+
+    masks = masks_of(12)
+    ablation = training_data(TRAIN, TEST, LINEAR[0], Scaled(), **SETTINGS)
+    alike = training_data(TRAIN, TEST, LINEAR[0], lambda w, x: 2.0 * LINEAR[1](w, x), **SETTINGS)
+    np.testing.assert_array_equal(sx.evaluate(ablation, masks), sx.evaluate(alike, masks))
+
+
 def test_a_store_knows_named_ablations_by_their_data(tmp_path):
     def made(name="linear", steps=5, train=TRAIN, keys=KEYS):
         settings = SETTINGS | {"steps": steps, "keys": keys}
