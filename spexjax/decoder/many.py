@@ -37,7 +37,7 @@ def decode_many(
       As `decode`, every array with a leading axis of signals.
 
     Raises:
-      ValueError: as `decode`.
+      ValueError: as `decode`, or if there is no signal.
 
     >>> from spexjax import Spectrum, designs
     >>> design = designs.subsampled(jax.random.key(0), num_features=30, bins_log2=4)
@@ -48,6 +48,8 @@ def decode_many(
     [[3, 7, 30, 30, 30], [1, 12, 25, 30, 30]]
     """
     mesh = Mesh(np.array(jax.local_devices()), ("data",)) if mesh is None else mesh
+    if len(values) == 0:
+        raise ValueError("There is no signal to decode: values [signals, m] have no row.")
     return _program(mesh, mode, max_terms, max_rounds)(design, jnp.asarray(values))
 
 

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from spexjax import Spectrum
-from spexjax.decoder import Status, decode
+from spexjax.decoder import Status, decode, decode_many
 from spexjax.decoder.bins import Bins, _kth_smallest, bins_of, measure, noise_floor, parities_of, to_bins
 from spexjax.decoder.rows import fold
 from spexjax.designs import subsampled, subsampled_size
@@ -238,6 +238,8 @@ def test_mistakes_are_named(key):
     assert decode(design, np.full_like(values, np.nan), mode="hard").status == Status.NOT_CONVERGED
     with pytest.raises(ValueError, match="take at least 1"):
         decode(design, values, max_terms=0)
+    with pytest.raises(ValueError, match="no signal to decode"):
+        decode_many(design, np.zeros((0, len(values)), np.float32))
 
 
 @pytest.mark.parametrize("seed", range(4))
