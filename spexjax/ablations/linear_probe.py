@@ -1,5 +1,6 @@
 """Data attribution where retraining has a closed form: ridge regression on fixed features, exactly, mask by mask."""
 
+import functools
 from collections.abc import Callable
 from typing import NamedTuple
 
@@ -146,7 +147,8 @@ def _dual(task: Dual, packed: UInt8[Array, "m _"]) -> Float[Array, "m t"]:
 def _each(solve: Callable[[Array], Array], masks: Array) -> Array:
     """`jax.vmap`, but on CPUs one mask at a time: there a batched LAPACK call holds a thread of jaxlib's pool while it
     waits for others, so that several devices' calls may wait for each other forever (seen with jaxlib 0.10.2)."""
-    return jax.lax.map(solve, masks) if jax.default_backend() == "cpu" else jax.vmap(solve)(masks)
+    in_turn = functools.partial(jax.lax.map, solve)
+    return jax.lax.platform_dependent(masks, cpu=in_turn, default=jax.vmap(solve))
 
 
 def _solve(system: Float[Array, "k k"], right: Float[Array, "k c"]) -> Float[Array, "k c"]:

@@ -1,5 +1,6 @@
 """Grouped-query self-attention over rows that are forests, cut into blocks."""
 
+import functools
 from typing import Any, NamedTuple
 
 import jax
@@ -95,8 +96,9 @@ def _attend(
     (r, t, h, hd), (_, kv, b, s, _) = q.shape, k.shape
     i, g = t // b, h // kv
 
-    def block(q, k, v, bias):
+    def block(one):
         """One block of one group of heads: `[g * i, hd]` queries, `[s, hd]` keys."""
+        q, k, v, bias = one
         scores = jnp.matmul(q, k.T, preferred_element_type=jnp.float32).reshape(g, i, s) + bias
         weights = jnp.exp(scores - scores.max(-1, keepdims=True)).reshape(g * i, s)
         summed = jnp.matmul(weights.astype(v.dtype), v, preferred_element_type=jnp.float32)
@@ -105,11 +107,9 @@ def _attend(
     queries = q.reshape(r, b, i, kv, g, hd).transpose(0, 3, 1, 4, 2, 5).reshape(r * kv * b, g * i, hd)
     each = jnp.broadcast_to(bias[:, None], (r, kv, b, i, s)).reshape(-1, i, s)
     every = (queries, k.reshape(-1, s, hd), v.reshape(-1, s, hd), each)
-    if jax.default_backend() == "cpu":
-        some = min(r * kv * b, max(1, _CPU_SCORES // (g * i * s)))
-        heads = jax.lax.map(lambda one: block(*one), every, batch_size=some)
-    else:
-        heads = jax.vmap(block)(*every)
+    some = min(r * kv * b, max(1, _CPU_SCORES // (g * i * s)))
+    in_turn = functools.partial(jax.lax.map, block, batch_size=some)
+    heads = jax.lax.platform_dependent(every, cpu=in_turn, default=jax.vmap(block))
     return heads.reshape(r, kv, b, g, i, hd).transpose(0, 2, 4, 1, 3, 5).reshape(q.shape)
 
 
