@@ -3,7 +3,7 @@
 `authors` is the ProxySPEX of the package spectralexplain with its whole grid, `lightgbm` the best trees of that grid
 read without loss (see peers.py). Games are those in tests/games and benchmarks/games, the training and test masks
 those of `Game.split` in common.py. Rows already in results/faithfulness.json are not measured again, so with all of
-the peers' rows there the peers need not be installed.
+the peers' rows there, those of the first draw by default, the peers need not be installed.
 
     OMP_NUM_THREADS=1 python benchmarks/faithfulness.py --methods auto lasso --draws 3
 """
@@ -131,7 +131,7 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--methods", nargs="*", default=["auto"], help="spexjax methods; none for the peers alone")
     parser.add_argument("--games", nargs="*", help="all by default")
     parser.add_argument("--draws", type=int, default=3)
-    parser.add_argument("--peers", action=argparse.BooleanOptionalAction, default=True, help="measure missing peers")
+    parser.add_argument("--peer-draws", type=int, default=1, help="draws for which missing peers are measured")
     parser.add_argument("--again", action="store_true", help="measure also what has been measured before")
     return parser.parse_args()
 
@@ -145,7 +145,7 @@ def main():
             for method in args.methods:
                 if args.again or not RESULTS.has(game, method, m, draw):
                     measure_ours(game, method, m, draw)
-            if args.peers and (args.again or not all(RESULTS.has(game, p, m, draw) for p in PEERS)):
+            if draw < args.peer_draws and (args.again or not all(RESULTS.has(game, p, m, draw) for p in PEERS)):
                 measure_peers(game, m, draw)
     rows = [r for r in RESULTS.rows(chosen) if r["draw"] < args.draws]
     scores = collect(rows)

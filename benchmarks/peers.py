@@ -2,7 +2,8 @@
 
     pip install spectralexplain==0.0.4 lightgbm pandas scikit-learn
 
-The command is for `authors_and_lightgbm`; `Shapiq` needs "shapiq==1.8.*", xgboost and lightgbm, and Python 3.12.
+The command is for `authors_and_lightgbm`; `shapiq_approximators` needs "shapiq==1.8.*", xgboost and lightgbm, and
+Python 3.12.
 """
 
 from collections.abc import Callable

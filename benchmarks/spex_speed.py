@@ -184,7 +184,8 @@ def main():
         "many": lambda: in_its_own_process("many", cores),
     }
     result = json.loads(PATH.read_text()) if PATH.is_file() else {}
-    result |= {"command": "OMP_NUM_THREADS=1 python benchmarks/spex_speed.py", "cores": cores}
+    command = " ".join(["OMP_NUM_THREADS=1 python benchmarks/spex_speed.py", *sys.argv[1:]])
+    result |= {"command": command, "cores": cores}
     result["device"] = jax.devices()[0].device_kind
     result["versions"] = {name: version(name) for name in PACKAGES if find_spec(name.replace("-", "_"))}
     for name in args.parts or parts:

@@ -1,4 +1,4 @@
-"""Measures real games, masks and values, on which methods are judged and nothing is tuned; README.md says which.
+"""Measures real games, masks and values, on which methods are judged; README.md says which, and what was looked at.
 
 A game whose file is there already is left alone. The `exact_` games need scikit-learn.
 

@@ -82,7 +82,7 @@ def rule(model, rule):
     return {
         "rule": rule["system"],
         "text": rule["text"],
-        "log-odds": dict(zip(names, explanation.predict(masks).tolist(), strict=True)),
+        "logit difference": dict(zip(names, explanation.predict(masks).tolist(), strict=True)),
         "interaction": explanation.interactions("Moebius")[0, 1],
     }
 
