@@ -120,7 +120,7 @@ def many_signals(n: int, mode: str) -> list[dict]:
     for k in (10, 30, 80):
         rng = np.random.default_rng(k)
         values = jnp.stack([noisy(Signal.draw(rng, n, k), design, rng) for _ in range(SIGNALS)])
-        given = {"loop": list(values), "vmap": values, "devices": values}
+        given = {"loop": list(values), "vmap": values, "devices": np.asarray(values)}  # as `evaluate` gives them
         row = {"n": n, "mode": mode, "terms": k, "snr": SNR}
         for way, run in ways.items():
             bound = functools.partial(run, given[way])

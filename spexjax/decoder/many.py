@@ -6,7 +6,7 @@ from typing import Literal
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jax.sharding import Mesh, PartitionSpec
+from jax.sharding import Mesh, NamedSharding, PartitionSpec
 from jaxtyping import Float
 
 from spexjax.decoder.decode import Decoded, decode
@@ -48,9 +48,15 @@ def decode_many(
     [[3, 7, 30, 30, 30], [1, 12, 25, 30, 30]]
     """
     mesh = Mesh(np.array(jax.local_devices()), ("data",)) if mesh is None else mesh
-    if len(values) == 0:
+    like = jnp if isinstance(values, jax.Array) else np
+    values, signals = like.asarray(values), len(values)
+    if signals == 0:
         raise ValueError("There is no signal to decode: values [signals, m] have no row.")
-    return _program(mesh, mode, max_terms, max_rounds)(design, jnp.asarray(values))
+    if spare := -signals % mesh.size:
+        values = like.pad(values, ((0, spare), (0, 0)))
+    # Each part goes where it is decoded at once: passing all to the program would copy it to one device first.
+    parts = jax.device_put(values, NamedSharding(mesh, PartitionSpec(mesh.axis_names)))
+    return _program(mesh, mode, max_terms, max_rounds)(design, parts, signals)
 
 
 @functools.lru_cache(maxsize=32)  # the same function object for the same program, so that it is compiled once
@@ -61,10 +67,8 @@ def _program(mesh: Mesh, mode: str, max_terms: int | None, max_rounds: int):
     shared, cut = PartitionSpec(), PartitionSpec(mesh.axis_names)
     share = jax.shard_map(jax.vmap(one, (None, 0)), mesh=mesh, in_specs=(shared, cut), out_specs=cut, check_vma=False)
 
-    @jax.jit
-    def all_of_them(design, values):
-        signals = len(values)
-        padded = jnp.pad(values, ((0, -signals % mesh.size), (0, 0)))
-        return jax.tree.map(lambda leaf: leaf[:signals], share(design, padded))
+    @functools.partial(jax.jit, static_argnames="signals")
+    def all_of_them(design, values, signals):
+        return jax.tree.map(lambda leaf: leaf[:signals], share(design, values))
 
     return all_of_them
