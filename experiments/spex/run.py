@@ -48,9 +48,7 @@ def draw(truth: sx.Spectrum, rng: np.random.Generator) -> None:
     decoded = sx.decoder.decode(design, values)
     left = values - decoded.spectrum(design.masks())
     occupants = np.asarray(sx.decoder.bins_of(design, truth.support))
-    before, after = (
-        np.sqrt((np.asarray(sx.decoder.to_bins(design, v[None])) ** 2).mean(1)).reshape(3, -1) for v in (values, left)
-    )
+    before, after = (np.sqrt(sx.decoder.to_bins(design, v[None]).energy).reshape(3, -1) for v in (values, left))
     figure, axes = plt.subplots(2, 3, figsize=(10, 4.2), sharex=True, sharey=True, layout="constrained")
     for group in range(3):
         count = np.bincount(occupants[group], minlength=before.shape[1])
