@@ -14,16 +14,18 @@ from numpy.typing import ArrayLike
 from spexjax import designs
 from spexjax.budget import hopeless, min_budget, reason_to_stop, rounds
 from spexjax.evaluation import Evaluation, Store, from_first_host, run
+from spexjax.ends import inner_rows
 from spexjax.explanation import Explanation, Faithfulness
 from spexjax.indices import check_index
 from spexjax.methods import resolve
 from spexjax.metrics import r2, r2_error
-from spexjax.proxies import Fit, Proxy
-from spexjax.spectrum import checked_masks, unique_rows
+from spexjax.proxies import Proxy, checked
+from spexjax.spectrum import Spectrum, checked_masks, unique_rows
 from spexjax.spex import Spex, SpexPlan, spex
 from spexjax.surrogate import Surrogate
 from spexjax.transforms import exact_spectrum
 from spexjax.typing import Ablation, Key, Masks
+from spexjax.values import standardise
 
 SHAPLEY = ("SV", "SII", "STII", "FSII", "k-SII")  # indices that weigh small and large masks as much as all others
 _LOOK = 512  # masks after which "auto" may turn to SPEX
@@ -94,7 +96,7 @@ def explain(
         start = time.perf_counter()
         shapley = design.name == "sized"
         name, proxy = resolve(design.method, len(values), n, shapley=shapley, plan=design.plan, like=surrogates)
-        uniform = np.arange(size) if proxy is None or design.name != "sized" else designs.uniform_rows(size)
+        uniform = np.arange(len(masks)) if design.name != "sized" else designs.uniform_rows(len(masks))
         explanation = _fit(masks, values, name, proxy, fit_key, tuple(ablation.feature_names), uniform, "uniform ")
         fit_seconds += time.perf_counter() - start
         score, error = from_first_host(explanation.faithfulness.r2, explanation.faithfulness.error)
@@ -256,15 +258,22 @@ def _fit(
     rows: Int[np.ndarray, " h"],
     kind: str = "",
 ) -> Explanation:
-    """`rows` are the masks faithfulness is measured on, `kind` what they are called."""
+    """`rows` are the masks faithfulness is measured on, but for the two ends; `kind` is what they are called."""
+    inner, (_, centre, spread) = inner_rows(masks), standardise(values)
+    if proxy is not None and spread:
+        _, centre, spread = standardise(values[inner])
+    if not spread:
+        equal = f"every one of the {len(values)} masks gave the same value; nothing to explain"
+        if len(inner) < len(values) and standardise(values).spread:
+            equal = f"every one of the {len(inner)} masks between all and none gave the same value; nothing to explain"
+        nothing = Faithfulness(float("nan"), np.zeros(0, np.int64), equal, float("nan"))
+        return Explanation(Spectrum.constant(centre, masks.shape[1]), nothing, names, name, masks, values)
     if proxy is None:
         scheme = f"exact: all {len(values)} masks were evaluated"
         faithfulness = Faithfulness(1.0, np.zeros(0, np.int64), scheme)
         return Explanation(exact_spectrum(masks, values), faithfulness, names, name, masks, values)
-    fitted = proxy(jnp.asarray(masks), jnp.asarray(values), key)
-    if not isinstance(fitted, Fit) or np.shape(fitted.held_out) != values.shape:
-        raise ValueError(f"The proxy {name} must return a proxies.Fit whose held_out has {len(values)} predictions.")
-    rows = rows if fitted.held_out_rows is None else np.intersect1d(rows, fitted.held_out_rows)
+    fitted = checked(proxy(masks, values, key), name, masks)
+    rows = np.intersect1d(np.intersect1d(rows, fitted.held_out_rows), inner)
     scheme = f"each of {len(rows)} {kind}masks predicted by a fit that never saw it, in cross-validation"
     truth, held_out = values[rows], np.asarray(fitted.held_out)[rows]
     faithfulness = Faithfulness(r2(truth, held_out), rows, scheme, r2_error(truth, held_out))
@@ -274,7 +283,7 @@ def _fit(
 
 
 def _checked(masks: ArrayLike, values: ArrayLike, names: Sequence[str] | None) -> tuple:
-    masks, values = np.asarray(masks), np.asarray(values, np.float32)
+    masks, values = np.asarray(masks), np.asarray(values, np.float64)
     if masks.ndim != 2 or values.shape != masks.shape[:1]:
         raise ValueError(f"Masks must be [m, n] and values [m]; got {masks.shape} and {values.shape}.")
     n = masks.shape[1]
@@ -287,7 +296,7 @@ def _checked(masks: ArrayLike, values: ArrayLike, names: Sequence[str] | None) -
     if len(first) < min_budget(n):
         raise ValueError(f"{len(first)} distinct masks are too few: {n} features need at least {min_budget(n)}.")
     if len(first) < len(masks):
-        masks, values = masks[first], (np.bincount(group, values) / counts).astype(np.float32)
+        masks, values = masks[first], np.bincount(group, values) / counts
     names = tuple(map(str, names)) if names is not None else tuple(f"x{i}" for i in range(n))
     if len(names) != n:
         raise ValueError(f"There are {n} features but {len(names)} feature names.")

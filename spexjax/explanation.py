@@ -3,7 +3,7 @@
 import base64
 import dataclasses
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -14,13 +14,15 @@ import numpy as np
 from jaxtyping import Bool, Float, Int
 from numpy.typing import ArrayLike
 
-from spexjax.indices import Interactions, interactions, standard_errors, surrogate_interactions
+from spexjax.ends import end_rows
+from spexjax.indices import Ends, Interactions, interactions, standard_errors, surrogate_interactions, with_ends
 from spexjax.influence import Subset
 from spexjax.spectrum import Spectrum, checked_masks
 from spexjax.subsets import check_count, optimum
 from spexjax.surrogate import Process, ProductKernel, Surrogate
-from spexjax.typing import Values
+from spexjax.typing import Masks, Values
 
+_ROUNDING = 1e-6  # of the range of values: what evaluating a spectrum in single precision may lose
 _FILE, _FORMAT = "explanation.json", 1  # a reader may ignore what it does not know
 
 
@@ -72,13 +74,16 @@ class Explanation:
     def predict(self, masks: ArrayLike) -> Values:
         """What the explanation says of the value function at any masks, `Float[l]`.
 
+        Where everything is kept, and where nothing is, the true value if it was evaluated.
+
         Args:
           masks: `[l, n]`, True or 1 = kept.
 
         Raises:
           ValueError: if they have another shape, or other numbers than 0 and 1.
         """
-        return np.asarray((self.surrogate or self.spectrum)(masks))
+        masks = checked_masks(masks, len(self.feature_names))
+        return self._function(masks) + self._ends(self._function).at(masks)
 
     def prediction_errors(self, masks: ArrayLike) -> Values:
         """The standard error of `predict` at each mask: 0 for an exact explanation, NaN if the method has none.
@@ -93,16 +98,18 @@ class Explanation:
         """An interaction index of the explained function; see `spexjax.indices.interactions` for the names.
 
         Taken from the surrogate in closed form where there is one, true values being used at every mask that was
-        evaluated, and else read off the truncated spectrum: `spexjax.indices.surrogate_interactions` says which index
-        is, and that in an order of more than 20,000 sets only those that the spectrum names get a value.
+        evaluated; else read off the truncated spectrum, corrected to the true values where everything is kept and
+        where nothing is. `spexjax.indices.surrogate_interactions` says which index is which, and that in an order of
+        more than 20,000 sets only those that the spectrum names get a value.
 
         Raises:
           ValueError: if the index is unknown, or `max_order` no whole number, 1 or more.
         """
+        ends = self._ends(self.spectrum)
         if self.surrogate is None:
-            return interactions(self.spectrum, index, max_order, self.feature_names)
+            return with_ends(interactions(self.spectrum, index, max_order, self.feature_names), ends)
         return surrogate_interactions(
-            self.surrogate, self._residuals, self.spectrum, index, max_order, self.feature_names
+            self.surrogate, self._residuals, self.spectrum, ends, index, max_order, self.feature_names
         )
 
     def standard_errors(self, table: Interactions) -> Float[np.ndarray, " k"]:
@@ -140,6 +147,18 @@ class Explanation:
 
     def _without_surrogate(self, count: int) -> Float[np.ndarray, " _"]:
         return np.full(count, 0.0 if self.method == "exact" else np.nan)
+
+    @property
+    def _function(self) -> Surrogate | Spectrum:
+        return self.surrogate or self.spectrum
+
+    def _ends(self, function: Callable[[Masks], Values]) -> Ends:
+        """What a function misses at the two ends, as far as they were evaluated."""
+        rows = end_rows(self.masks)
+        missed = self.values[rows] - np.asarray(function(self.masks[rows]), np.float64)
+        missed[np.abs(missed) <= _ROUNDING * np.ptp(self.values)] = 0  # exact already
+        kept = self.masks[rows].all(1)
+        return Ends(float(missed[kept].sum()), float(missed[~kept].sum()))
 
     @cached_property
     def _residuals(self) -> Values:

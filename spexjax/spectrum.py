@@ -26,6 +26,9 @@ class Spectrum:
     a row of padding alone is the constant. Rows are distinct, except that a fixed-shape result may end in
     constants with coefficient 0.
 
+    Coefficients fitted on the host are float64 numpy arrays, so that a constant far larger than all other terms costs
+    these no digits; under a JAX transformation they have JAX's precision.
+
     >>> xor = Spectrum.from_dict({(): 0.5, (0, 2): -0.5}, num_features=3)
     >>> xor(np.array([[1, 0, 0], [1, 0, 1]], bool)).tolist()
     [1.0, 0.0]
@@ -52,7 +55,7 @@ class Spectrum:
         return dataclasses.replace(self, coefficients=self.coefficients * factor)
 
     def merge(self, *others: "Spectrum") -> "Spectrum":
-        """The spectrum of the sum of the functions: coefficients of equal S are added.
+        """The spectrum of the sum of the functions, in float64 on the host: coefficients of equal S are added.
 
         Raises:
           ValueError: if the functions have different numbers of features.
@@ -67,7 +70,7 @@ class Spectrum:
         support, inverse = unique_rows(np.concatenate(rows))
         sums = np.zeros(len(support))
         np.add.at(sums, inverse, np.concatenate([np.asarray(s.coefficients, np.float64) for s in spectra]))
-        return Spectrum(jnp.asarray(support), jnp.asarray(sums, self.coefficients.dtype), n)
+        return Spectrum(support, sums, n)
 
     def truncate(self, max_terms: int) -> "Spectrum":
         """The `max_terms` terms of largest |F(S)|, strongest first; the constant, if any, always among them."""
@@ -97,7 +100,12 @@ class Spectrum:
         support = np.full((len(sets), max(map(len, sets), default=0)), num_features, np.int32)
         for row, s in zip(support, sets, strict=True):
             row[: len(s)] = s
-        return cls(jnp.asarray(support), jnp.asarray([float(v) for v in terms.values()]), num_features)
+        return cls(support, np.array([float(v) for v in terms.values()]), num_features)
+
+    @classmethod
+    def constant(cls, value: float, num_features: int) -> "Spectrum":
+        """The function that is `value` everywhere."""
+        return cls(np.full((1, 1), num_features, np.int32), np.array([float(value)]), num_features)
 
     def to_dict(self) -> dict[tuple[int, ...], float]:
         """`{S: F(S)}`, with S as a sorted tuple; repeated rows are added."""
@@ -147,6 +155,9 @@ def checked_masks(masks: ArrayLike, num_features: int) -> Masks:
 def evaluate(spectrum: Spectrum, masks: ArrayLike) -> Values:
     """Evaluates `f(x) = sum_S F(S) (-1)^{|S ∩ x|}` at each mask, in bounded memory.
 
+    Float64 coefficients on the host give float64 values: the constant is added there, and the other terms are summed on
+    the device in units of the largest, so that neither a large constant nor an extreme unit costs digits.
+
     Blocks of masks are taken in turn, so that nothing of size `[m, k, n]`, `[m, k, d]` or even `[m, k]` exists
     beyond 4 million entries. Within a block, parities come from d gathers, or from one matmul where n is small
     against d for the device at hand.
@@ -161,7 +172,15 @@ def evaluate(spectrum: Spectrum, masks: ArrayLike) -> Values:
     Raises:
       ValueError: as `checked_masks`.
     """
-    return _evaluate(spectrum, jnp.asarray(checked_masks(masks, spectrum.num_features)))
+    masks, coefficients = checked_masks(masks, spectrum.num_features), spectrum.coefficients
+    on_host = isinstance(coefficients, np.ndarray) and coefficients.dtype == np.float64
+    if not on_host or isinstance(masks, jax.core.Tracer):
+        return _evaluate(spectrum, jnp.asarray(masks))
+    constant = np.asarray(spectrum.orders) == 0
+    others = np.where(constant, 0, coefficients)
+    unit = np.abs(others).max(initial=0) or 1.0
+    varying = dataclasses.replace(spectrum, coefficients=(others / unit).astype(np.float32))
+    return coefficients[constant].sum() + unit * np.asarray(_evaluate(varying, jnp.asarray(masks)), np.float64)
 
 
 @jax.jit

@@ -11,9 +11,11 @@ from spexjax import proxies
 from spexjax.codes import MAX_DEGREE
 from spexjax.decoder import Status, decode
 from spexjax.designs import Subsampled, subsampled, subsampled_size, uniform
+from spexjax.ends import inner_rows
 from spexjax.proxies import Fit
 from spexjax.spectrum import Spectrum
 from spexjax.typing import Key, Masks, Values
+from spexjax.values import standardise
 
 _LEAST_BINS = 4  # log2; fewer hardly keep two coefficients apart
 _CHECKS = (64, 1024)  # uniform masks besides the design's: an eighth of them, within these bounds
@@ -145,20 +147,24 @@ class SpexPlan:
 
     def __call__(self, masks: Masks, values: Values, key: Key) -> Fit:
         """What the decoder and the refit make of the values at `self.masks`; see `spex`."""
-        decoded = decode(self.design, jnp.asarray(values)[self.rows], mode=self.mode)
+        f, inner = np.asarray(values, np.float64), inner_rows(masks)
+        y, _, spread = standardise(f[self.rows])
+        decoded = decode(self.design, jnp.asarray(y, jnp.float32), mode=self.mode)
         found = np.asarray(decoded.spectrum.coefficients) != 0
-        support, coefficients = decoded.spectrum.support[found], decoded.spectrum.coefficients[found]
-        spectrum = Spectrum(support, coefficients, masks.shape[1])
+        support, coefficients = decoded.spectrum.support[found], np.asarray(decoded.spectrum.coefficients)[found]
+        spectrum = Spectrum(np.asarray(support), coefficients * spread, masks.shape[1])
+        checks = np.intersect1d(self.checks, inner)
         fold = np.full(len(masks), -1)  # the design's masks, which the decoder has seen, are in no fold
-        fold[self.checks] = proxies.folds(key, masks[self.checks], _NUM_FOLDS)
-        fit = proxies.refit(spectrum, [spectrum] * _NUM_FOLDS, masks, values, fold)
+        fold[checks] = proxies.folds(key, masks[checks], _NUM_FOLDS)
+        fit = proxies.refit(spectrum, [spectrum] * _NUM_FOLDS, masks[inner], f[inner], fold[inner])
+        fit = fit.spread_over(inner, len(masks))
         diagnostics = {
             "status": Status(int(decoded.status)).name,
             "found": int(found.sum()),
             "rounds": int(decoded.rounds),
             "residual": round(float(decoded.residual), 6),
         }
-        return fit._replace(diagnostics=diagnostics | fit.diagnostics, held_out_rows=self.checks)
+        return fit._replace(diagnostics=diagnostics | fit.diagnostics, held_out_rows=checks)
 
 
 def _num_checks(num_masks: int) -> int:

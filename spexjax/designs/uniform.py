@@ -23,10 +23,10 @@ def uniform_size(num_masks: int, num_features: int) -> int:
 
 
 def uniform(key: Key, num_masks: int, num_features: int, *, paired: bool = False) -> Masks:
-    """Draws distinct masks uniformly from {0,1}^n, the all-kept one first: E[f(x) (-1)^{|S ∩ x|}] = F(S).
+    """Draws distinct masks uniformly from {0,1}^n, after the two ends: E[f(x) (-1)^{|S ∩ x|}] = F(S).
 
-    The all-kept mask is the answer being explained, so it is always evaluated; the others are drawn without
-    replacement from the rest.
+    Everything kept, the answer being explained, comes first and nothing kept second, so that both are always evaluated
+    (`spexjax.ends`); the others are drawn without replacement from the rest.
 
     Args:
       key: PRNG key, consumed.
@@ -40,32 +40,33 @@ def uniform(key: Key, num_masks: int, num_features: int, *, paired: bool = False
     Raises:
       ValueError: if m or n is below 1, or `paired` and m is odd.
 
-    >>> uniform(jax.random.key(0), 4, 2).astype(int).sum(0).tolist()
-    [2, 2]
+    >>> uniform(jax.random.key(0), 100, 7)[:2].astype(int).sum(1).tolist()
+    [7, 0]
     """
     if num_masks < 1 or num_features < 1:
         raise ValueError(f"A design needs at least one mask and one feature; got m = {num_masks}, n = {num_features}.")
     if not paired:
-        return _distinct(key, uniform_size(num_masks, num_features), num_features)
+        ends = np.array([[True], [False]]).repeat(num_features, 1)
+        return _distinct(key, uniform_size(num_masks, num_features), ends)
     if num_masks % 2:
         raise ValueError(f"A paired design needs an even number of masks, not {num_masks}.")
     # Pairs are told apart by the member that keeps feature 0, so distinct halves make distinct pairs.
     half = uniform_size(num_masks, num_features) // 2
-    rest = _distinct(key, half, num_features - 1) if num_features > 1 else jnp.ones((1, 0), bool)
+    rest = _distinct(key, half, np.ones((1, num_features - 1), bool)) if num_features > 1 else jnp.ones((1, 0), bool)
     kept = jnp.concatenate([jnp.ones((half, 1), bool), rest], 1)
     return jnp.stack([kept, ~kept], 1).reshape(-1, num_features)
 
 
-def _distinct(key: Key, m: int, n: int) -> Bool[Array, "m n"]:
+def _distinct(key: Key, m: int, first: Bool[np.ndarray, "f n"]) -> Bool[Array, "m n"]:
+    """The given masks, then others."""
+    n, masks = first.shape[1], first[:m]
     if n <= ENUMERABLE or 1 << n <= 4 * m:
-        everything = 1 << n
-        drawn = jax.random.permutation(key, everything - 1)[: m - 1]
-        codes = jnp.concatenate([jnp.array([everything - 1]), drawn])
-        return (codes[:, None] >> jnp.arange(n) & 1).astype(bool)
-    masks = np.ones((1, n), bool)
+        known = masks @ (1 << np.arange(n))
+        codes = np.concatenate([known, np.asarray(jax.random.permutation(key, np.setdiff1d(np.arange(1 << n), known)))])
+        return jnp.asarray((codes[:m, None] >> np.arange(n) & 1).astype(bool))
     while len(masks) < m:
         key, draw = jax.random.split(key)
         masks = np.concatenate([masks, np.asarray(jax.random.bernoulli(draw, shape=(m - len(masks), n)))])
-        _, first = np.unique(np.packbits(masks, axis=1), axis=0, return_index=True)
-        masks = masks[np.sort(first)]
+        _, new = np.unique(np.packbits(masks, axis=1), axis=0, return_index=True)
+        masks = masks[np.sort(new)]
     return jnp.asarray(masks)

@@ -74,7 +74,7 @@ def evaluate(
       progress: show a progress bar; None shows it only on a terminal.
 
     Returns:
-      float32 `[m]`, in the order of the masks, or `[m, t]` where the ablation has `num_values = t`.
+      float64 `[m]` on the host, in the order of the masks, or `[m, t]` where the ablation has `num_values = t`.
 
     Raises:
       ValueError: if the masks are not bool `[m, n]` for the ablation's n, the mesh has no axis "data", the ablation
@@ -183,7 +183,7 @@ def _evaluate(plan: Plan, rows: np.ndarray, ledger: Ledger, cost: _Cost, mesh: M
         starts, counts = first[slots[real]], first[slots[real] + 1] - first[slots[real]]
         places = np.arange(counts.sum()) + np.repeat(starts - (np.cumsum(counts) - counts), counts)
         cost.num_evaluations += len(real)
-        ledger.enter(rows[asking[places]], np.repeat(np.asarray(result, np.float32)[real], counts, axis=0))
+        ledger.enter(rows[asking[places]], np.repeat(np.asarray(result, np.float64)[real], counts, axis=0))
 
     for batch in batches:
         shape = (plan.apply, sharding.shapes(batch))
@@ -212,9 +212,9 @@ def _on_host(apply: Callable, parameters: Any, batch: Batch, wanted: tuple[int, 
     def values() -> Float[Array, "b *t"]:
         result = np.asarray(apply(parameters, batch.inputs))
         _check(result, wanted)
-        return result.astype(np.float32)
+        return result.astype(np.float64)
 
-    return sharding.on_first_host(values, np.zeros(wanted, np.float32))
+    return sharding.on_first_host(values, np.zeros(wanted))
 
 
 def _check(result: Any, wanted: tuple[int, ...]) -> None:

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 
 import numpy as np
-from jaxtyping import Bool, Float32, Int
+from jaxtyping import Bool, Float64, Int
 
 from spexjax.evaluation import sharding
 from spexjax.evaluation.store import Shelf, Store
@@ -22,9 +22,9 @@ class Ledger:
         self._copies = np.bincount(self._inverse, minlength=len(first))
         num_values = getattr(ablation, "num_values", None)
         self.shape = () if num_values is None else (num_values,)  # of the values of one mask
-        self._found = np.full((len(first), *self.shape), np.nan, np.float32)
+        self._found = np.full((len(first), *self.shape), np.nan)
 
-        def look_up() -> Float32[np.ndarray, "d *t"]:
+        def look_up() -> Float64[np.ndarray, "d *t"]:
             self._shelf = store.shelf(ablation.fingerprint, ablation.num_features, num_values)
             found = self._shelf.values(self.distinct)
             if not _whole(found).all():
@@ -40,7 +40,7 @@ class Ledger:
         rows = np.arange(len(self._found)) if rows is None else rows
         return rows[~_whole(self._found[rows])]
 
-    def enter(self, rows: Int[np.ndarray, " r"], values: Float32[np.ndarray, "r *t"]) -> None:
+    def enter(self, rows: Int[np.ndarray, " r"], values: Float64[np.ndarray, "r *t"]) -> None:
         """Notes the values of distinct masks, and keeps the finite ones in the store.
 
         Raises:
@@ -60,7 +60,7 @@ class Ledger:
             self._refuse(rows[~finite])
         self.report(int(self._copies[rows].sum()), len(self._inverse))
 
-    def values(self) -> Float32[np.ndarray, "m *t"]:
+    def values(self) -> Float64[np.ndarray, "m *t"]:
         """The value of every mask, in the order they were asked for."""
         return self._found[self._inverse]
 
@@ -74,6 +74,6 @@ class Ledger:
         )
 
 
-def _whole(values: Float32[np.ndarray, "m *t"]) -> Bool[np.ndarray, " m"]:
+def _whole(values: Float64[np.ndarray, "m *t"]) -> Bool[np.ndarray, " m"]:
     """Whether all values of a mask are finite."""
     return np.isfinite(values).all(axis=tuple(range(1, values.ndim)))

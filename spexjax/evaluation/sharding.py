@@ -106,12 +106,13 @@ def on_first_host(work: Callable[[], np.ndarray], like: np.ndarray) -> np.ndarra
     result, error = like, None
     if jax.process_index() == 0:
         try:
-            result = work()
+            result = np.asarray(work(), like.dtype)
         except Exception as raised:
             error = raised
     failed = error is not None
     if jax.process_count() > 1:
-        failed, result = multihost_utils.broadcast_one_to_all((np.array(failed), result))
+        failed = bool(multihost_utils.broadcast_one_to_all(np.array(failed)))
+        result = _sent(like if failed else result)
     if failed:
         raise error or RuntimeError("The first host has failed, so this one stops too; the error is in its log.")
     return np.array(result)
@@ -135,4 +136,10 @@ def from_first_host(*numbers: float) -> tuple[float, ...]:
     """Numbers as the first host has them: where roundoff could, hosts must not decide differently what to do next."""
     if jax.process_count() == 1:
         return numbers
-    return tuple(multihost_utils.broadcast_one_to_all(np.array(numbers, np.float32)).tolist())
+    return tuple(_sent(np.array(numbers, np.float64)).tolist())
+
+
+def _sent(array: np.ndarray) -> np.ndarray:
+    """The first host's array, as bytes: JAX would send float64 in single precision."""
+    sent = multihost_utils.broadcast_one_to_all(np.frombuffer(array.tobytes(), np.uint8))
+    return np.frombuffer(np.asarray(sent, np.uint8).tobytes(), array.dtype).reshape(array.shape)

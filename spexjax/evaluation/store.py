@@ -9,12 +9,13 @@ from pathlib import Path
 
 import numpy as np
 import tensorstore as ts
-from jaxtyping import Bool, Float32
+from jaxtyping import Bool, Float, Float64
 
 from spexjax.typing import UNNAMED
+from spexjax.values import resolution
 
-_HEADER = struct.Struct("<7sBQQ")  # magic, format, n, number of masks; then packed masks, then float32 values
-_MAGIC, _FORMAT = b"spexjax", 1
+_HEADER = struct.Struct("<7sBQQ")  # magic, format, n, number of masks; then packed masks, then values
+_MAGIC, _FORMATS = b"spexjax", {1: "<f4", 2: "<f8"}  # single precision where it holds the values
 _READS = 256  # records read at once, which bounds the memory that their bytes take
 
 
@@ -33,7 +34,7 @@ class Store:
       >>> masks = np.array([[True, False, True], [False, False, True]])
       >>> shelf.add(masks[:1], np.float32([2.5]))
       >>> shelf.values(masks)
-      array([2.5, nan], dtype=float32)
+      array([2.5, nan])
     """
 
     def __init__(self, location: str | Path):
@@ -119,13 +120,13 @@ class Shelf:
     def __len__(self) -> int:
         return len(self._known)
 
-    def values(self, masks: Bool[np.ndarray, "m n"]) -> Float32[np.ndarray, "m *t"]:
+    def values(self, masks: Bool[np.ndarray, "m n"]) -> Float64[np.ndarray, "m *t"]:
         """The value at each mask, NaN where it is unknown.
 
         Raises:
           ValueError: if the masks are not of n features.
         """
-        found = np.full((len(masks), *self._shape), np.nan, np.float32)
+        found = np.full((len(masks), *self._shape), np.nan)
         for i, row in enumerate(self._pack(masks)):
             found[i] = self._known.get(row.tobytes(), np.nan)
         return found
@@ -138,7 +139,7 @@ class Shelf:
         """
         self._write("writable", b"", "The store cannot be written", "Mend the cause, or choose another place.")
 
-    def add(self, masks: Bool[np.ndarray, "m n"], values: Float32[np.ndarray, "m *t"]) -> None:
+    def add(self, masks: Bool[np.ndarray, "m n"], values: Float[np.ndarray, "m *t"]) -> None:
         """Writes one batch as one record, and returns when it is durable.
 
         A mask whose value is known keeps that value here.
@@ -156,8 +157,9 @@ class Shelf:
             )
         if not len(masks):
             return
-        record = _HEADER.pack(_MAGIC, _FORMAT, self._num_features, len(masks)) + packed.tobytes()
-        record += values.astype("<f4").tobytes()
+        kind = 1 if resolution(values) == np.finfo(np.float32).eps else 2
+        record = _HEADER.pack(_MAGIC, kind, self._num_features, len(masks)) + packed.tobytes()
+        record += values.astype(_FORMATS[kind]).tobytes()
         self._write(
             _name(record),
             record,
@@ -199,17 +201,17 @@ def _decode(name: str, record: bytes, n: int, shape: tuple[int, ...]) -> tuple[n
     magic, version, record_n, m = _HEADER.unpack_from(record)
     if magic != _MAGIC:
         raise _UnusableError("is not a record of values")
-    if version != _FORMAT:
+    if version not in _FORMATS:
         raise _LaterFormatError(
-            f"Record {name} is of format {version}, written by another version of spexjax; this one reads {_FORMAT}."
+            f"Record {name} is of format {version}, written by a later spexjax; this one reads up to {max(_FORMATS)}."
         )
     if record_n != n:
         raise _UnusableError(f"is of masks with {record_n} features, not {n}")
-    width, count = -(-n // 8), math.prod(shape)
-    if len(record) != _HEADER.size + m * (width + 4 * count):
+    width, count, kind = -(-n // 8), math.prod(shape), np.dtype(_FORMATS[version])
+    if len(record) != _HEADER.size + m * (width + kind.itemsize * count):
         raise _UnusableError(f"does not hold {count} value(s) for each of {m} masks")
     packed = np.frombuffer(record, np.uint8, m * width, _HEADER.size).reshape(m, width)
-    return packed, np.frombuffer(record, "<f4", m * count, _HEADER.size + m * width).reshape(m, *shape)
+    return packed, np.frombuffer(record, kind, m * count, _HEADER.size + m * width).reshape(m, *shape)
 
 
 def _reason(error: ValueError) -> str:

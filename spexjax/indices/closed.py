@@ -7,6 +7,7 @@ import numpy as np
 from jaxtyping import Float, Int
 
 from spexjax.indices.convert import check_index, interactions
+from spexjax.indices.ends import ALL_SETS, Ends, with_ends
 from spexjax.indices.interactions import Interactions
 from spexjax.indices.measure import CLOSED, measure
 from spexjax.indices.weights import TABLE
@@ -14,13 +15,12 @@ from spexjax.spectrum import Spectrum
 from spexjax.surrogate import Surrogate
 from spexjax.typing import Values
 
-_ALL_SETS = 20_000  # up to so many sets of one order, every one gets a value
-
 
 def surrogate_interactions(
     surrogate: Surrogate,
     residuals: Values,
     spectrum: Spectrum,
+    ends: Ends,
     index: str,
     max_order: int | None = None,
     feature_names: tuple[str, ...] | None = None,
@@ -36,6 +36,7 @@ def surrogate_interactions(
       surrogate: of n features.
       residuals: value minus surrogate at each mask that was evaluated, `surrogate.masks`; see `Surrogate.index`.
       spectrum: the surrogate's, truncated.
+      ends: what that spectrum misses where everything is kept and where nothing is; for what is read off it.
       index: a name of `INDICES`.
       max_order: the order of the index, by default as in `interactions`.
       feature_names: n names, for display.
@@ -46,17 +47,17 @@ def surrogate_interactions(
     index = check_index(index, max_order)
     read_off = interactions(spectrum, index, max_order, feature_names)
     n, k = spectrum.num_features, read_off.max_order
-    if index == "k-SII" and k <= 2 and comb(n, 2) <= _ALL_SETS:
-        return _k_sii(surrogate, residuals, spectrum, read_off)
+    if index == "k-SII" and k <= 2 and comb(n, 2) <= ALL_SETS:
+        return _k_sii(surrogate, residuals, spectrum, ends, read_off)
     if not _closed(index, k):
-        return read_off
+        return with_ends(read_off, ends)
     rest = interactions(surrogate.rest, index, k)
     supports, values = [], []
     if TABLE[index].smallest == 0:
         supports.append(np.full((1, k), n))
         values.append([_at_nothing(surrogate, residuals)])
     for order in range(1, min(k, n) + 1):
-        if comb(n, order) <= _ALL_SETS:
+        if comb(n, order) <= ALL_SETS:
             sets = np.array(list(combinations(range(n), order)), np.int32)
         else:
             sets = read_off.order(order).support[:, :order]
@@ -87,9 +88,11 @@ def standard_errors(surrogate: Surrogate, table: Interactions) -> Float[np.ndarr
     return errors
 
 
-def _k_sii(surrogate: Surrogate, residuals: Values, spectrum: Spectrum, table: Interactions) -> Interactions:
+def _k_sii(
+    surrogate: Surrogate, residuals: Values, spectrum: Spectrum, ends: Ends, table: Interactions
+) -> Interactions:
     """k-SII up to order 2: SII, from which each feature gives half of its pairs away."""
-    sii = surrogate_interactions(surrogate, residuals, spectrum, "SII", table.max_order, table.feature_names)
+    sii = surrogate_interactions(surrogate, residuals, spectrum, ends, "SII", table.max_order, table.feature_names)
     values, n = sii.values.copy(), sii.num_features
     for pair, value in zip(sii.support[n:], sii.values[n:], strict=True):
         values[pair] -= value / 2

@@ -98,7 +98,7 @@ def check_index(index: str, max_order: int | None = None) -> str:
 
 def _expand(spectrum: Spectrum, index: str, max_order: int | None) -> list[Table]:
     """For s = 0, 1, ...: the sets S of s features with a value, and I(S)."""
-    support, orders = np.asarray(spectrum.support, np.int32), np.asarray(spectrum.orders)
+    support, orders = np.sort(np.asarray(spectrum.support, np.int32), axis=1), np.asarray(spectrum.orders)
     coefficients = np.asarray(spectrum.coefficients, np.float64)
     counts = np.bincount(orders).tolist()
     steps = [

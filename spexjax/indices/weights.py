@@ -48,13 +48,13 @@ def _fbii(s: int, t: int, k: int) -> Fraction:
 def _k_sii(s: int, t: int, k: int) -> Fraction:
     if s == 0:
         return Fraction(t == 0)
-    return sum(_bernoulli(j) * comb(t - s, j) / (t - s - j + 1) for j in range(min(k, t) - s + 1))
+    return sum(bernoulli(j) * comb(t - s, j) / (t - s - j + 1) for j in range(min(k, t) - s + 1))
 
 
 @cache
-def _bernoulli(j: int) -> Fraction:
+def bernoulli(j: int) -> Fraction:
     """The Bernoulli numbers with B_1 = -1/2."""
-    return Fraction(j == 0) - sum(comb(j, i) * _bernoulli(i) / (j - i + 1) for i in range(j))
+    return Fraction(j == 0) - sum(comb(j, i) * bernoulli(i) / (j - i + 1) for i in range(j))
 
 
 TABLE = {

@@ -6,7 +6,7 @@ from spexjax.proxies.kernel import Kernels, kernels
 from spexjax.proxies.kernel_training import Tied, Untied, fit_kernel, loss, train
 from spexjax.proxies.lasso import Lasso, lasso
 from spexjax.proxies.products import Products, fit_products, products_spectrum
-from spexjax.proxies.proxy import Fit, Proxy
+from spexjax.proxies.proxy import Fit, Proxy, checked, without_ends
 from spexjax.proxies.refit import refit
 from spexjax.proxies.screening import Screen, columns, lift, screen
 from spexjax.proxies.select import Select, select
@@ -25,6 +25,7 @@ __all__ = [
     "Tied",
     "Untied",
     "boosted_trees",
+    "checked",
     "columns",
     "fit_kernel",
     "fit_products",
@@ -39,4 +40,5 @@ __all__ = [
     "select",
     "sum_of_products",
     "train",
+    "without_ends",
 ]

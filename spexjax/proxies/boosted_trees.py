@@ -11,11 +11,12 @@ import numpy as np
 from jaxtyping import Float
 
 from spexjax.proxies.cross_validation import folds, leave_fold_selection
-from spexjax.proxies.proxy import Fit
+from spexjax.proxies.proxy import Fit, without_ends
 from spexjax.proxies.refit import refit
 from spexjax.proxies.tree_fourier import booster_leaves, tree_spectrum
 from spexjax.spectrum import Spectrum
 from spexjax.typing import Key, Masks, Values
+from spexjax.values import standardise
 
 
 class Boosting(NamedTuple):
@@ -45,16 +46,16 @@ class BoostedTrees:
         """Raises ImportError without LightGBM; `explain` asks before it spends an ablation."""
         _trainer()
 
+    @without_ends
     def __call__(self, masks: Masks, values: Values, key: Key) -> Fit:
         """Fits trees to each fold and to all masks, and refits their strongest terms; see `boosted_trees`."""
         train = _trainer()
-        x, f = np.asarray(masks, np.float32), np.asarray(values, np.float64)
+        x = np.asarray(masks, np.float32)
+        y, _, spread = standardise(values)  # LightGBM has absolute thresholds; trees commute with an affine map of y
         fold_key, seed_key = jax.random.split(key)
-        num_folds = min(self.num_folds, len(f))
+        num_folds = min(self.num_folds, len(y))
         fold = folds(fold_key, masks, num_folds)
         seed = int(jax.random.randint(seed_key, (), 0, 2**31 - 1))
-        centre, spread = f.mean(), f.std() or 1.0
-        y = (f - centre) / spread  # LightGBM has absolute thresholds; trees commute with an affine map of y
 
         def predict(run: Boosting, k: int) -> Float[np.ndarray, "t rows"]:
             booster = train(x[fold != k], y[fold != k], run, run.num_trees[-1], seed)
@@ -67,7 +68,7 @@ class BoostedTrees:
             return tree_spectrum(*leaves, x.shape[1]).truncate(self.max_terms + 1).scale(spread)
 
         settings = [(run, t) for run in self.grid for t in run.num_trees]
-        predictions = np.zeros((len(settings), len(f)))
+        predictions = np.zeros((len(settings), len(y)))
         with ThreadPoolExecutor(_num_cores()) as pool:
             jobs = [(run, k) for run in self.grid for k in range(num_folds)]
             for (run, k), p in zip(jobs, pool.map(predict, *zip(*jobs, strict=True)), strict=True):

@@ -10,10 +10,12 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Float, Int
 
+from spexjax.ends import end_rows, inner_rows
 from spexjax.proxies.cross_validation import complements, folds, leave_fold_selection
 from spexjax.proxies.kernel_link import distilled, enlarged, helps, link
 from spexjax.proxies.kernel_training import Parameters, Tied, Untied, polish, train
 from spexjax.proxies.log_odds import log_odds
+from spexjax.proxies.outliers import without_outliers
 from spexjax.proxies.proxy import Fit
 from spexjax.proxies.truncation import held_out_errors
 from spexjax.proxies.weight_space import WeightSpace
@@ -29,6 +31,7 @@ from spexjax.surrogate import (
     strongest_of_all,
 )
 from spexjax.typing import Array, Key, Masks, Values
+from spexjax.values import standardise
 
 _FORMS = (Tied, Untied)
 _NAMES = ("tied", "untied", "tied_like", "untied_like")
@@ -52,38 +55,42 @@ class Kernels:
 
     def __call__(self, masks: Masks, values: Values, key: Key) -> Fit:
         """Trains and conditions every member; see `kernels`."""
-        f, masks = np.asarray(values, np.float64), np.asarray(masks)
+        masks, f, inner = np.asarray(masks), np.asarray(values, np.float64), inner_rows(masks)
         (m, n), (fold_key, subset_key) = masks.shape, jax.random.split(key)
         fold = folds(fold_key, masks, min(self.num_folds, m))
-        centre, spread = f.mean(), f.std()
-        constant = Spectrum(jnp.full((1, 1), n, jnp.int32), jnp.asarray([centre], jnp.float32), n)
-        if spread <= 1e-6 * abs(centre):
-            return Fit(constant, jnp.full(m, centre, jnp.float32), {"folds": int(fold.max()) + 1, "terms": 0})
+        _, centre, spread = standardise(f[inner])
+        constant = Spectrum.constant(centre, n)
+        if not spread:
+            return Fit(constant, np.full(m, centre), {"folds": int(fold.max()) + 1, "terms": 0}, held_out_rows=inner)
         z, y = signs(masks), (f - centre) / spread
-        subsets = self._subsets(np.asarray(jax.random.permutation(subset_key, m)), fold)
-        ordered = _neighbours_matter(z, y, subsets[0][:_TRIAL])
+        order = np.asarray(jax.random.permutation(subset_key, m))
+        subsets = self._subsets(order[np.isin(order, inner)], fold)
+        ordered, trial = _neighbours_matter(z, y, subsets[0][:_TRIAL])
         starts, partner = self._starts(n, ordered), complements(masks)
         if m > self.max_masks:
             trained = [_trained(start, z[subsets[0]], jnp.asarray(y[subsets[0]], jnp.float32))[0] for start in starts]
-            return self._in_weight_space(trained, masks, f, fold)
+            return self._in_weight_space(trained, masks[inner], f[inner], fold[inner]).spread_over(inner, m)
+        y = without_outliers(trial, z, y, subsets[0][:_TRIAL], end_rows(masks))
+        f = centre + spread * y
         mean = _best_mean([_fit(start, z, y, subsets, fold, partner) for start in starts], y, fold)
         posterior = mean.used[0][0].posterior
         links = [log_odds(f, y, posterior), link(f) if helps(f, y, posterior) else None]
         mean = _finer(mean, z, y, subsets, fold, partner)
-        surrogate, held_out = mean.surrogate(masks, constant, spread), mean.held_out * spread + centre
+        surrogate, held_out = mean.surrogate(masks, constant, spread), mean.held_out[inner] * spread + centre
         diagnostics = mean.account(fold, ordered)
         for curve, scores in filter(None, links):
             latent = _best_mean([_fit(start, z, scores, subsets, fold, partner) for start in starts], scores, fold)
             latent = _finer(latent, z, scores, subsets, fold, partner)
             error = latent.error(scores) ** 0.5
-            through = curve.expected(latent.held_out, error)
-            if _surely_better(through, held_out, f):
+            through = curve.expected(latent.held_out[inner], error)
+            if _surely_better(through, held_out, f[inner]):
                 smooth = latent.surrogate(masks, constant.scale(0.0), 1.0)
                 expected = partial(curve.expected, error=error)
-                if fit := self._through_link(surrogate, smooth, expected, f, held_out, through, diagnostics, key):
-                    return fit
-        spectrum, terms = self._spectrum(surrogate, mean.used, y)
-        return Fit(spectrum, jnp.asarray(held_out, jnp.float32), {**diagnostics, "link": False, **terms}, surrogate)
+                fit = self._through_link(surrogate, smooth, expected, f[inner], held_out, through, diagnostics, key)
+                if fit:
+                    return fit.spread_over(inner, m)
+        spectrum, terms = self._spectrum(surrogate, mean.used, y, inner)
+        return Fit(spectrum, held_out, {**diagnostics, "link": False, **terms}, surrogate).spread_over(inner, m)
 
     def _through_link(
         self, plain: Surrogate, smooth: Surrogate, expected, f, held_out, through, diagnostics: dict, key: Key
@@ -106,8 +113,8 @@ class Kernels:
         terms, most = (int(np.sum(energy > loss * energy[1])) for loss in (_ENOUGH, 0.01))
         counts = {"candidates": len(rest) - 1, "terms": terms - 1, "terms_for_99_percent": most - 1}
         diagnostics = {**diagnostics, "link": True, **counts}
-        surrogate = Surrogate(plain.masks, processes, rest, jnp.float32(deviation))
-        return Fit(rest.truncate(terms), jnp.asarray(through, jnp.float32), diagnostics, surrogate)
+        surrogate = Surrogate(plain.masks, processes, rest, deviation, plain.spread)
+        return Fit(rest.truncate(terms), through, diagnostics, surrogate)
 
     def _starts(self, n: int, ordered: bool) -> list[Parameters]:
         others = [kernel for surrogate in self.like for process in surrogate.processes for kernel in process.members]
@@ -117,14 +124,12 @@ class Kernels:
 
     def _in_weight_space(self, kernels: list[ProductKernel], masks: Masks, f, fold: Int[np.ndarray, " m"]) -> Fit:
         """What the strongest terms of the priors say of more masks than a kernel matrix can hold."""
-        n, centre, spread = masks.shape[1], f.mean(), f.std()
-        y = (f - centre) / spread
+        n, (y, centre, spread) = masks.shape[1], standardise(f)
         space = WeightSpace(strongest_of_all(kernels, self.max_terms), masks, y, fold)
         priors = [(kernel, factor * float(kernel.noise)) for kernel in kernels for factor in _NOISES]
         each = leave_fold_selection(np.stack([space.held_out(*prior) for prior in priors]), y, fold)
         coefficients = space.coefficients(*priors[each.best]) * spread
-        spectrum = Spectrum(space.support, jnp.asarray(coefficients, jnp.float32), n)
-        constant = Spectrum(jnp.full((1, 1), n, jnp.int32), jnp.asarray([centre], jnp.float32), n)
+        spectrum, constant = Spectrum(space.support, coefficients, n), Spectrum.constant(centre, n)
         diagnostics = {
             "folds": int(fold.max()) + 1,
             "shares": {name: float(i == each.best // len(_NOISES)) for i, name in enumerate(_NAMES[: len(kernels)])},
@@ -132,7 +137,7 @@ class Kernels:
             "noise": priors[each.best][1],
             "terms": len(spectrum),
         }
-        held_out = jnp.asarray(each.held_out * spread + centre, jnp.float32)
+        held_out = each.held_out * spread + centre
         return Fit(constant.merge(spectrum).truncate(len(spectrum) + 1), held_out, diagnostics)
 
     def _subsets(self, order: Int[np.ndarray, " m"], fold: Int[np.ndarray, " m"]) -> list[Int[np.ndarray, " _"]]:
@@ -142,14 +147,14 @@ class Kernels:
         everything = order[: self.max_likelihood]
         return [everything] * (len(everything) > size) + [rows[:size] for rows in outside]
 
-    def _spectrum(self, surrogate: Surrogate, used: list, y) -> tuple[Spectrum, dict]:
+    def _spectrum(self, surrogate: Surrogate, used: list, y, rows: Int[np.ndarray, " h"]) -> tuple[Spectrum, dict]:
         n = surrogate.rest.num_features
         support = surrogate.strongest_supports(self.max_candidates)
         empty = np.full((1, support.shape[1]), n, support.dtype)
         everything = surrogate.spectrum(np.concatenate([empty, support]))
         fits = [(p.first, form.posterior, share) for p, (form, share) in zip(surrogate.processes, used, strict=True)]
-        sizes, errors = held_out_errors(fits, surrogate.masks, y, np.asarray(everything.support))
-        best, variance = errors.min(), np.var(y)
+        sizes, errors = held_out_errors(fits, surrogate.masks, y, np.asarray(everything.support), rows)
+        best, variance = errors.min(), np.var(y[rows])
         terms = int(sizes[np.argmax(errors <= best + _ENOUGH * variance)])
         most = int(sizes[np.argmax(variance - errors >= 0.99 * (variance - best))])
         return everything.truncate(terms), {
@@ -209,9 +214,9 @@ class _Mean(NamedTuple):
 
     def surrogate(self, masks: Masks, rest: Spectrum, spread: float) -> Surrogate:
         processes = tuple(
-            Process(form.kernels, form.alphas * spread, share * form.members) for form, share in self.used
+            Process(form.kernels, form.alphas, share * form.members) for form, share in self.used
         )
-        return Surrogate(masks, processes, rest, jnp.float32(np.sqrt(self.unit) * spread))
+        return Surrogate(masks, processes, rest, np.float64(np.sqrt(self.unit) * spread), np.float64(spread))
 
 
 def _best_mean(forms: list[_Form], y, fold: Int[np.ndarray, " m"]) -> _Mean:
@@ -242,11 +247,13 @@ def _fit(start: Parameters, z, y, subsets, fold: Int[np.ndarray, " m"], partner:
 
 
 def _conditioned(kernels, parameters, z, y, fold: Int[np.ndarray, " m"], partner: Int[np.ndarray, " m"]) -> _Form:
-    alphas, left_out, first = [], np.empty(len(y)), None
+    inner = inner_rows(z < 0)
+    alphas, left_out, first = [], np.array(y), None  # the ends take no part in choosing: no error there
     for k, kernel in enumerate(kernels, start=fold.max() + 1 - len(kernels)):
         posterior = robust_condition(kernel, z, y)
         first = first or posterior
-        left_out[fold == k] = leave_one_out(y, posterior, partner)[fold == k]
+        rows = inner[fold[inner] == k]
+        left_out[rows] = leave_one_out(y, posterior, partner)[rows]
         alphas.append(np.asarray(posterior.alpha, np.float32))
     kernels = jax.tree.map(lambda *leaves: jnp.stack(leaves), *kernels)
     return _Form(kernels, jnp.stack(alphas), left_out, first, list(parameters), int(fold.max()) + 1)
@@ -270,11 +277,15 @@ def _finer(mean: _Mean, z, y, subsets, fold: Int[np.ndarray, " m"], partner: Int
     return finer if finer.error(y) < mean.error(y) else mean
 
 
-def _neighbours_matter(z, y, rows: Int[np.ndarray, " t"]) -> bool:
-    """Whether the order of the features explains these masks better: by the evidence of one form with and without."""
+def _neighbours_matter(z, y, rows: Int[np.ndarray, " t"]) -> tuple[bool, ProductKernel]:
+    """Whether the order of the features explains these masks better: by the evidence of one form with and without.
+
+    Also the kernel, trained on these masks, of the better one.
+    """
     n, y = z.shape[1], jnp.asarray(y[rows], jnp.float32)
-    without, with_them = (_trained(Tied.init(n, ordered), z[rows], y)[1] for ordered in (False, True))
-    return n > 1 and float(without - with_them) * len(rows) > 1  # nats
+    (without, loss, _), (with_them, less, _) = (_trained(Tied.init(n, ordered), z[rows], y) for ordered in (False, True))
+    matter = n > 1 and float(loss - less) * len(rows) > 1  # nats
+    return matter, with_them if matter else without
 
 
 @jax.jit

@@ -18,6 +18,7 @@ from spexjax.spectrum import Spectrum, characters
 from spexjax.surrogate import Posterior, ProductKernel, prior_variances, strongest_of_all
 from spexjax.transforms import exact_spectrum
 from spexjax.typing import Array, Key, Masks, Values
+from spexjax.values import standardise
 
 _NODES, _WEIGHTS = np.polynomial.hermite_e.hermegauss(15)
 _ALL = 14  # features up to which the function is tabulated at all masks
@@ -83,12 +84,12 @@ def distilled(
     """
     if n <= _ALL:
         everything = (np.arange(1 << n)[:, None] >> np.arange(n) & 1).astype(bool)
-        spectrum = exact_spectrum(everything, jnp.asarray(function(everything), jnp.float32)).truncate(1 << n)
+        spectrum = exact_spectrum(everything, function(everything)).truncate(1 << n)
         return spectrum.truncate(_TERMS), float((np.asarray(spectrum.coefficients[_TERMS:], np.float64) ** 2).sum())
     masks = _samples(key, n)
     values = function(masks)
     known, y = masks[_FRESH:].reshape(-1, _ROWS, n), values[_FRESH:].reshape(-1, _ROWS)
-    centre, spread = y.mean(), y.std()
+    _, centre, spread = standardise(y.ravel())
     support = np.pad(strongest_of_all(kernels, _TERMS), ((1, 0), (0, 0)), constant_values=n)
     prior = np.mean([prior_variances(kernel, jnp.asarray(support)) for kernel in kernels], axis=0, dtype=np.float64)
     precision = _NOISE * float(kernels[0].noise) / np.maximum(prior, 1e-20)
@@ -96,7 +97,7 @@ def distilled(
     y = jnp.asarray((y - centre) / spread, jnp.float32)
     found = np.asarray(_regression(jnp.asarray(support), known, y, jnp.asarray(precision, jnp.float32)), np.float64)
     found = found * spread + centre * (np.arange(len(found)) == 0)
-    spectrum = Spectrum(jnp.asarray(support), jnp.asarray(found, jnp.float32), n).truncate(len(found))
+    spectrum = Spectrum(support, found, n).truncate(len(found))
     return spectrum, float(np.mean((values[:_FRESH] - spectrum(masks[:_FRESH])) ** 2))
 
 

@@ -8,9 +8,10 @@ import numpy as np
 from jaxtyping import Bool, Float
 
 from spexjax.proxies.cross_validation import folds, leave_fold_selection
-from spexjax.proxies.proxy import Fit
+from spexjax.proxies.proxy import Fit, without_ends
 from spexjax.spectrum import Spectrum
 from spexjax.typing import Array, Key, Masks, Values
+from spexjax.values import standardise
 
 _TOLERANCE = 1e-4  # of the largest penalty: how far the optimality conditions may be violated
 _MAX_STEPS = 1000
@@ -23,31 +24,28 @@ class Lasso:
     num_folds: int = 5
     num_penalties: int = 50
 
+    @without_ends
     def __call__(self, masks: Masks, values: Values, key: Key) -> Fit:
         """Fits the path of penalties without each fold and to all masks; see `lasso`."""
-        f, n = np.asarray(values, np.float64), masks.shape[1]
-        num_folds = min(self.num_folds, len(f))
+        (y, centre, spread), n = standardise(values), masks.shape[1]
+        num_folds = min(self.num_folds, len(y))
         fold = folds(key, masks, num_folds)
-        centre, spread = f.mean(), f.std() or 1.0
         signs = 1 - 2 * jnp.asarray(masks, jnp.float32)
-        y = jnp.asarray((f - centre) / spread, jnp.float32)
         train = np.arange(num_folds + 1)[:, None] != fold  # no mask has the last fold: the fit to all of them
-        shares = np.geomspace(1, 1e-3 if n <= len(f) else 1e-2, self.num_penalties).astype(np.float32)
+        shares = np.geomspace(1, 1e-3 if n <= len(y) else 1e-2, self.num_penalties).astype(np.float32)
 
-        intercepts, weights = lasso_paths(signs, y, train, shares)
+        intercepts, weights = lasso_paths(signs, jnp.asarray(y, jnp.float32), train, shares)
         paths = intercepts[:-1, :, None] + weights[:-1] @ signs.T  # [folds, penalties, m]
-        chosen = leave_fold_selection(np.asarray(paths)[fold, :, np.arange(len(f))].T, np.asarray(y), fold)
+        chosen = leave_fold_selection(np.asarray(paths)[fold, :, np.arange(len(y))].T, y, fold)
 
-        w = np.asarray(weights[-1, chosen.best]) * spread
+        w = np.asarray(weights[-1, chosen.best], np.float64) * spread
         kept = np.flatnonzero(w)
         constant = float(intercepts[-1, chosen.best]) * spread + centre
         spectrum = Spectrum(
-            jnp.asarray(np.concatenate([[n], kept])[:, None], jnp.int32),
-            jnp.asarray(np.concatenate([[constant], w[kept]]), jnp.float32),
-            n,
+            np.concatenate([[n], kept])[:, None].astype(np.int32), np.concatenate([[constant], w[kept]]), n
         )
         diagnostics = {"folds": num_folds, "terms": len(kept), "penalty": float(shares[chosen.best])}
-        return Fit(spectrum, jnp.asarray(chosen.held_out * spread + centre, jnp.float32), diagnostics)
+        return Fit(spectrum, chosen.held_out * spread + centre, diagnostics)
 
 
 def lasso() -> Lasso:

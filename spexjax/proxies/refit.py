@@ -12,6 +12,7 @@ from spexjax.proxies.cross_validation import leave_fold_selection
 from spexjax.proxies.proxy import Fit
 from spexjax.spectrum import Spectrum, characters
 from spexjax.typing import Array, Masks, Values
+from spexjax.values import standardise
 
 _OWN_RIDGES = (1e-2, 1e-1, 1.0)  # per mask
 _ENERGY_RIDGES = (1e-3, 1e-2, 3e-2, 1e-1, 3e-1, 1.0, 3.0)  # ratios of noise to signal
@@ -65,10 +66,9 @@ def refit(
     Returns:
       Fit: the constant first, then at most `max_terms` terms, strongest of the proxy first.
     """
-    f = np.asarray(values, np.float64)
-    centre, spread = f.mean(), f.std() or 1.0  # a common affine map commutes with every step, so nothing leaks
-    y = jnp.asarray((f - centre) / spread, jnp.float32)
-    support, coefficients = _candidates([*without_fold, proxy], max_terms, spread)
+    f, centre, spread = standardise(values)  # a common affine map commutes with every step, so nothing leaks
+    y = jnp.asarray(f, jnp.float32)
+    support, coefficients = _candidates([*without_fold, proxy], max_terms, spread or 1.0)
     num_folds, num_terms = len(without_fold), support.shape[1]
     sizes = np.unique([0, num_terms, *np.round(1.5 ** np.arange(np.log(num_terms) / np.log(1.5)))]).astype(int)
 
@@ -80,20 +80,20 @@ def refit(
     scores = _score(support[:-1], coefficients[:-1], masks, y, train, rows, sizes)  # [folds, sizes, penalties, rows]
     predictions = np.zeros((len(sizes), len(_NAMES), len(f) + 1), np.float32)
     predictions[:, :, rows] = np.moveaxis(np.asarray(scores), 0, 2)
-    chosen = leave_fold_selection(predictions[:, :, :-1].reshape(-1, len(f)), np.asarray(y), fold)
+    chosen = leave_fold_selection(predictions[:, :, :-1].reshape(-1, len(f)), f, fold)
 
     size, penalty = sizes[chosen.best // len(_NAMES)], chosen.best % len(_NAMES)
     constant, b = _fit(support[-1], coefficients[-1], masks, y, penalty, size)
-    b = np.asarray(b) * spread
+    b = np.asarray(b, np.float64) * spread
     kept = np.flatnonzero(b)
     empty = np.full((1, support.shape[2]), proxy.num_features, support.dtype)
     spectrum = Spectrum(
-        jnp.asarray(np.concatenate([empty, support[-1][kept]])),
-        jnp.asarray(np.concatenate([[float(constant) * spread + centre], b[kept]]), jnp.float32),
+        np.concatenate([empty, support[-1][kept]]),
+        np.concatenate([[float(constant) * spread + centre], b[kept]]),
         proxy.num_features,
     )
     diagnostics = {"terms": len(kept), **_NAMES[penalty]}
-    return Fit(spectrum, jnp.asarray(chosen.held_out * spread + centre, jnp.float32), diagnostics)
+    return Fit(spectrum, chosen.held_out * spread + centre, diagnostics)
 
 
 def nested_ridge(

@@ -5,15 +5,16 @@ from collections.abc import Mapping
 from itertools import permutations
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Float, Int
 
+from spexjax.ends import inner_rows
 from spexjax.metrics import r2
 from spexjax.proxies.cross_validation import folds, leave_fold_selection
 from spexjax.proxies.proxy import Fit, Proxy
 from spexjax.spectrum import Spectrum
 from spexjax.typing import Key, Masks, Values
+from spexjax.values import standardise
 
 _NUM_FOLDS = 5
 _SHARES = (0.75, 0.5)  # of the first of two proxies
@@ -33,16 +34,19 @@ class Select:
 
     def __call__(self, masks: Masks, values: Values, key: Key) -> Fit:
         """Fits every proxy, and keeps the best or a mixture; see `select`."""
-        names, f = list(self.proxies), np.asarray(values, np.float64)
+        names, inner = list(self.proxies), inner_rows(masks)
+        _, centre, spread = standardise(np.asarray(values)[inner])
+        f = (np.asarray(values, np.float64) - centre) / (spread or 1.0)
         fold_key, *keys = jax.random.split(key, len(names) + 1)
         fits = [proxy(masks, values, k) for proxy, k in zip(self.proxies.values(), keys, strict=True)]
         rows = _rows(fits, len(f))
         finite = [bool(np.isfinite(np.asarray(fit.held_out)[rows]).all()) for fit in fits]
         left_out = [name for name, fine in zip(names, finite, strict=True) if not fine]
         names, fits = ([x for x, fine in zip(xs, finite, strict=True) if fine] for xs in (names, fits))
-        held_out = np.stack([(f.sum() - f) / (len(f) - 1), *(np.asarray(fit.held_out, np.float64) for fit in fits)])
+        others = [(np.asarray(fit.held_out, np.float64) - centre) / (spread or 1.0) for fit in fits]
+        held_out = np.stack([-f / (len(inner) - 1), *others])  # the mean of the other inner values, that of all being 0
         fold = folds(fold_key, masks[rows], min(_NUM_FOLDS, len(rows)))
-        mean, f, held_out = f.mean(), f[rows], held_out[:, rows]
+        f, held_out = f[rows], held_out[:, rows]
         shares = _candidates(len(held_out))
         chosen = leave_fold_selection(shares @ held_out, f, fold)
         best, predictions = shares[chosen.best], chosen.held_out
@@ -52,13 +56,14 @@ class Select:
         used = {name: float(share) for name, share in zip(["constant", *names], best, strict=True) if share}
         scores = {name: round(r2(f, h), 4) for name, h in zip(names, held_out[1:], strict=True)}
         details = {name: fit.diagnostics for name, fit in zip(names, fits, strict=True) if name in used}
-        fit = _mixture(best, [_constant(mean, masks.shape[1]), *fits])
+        fit = _mixture(best, [Fit(Spectrum.constant(centre, masks.shape[1]), np.zeros(0), {}), *fits])
         terms = {"terms": int((fit.spectrum.orders > 0).sum())}
         diagnostics = {"chosen": used, "reason": _reason(used, scores), "held_out_r2": scores, **terms, **details}
         if left_out:
             diagnostics["not_finite"] = left_out
-        predictions = jnp.full(len(values), jnp.nan).at[rows].set(predictions)
-        return fit._replace(held_out=predictions, diagnostics=diagnostics, held_out_rows=rows)
+        everywhere = np.full(len(values), np.nan)
+        everywhere[rows] = centre + spread * predictions
+        return fit._replace(held_out=everywhere, diagnostics=diagnostics, held_out_rows=rows)
 
 
 def select(proxies: Mapping[str, Proxy]) -> Select:
@@ -113,11 +118,6 @@ def _reason(used: dict[str, float], scores: dict[str, float]) -> str:
     return f"{' + '.join(used)}: {what} of " + ", ".join(f"{name} (R2 {score:.3f})" for name, score in scores.items())
 
 
-def _constant(value: float, n: int) -> Fit:
-    spectrum = Spectrum(jnp.full((1, 1), n, jnp.int32), jnp.asarray([value], jnp.float32), n)
-    return Fit(spectrum, jnp.zeros(0), {})
-
-
 def _mixture(shares: Float[np.ndarray, " p"], fits: list[Fit]) -> Fit:
     """The sum of shares of fits to the same masks."""
     used = [(float(share), fit) for share, fit in zip(shares, fits, strict=True) if share]
@@ -128,8 +128,13 @@ def _mixture(shares: Float[np.ndarray, " p"], fits: list[Fit]) -> Fit:
     smooth = [(share, fit.surrogate) for share, fit in used if fit.surrogate is not None]
     if smooth:
         # Shares of one function, not scaled ones: its standard error is the mean over the shares.
-        processes = tuple(dataclasses.replace(p, shares=p.shares * share) for share, s in smooth for p in s.processes)
+        spread = smooth[0][1].spread
+        processes = tuple(
+            dataclasses.replace(p, shares=p.shares * share, alphas=p.alphas * np.float32(s.spread / spread))
+            for share, s in smooth
+            for p in s.processes
+        )
         sparse = [fit.spectrum.scale(share) for share, fit in used if fit.surrogate is None]
         first, *others = [s.rest.scale(share) for share, s in smooth]
         surrogate = dataclasses.replace(smooth[0][1], processes=processes, rest=first.merge(*others, *sparse))
-    return Fit(spectrum.truncate(len(spectrum)), jnp.zeros(0), {}, surrogate)
+    return Fit(spectrum.truncate(len(spectrum)), np.zeros(0), {}, surrogate)

@@ -9,9 +9,10 @@ from jaxtyping import Bool, Float, Int
 
 from spexjax.proxies.cross_validation import folds, leave_fold_selection
 from spexjax.proxies.products import BATCH, ORDER, Products, coefficients, fit_products, products_spectrum
-from spexjax.proxies.proxy import Fit
+from spexjax.proxies.proxy import Fit, without_ends
 from spexjax.spectrum import Spectrum, characters
 from spexjax.typing import Array, Key, Masks, Values
+from spexjax.values import standardise
 
 _STEPS, _EPOCHS = 1600, 10  # at least so many steps, and so many looks at every mask
 _PENALTIES = (10.0, 3.0)  # what a unit of weight costs, in masks
@@ -26,16 +27,15 @@ class SumOfProducts:
     rank: int = 96
     num_folds: int = 3
 
+    @without_ends
     def __call__(self, masks: Masks, values: Values, key: Key) -> Fit:
         """Trains without each fold; see `sum_of_products`."""
-        f, masks = np.asarray(values, np.float64), np.asarray(masks)
+        y, centre, spread = standardise(values)
         (m, n), (fold_key, *keys) = masks.shape, jax.random.split(key, self.num_folds + 1)
         fold = folds(fold_key, masks, min(self.num_folds, m))
-        num_folds, centre, spread = int(fold.max()) + 1, f.mean(), f.std()
-        constant = Spectrum(jnp.full((1, 1), n, jnp.int32), jnp.asarray([centre], jnp.float32), n)
-        if spread <= 1e-6 * abs(centre):
-            return Fit(constant, jnp.full(m, centre, jnp.float32), {"folds": num_folds, "terms": 0})
-        y = (f - centre) / spread
+        num_folds, constant = int(fold.max()) + 1, Spectrum.constant(centre, n)
+        if not spread:
+            return Fit(constant, np.full(m, centre), {"folds": num_folds, "terms": 0})
         size = m - int(np.bincount(fold).max())  # masks without a fold, cut to one number: one program trains all
         steps = max(_STEPS, _EPOCHS * size // BATCH)
 
@@ -62,8 +62,7 @@ class SumOfProducts:
         spectrum = constant.merge(mean.truncate(_SIZES[size_index] + 1).scale(spread))
         settings = {"rank": self.rank, "steps": steps, "penalty": _PENALTIES[best]}
         diagnostics = {"folds": num_folds, **settings, "terms": len(spectrum) - 1}
-        held_out = jnp.asarray(held_out * spread + centre, jnp.float32)
-        return Fit(spectrum.truncate(len(spectrum)), held_out, diagnostics)
+        return Fit(spectrum.truncate(len(spectrum)), held_out * spread + centre, diagnostics)
 
 
 def _truncations(spectrum: Spectrum, masks: Masks) -> Float[np.ndarray, "q t"]:

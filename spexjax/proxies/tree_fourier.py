@@ -30,7 +30,7 @@ def tree_spectrum(
       num_features: n.
 
     Returns:
-      Spectrum in float32: the constant first, then the other non-zero terms by order and then in lexicographic order.
+      Spectrum in float64: the constant first, then the other non-zero terms by order and then in lexicographic order.
 
     Raises:
       ValueError: if a leaf depends on more than 20 features, whose 2^20 coefficients would be useless anyway.
@@ -64,7 +64,7 @@ def tree_spectrum(
     terms = [s.terms() for s in sums]
     support = [np.pad(s, ((0, 0), (0, width - s.shape[1])), constant_values=num_features) for s, _ in terms]
     coefficients = np.concatenate([c for _, c in terms])
-    return Spectrum(np.concatenate(support).astype(np.int32), coefficients.astype(np.float32), num_features)
+    return Spectrum(np.concatenate(support).astype(np.int32), coefficients, num_features)
 
 
 def _distinct_tests(features, bits, values, n: int):

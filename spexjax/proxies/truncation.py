@@ -58,10 +58,14 @@ def held_out_errors(
     masks: Masks,
     y: Float[np.ndarray, " m"],
     support: Int[np.ndarray, "k d"],
+    rows: Int[np.ndarray, " h"],
 ) -> tuple[Int[np.ndarray, " q"], Float[np.ndarray, " q"]]:
-    """Numbers of terms, and the mean squared leave-one-out error of the kernels' weighted mean with so many."""
+    """Numbers of terms, and the mean squared leave-one-out error of the kernels' weighted mean with so many.
+
+    The error is measured on the first 512 of `rows`.
+    """
     support = support[:_MAX_TERMS]
-    n, tests = masks.shape[1], np.arange(min(len(y), _MAX_TESTS))
+    n, tests = masks.shape[1], rows[:_MAX_TESTS]
     sizes = np.concatenate([np.arange(1, _BLOCK + 1), np.arange(2 * _BLOCK, len(support) + 1, _BLOCK)])
     sizes = sizes[sizes <= len(support)]
     rows = max(_BLOCK, 1 << (len(support) - 1).bit_length())  # a power of two: few shapes, few compilations

@@ -30,7 +30,7 @@ class Process:
     """
 
     kernels: ProductKernel  # every leaf with a leading axis e
-    alphas: Leaf  # Float[e, m]: the weights of the means, in units of the value function
+    alphas: Leaf  # Float[e, m]: the weights of the means, in units of the surrogate's `spread`
     shares: Leaf  # Float[e]: of each mean in the surrogate
 
     @property
@@ -47,7 +47,7 @@ class Process:
 @jax.tree_util.register_dataclass
 @dataclasses.dataclass(frozen=True)
 class Surrogate:
-    """A function of masks: `rest(x) + sum_e share_e sum_j alpha_ej k_e(x, x_j)`, e running over all members.
+    """A function of masks: `rest(x) + spread * sum_e share_e sum_j alpha_ej k_e(x, x_j)`, e running over all members.
 
     Gaussian process posteriors and something sparse beside them. Its spectrum, its interaction indices and their
     standard errors have closed forms, so that nothing of size 2^n is ever needed.
@@ -59,6 +59,7 @@ class Surrogate:
     processes: tuple[Process, ...]
     rest: Spectrum
     deviation: Leaf  # Float[]: the standard deviation that a covariance of 1 stands for, by the held-out residuals
+    spread: Leaf = np.float64(1)  # Float[]: of the processes, so that single precision holds their weights
 
     @property
     def shares(self) -> Float[Array, " e"]:
@@ -67,8 +68,9 @@ class Surrogate:
 
     def scale(self, factor: float, *others: Spectrum) -> "Surrogate":
         """The surrogate of `factor * f`, plus some spectra."""
-        processes = tuple(dataclasses.replace(p, alphas=p.alphas * factor) for p in self.processes)
-        return Surrogate(self.masks, processes, self.rest.scale(factor).merge(*others), self.deviation * abs(factor))
+        processes = tuple(dataclasses.replace(p, alphas=p.alphas * np.sign(factor)) for p in self.processes)
+        rest, size = self.rest.scale(factor).merge(*others), abs(factor)
+        return Surrogate(self.masks, processes, rest, self.deviation * size, self.spread * (size or 1))
 
     def __call__(self, masks: ArrayLike) -> Values:
         """The value at each mask, `Float[l]`, in memory that does not grow with their number.
@@ -79,7 +81,8 @@ class Surrogate:
         z, shares = signs(self.masks), self.shares
 
         def of_block(new):
-            return self.rest(new) + jnp.matmul(shares, _predictions(self.processes, z, signs(new)), precision="highest")
+            smooth = jnp.matmul(shares, _predictions(self.processes, z, signs(new)), precision="highest")
+            return self.rest(new) + _on_host(self.spread) * _on_host(smooth)
 
         return _in_blocks(of_block, checked_masks(masks, self.rest.num_features))
 
@@ -107,7 +110,7 @@ class Surrogate:
         missing = max(0, min(MAX_ORDER, n) - support.shape[1])
         padded = np.pad(support, ((0, -k % _TERMS), (0, missing)), constant_values=n)  # few shapes, few compilations
         means = _coefficients(self.processes, self.masks, padded)[:, :k]
-        found = Spectrum(jnp.asarray(padded[:k]), self.shares @ means, n)
+        found = Spectrum(padded[:k], self.spread * np.asarray(self.shares @ means, np.float64), n)
         return self.rest.merge(found).truncate(len(support) + len(self.rest))
 
     def strongest_supports(self, max_terms: int) -> Int[np.ndarray, "k d"]:
@@ -142,8 +145,9 @@ class Surrogate:
         at, mu = (jnp.asarray(a, jnp.float32) for a in (at, mu))
         z, white = signs(self.masks), _white(self.rest.num_features)
         smooth = [_index(p.kernels, z, p.alphas, sets, at, mu) for p in self.processes]
-        exact = _index(jax.tree.map(lambda leaf: leaf[None], white), z, jnp.asarray(residuals)[None], sets, at, mu)[0]
-        return np.asarray(self.shares @ jnp.concatenate(smooth) + exact)
+        known = jnp.asarray(np.asarray(residuals) / self.spread, jnp.float32)[None]
+        exact = _index(jax.tree.map(lambda leaf: leaf[None], white), z, known, sets, at, mu)[0]
+        return self.spread * np.asarray(self.shares @ jnp.concatenate(smooth) + exact, np.float64)
 
     def index_errors(
         self, sets: Int[Array, "k s"], at: Float[Array, " q"], mu: Float[Array, " q"]
@@ -180,7 +184,7 @@ class Surrogate:
             for p, inverse, of_members in zip(self.processes, inverses, of_each, strict=True)
         )
         among = weights @ (means - weights @ means) ** 2
-        return np.sqrt(float(self.deviation) ** 2 * within + shares.sum() ** 2 * among)
+        return self.spread * np.sqrt(float(self.deviation / self.spread) ** 2 * within + shares.sum() ** 2 * among)
 
 
 def _white(n: int) -> ProductKernel:

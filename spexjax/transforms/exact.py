@@ -1,11 +1,12 @@
 """The exact spectrum of a function known at all 2^n masks."""
 
-import jax.numpy as jnp
+import jax
 import numpy as np
 
 from spexjax.spectrum import Spectrum
 from spexjax.transforms.hadamard import walsh_hadamard
 from spexjax.typing import Masks, Values
+from spexjax.values import resolution, standardise
 
 
 def exact_spectrum(masks: Masks, values: Values) -> Spectrum:
@@ -16,7 +17,8 @@ def exact_spectrum(masks: Masks, values: Values) -> Spectrum:
       values: `Float[2^n]`, f at each mask.
 
     Returns:
-      The constant, then the terms with `|F(S)| > 2 eps max |f|`, strongest first, in JAX's dtype of `values`.
+      In float64 on the host: the constant, then the terms with `|F(S)| > 2 eps max |f - mean f|`, strongest first, eps
+      being that of float32 where the values fit it, else of float64.
 
     Raises:
       ValueError: if some of the 2^n masks are missing or repeated, or the numbers of masks and values differ, or a
@@ -26,7 +28,7 @@ def exact_spectrum(masks: Masks, values: Values) -> Spectrum:
     >>> exact_spectrum(masks, np.array([4.0, 0.0, 2.0, 2.0])).to_dict()
     {(): 2.0, (0,): -1.0, (1,): -1.0}
     """
-    masks, values = np.asarray(masks, bool), jnp.asarray(values, jnp.result_type(values, float))
+    masks, values = np.asarray(masks, bool), np.asarray(values, np.float64)
     m, n = masks.shape
     subset = masks @ (1 << np.arange(n))
     if len(values) != m or m != 1 << n or np.bincount(subset, minlength=m).max() > 1:
@@ -36,13 +38,18 @@ def exact_spectrum(masks: Masks, values: Values) -> Spectrum:
         )
     if not np.isfinite(values).all():
         raise ValueError(f"The value of mask {np.isfinite(values).argmin()} is not finite; evaluate it anew.")
-    f = jnp.zeros_like(values).at[subset].set(values)
-    coefficients = np.asarray(walsh_hadamard(f) / m)
+    y, centre, spread = standardise(values)
+    ordered = np.empty(m)
+    ordered[subset] = y
+    with jax.enable_x64(True):
+        coefficients = np.asarray(walsh_hadamard(ordered)) / m
     strength = np.abs(coefficients)
     strength[0] = np.inf
     kept = np.argsort(-strength, kind="stable")
-    kept = kept[: np.count_nonzero(strength > 2 * jnp.finfo(f.dtype).eps * np.abs(values).max())]
+    kept = kept[: np.count_nonzero(strength > 2 * resolution(values) * np.abs(y).max())]
     features = np.arange(n, dtype=np.int32)
     support = np.sort(np.where(kept[:, None] >> features & 1, features, np.int32(n)), axis=1)
     width = (support < n).sum(1).max()
-    return Spectrum(jnp.asarray(support[:, :width]), jnp.asarray(coefficients[kept]), n)
+    found = coefficients[kept] * spread
+    found[0] += centre
+    return Spectrum(support[:, :width], found, n)

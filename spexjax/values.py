@@ -1,0 +1,57 @@
+"""Values on the host: centred and scaled in double precision before anything is cast to single."""
+
+from typing import NamedTuple
+
+import numpy as np
+from jaxtyping import Float
+from numpy.typing import ArrayLike
+
+_EQUAL = 8 * np.finfo(np.float64).eps  # of the largest |f|: what rounding can make of equal values
+
+
+class Standardised(NamedTuple):
+    """`f = centre + spread * y`, where y has mean 0 and variance 1; y and the spread are 0 if all values are equal."""
+
+    y: Float[np.ndarray, " m"]
+    centre: float
+    spread: float
+
+
+def standardise(values: ArrayLike) -> Standardised:
+    """Centres and scales values in float64, so that neither a large constant nor an extreme unit costs digits.
+
+    A device computes in single precision, in which 3e6 + 0.25 is 3e6 and 1e-40 is 0. Values count as equal if they
+    differ by less than eight units in the last place of double precision.
+
+    Args:
+      values: `[m]` finite numbers, m >= 1.
+
+    >>> standardise([3e6, 3e6 + 0.5])
+    Standardised(y=array([-1.,  1.]), centre=3000000.25, spread=0.25)
+    """
+    f = np.asarray(values, np.float64)
+    unit = _power_of_two(f)
+    scaled = f / unit  # exact, and squares and sums of it neither overflow nor vanish
+    centre = scaled.mean()
+    deviations = scaled - centre
+    if np.abs(deviations).max() <= _EQUAL * np.abs(scaled).max():
+        return Standardised(np.zeros_like(f), float(f[0]), 0.0)
+    spread = np.sqrt(np.mean(deviations**2))
+    return Standardised(deviations / spread, float(centre * unit), float(spread * unit))
+
+
+def resolution(values: ArrayLike) -> float:
+    """The relative rounding error of values: that of float32 if it holds all of them, else that of float64.
+
+    >>> resolution([0.1]) == np.finfo(np.float64).eps, resolution([0.5]) == np.finfo(np.float32).eps
+    (True, True)
+    """
+    f = np.asarray(values, np.float64)
+    with np.errstate(over="ignore"):
+        single = bool((f.astype(np.float32) == f).all())
+    return float(np.finfo(np.float32 if single else np.float64).eps)
+
+
+def _power_of_two(f: Float[np.ndarray, " m"]) -> float:
+    """Above the largest |f| and at most twice as large, or 1 if all are 0; within what a float64 holds."""
+    return float(2.0 ** np.clip(np.frexp(np.abs(f).max())[1], -1021, 1023))
