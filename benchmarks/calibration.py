@@ -29,7 +29,7 @@ ORDERS = {"SV": 1, "SII": 2, "FSII": 2}
 MASKS = (np.arange(1 << N)[:, None] >> np.arange(N) & 1).astype(bool)
 RESULTS = Results(HERE / "results" / "calibration.json", ("game", "design", "budget", "draw"))
 PERFECT = 0.999
-UNSEEN = 0.5  # share of the variance outside a draw's masks that a few of its values must hold to be an unseen outlier
+UNSEEN = 0.1  # share of the variance that masks hold which deviate further than all that were evaluated
 
 
 def weights(rng: np.random.Generator) -> np.ndarray:
@@ -129,10 +129,10 @@ def covered(misses: np.ndarray, errors: np.ndarray) -> float | None:
 
 
 def unseen(truth: np.ndarray, seen: np.ndarray) -> bool:
-    """Whether a few values, far beyond all that were seen, hold most of the variance of those that were not."""
-    beyond = (truth > seen.max() + np.ptp(seen)) | (truth < seen.min() - np.ptp(seen))
-    squares = (truth - truth.mean()) ** 2
-    return bool(squares[beyond].sum() > UNSEEN * squares.sum() > 0) if np.ptp(seen) or np.ptp(truth) else False
+    """Whether values further from the mean than all that were seen hold over a tenth of the variance of the others."""
+    centre = truth.mean()
+    squares, most = (truth - centre) ** 2, ((seen - centre) ** 2).max()
+    return bool(squares[squares > most].sum() > UNSEEN * squares.sum() > 0)
 
 
 def summary(rows: list[dict]) -> None:
@@ -141,7 +141,9 @@ def summary(rows: list[dict]) -> None:
     told = [r for r in rows if not r["unseen"] and np.isfinite(r["true"]) and np.isfinite(r["reported"])]
     imperfect = [r for r in told if r["true"] < PERFECT]
     difference = np.array([r["reported"] - r["true"] for r in told])
-    print(f"\n{len(rows)} games, {len(told)} with a reported R2, {len(imperfect)} imperfect, {len(listed)} listed apart")
+    print(
+        f"\n{len(rows)} games, {len(told)} with a reported R2, {len(imperfect)} imperfect, {len(listed)} listed apart"
+    )
     print(
         f"reported - true R2: mean {difference.mean():+.4f}, {np.mean(np.abs(difference) <= 0.06):.1%} within .06, "
         f"worst {difference.min():+.3f} and {difference.max():+.3f}"
@@ -151,14 +153,18 @@ def summary(rows: list[dict]) -> None:
     for name in ("predictions", *ORDERS):
         shares = [r[name] for r in imperfect if r[name] is not None]
         print(f", {name} {np.mean(shares):.1%} of {len(shares)}", end="")
-    print("\n\nkind                   reported - true: mean   worst   R2 within 2 s.e.   " + "  ".join(("pred", *ORDERS)))
+    print(
+        "\n\nkind                   reported - true: mean   worst   R2 within 2 s.e.   " + "  ".join(("pred", *ORDERS))
+    )
     for kind in dict.fromkeys(r["game"] for r in told):
         mine = [r for r in told if r["game"] == kind]
         gaps = [r["reported"] - r["true"] for r in mine]
         covers = [abs(g) <= 2 * r["error"] + 1e-3 for g, r in zip(gaps, mine, strict=True)]
         shares = [[r[name] for r in mine if r[name] is not None] for name in ("predictions", *ORDERS)]
         texts = [f"{np.mean(s):.2f}" if s else "   -" for s in shares]
-        print(f"{kind:24}{np.mean(gaps):+18.3f}{max(gaps, key=abs):+8.3f}{np.mean(covers):16.2f}     " + "  ".join(texts))
+        print(
+            f"{kind:24}{np.mean(gaps):+18.3f}{max(gaps, key=abs):+8.3f}{np.mean(covers):16.2f}     " + "  ".join(texts)
+        )
     for r in listed:
         print(f"unseen outlier: {r['game']}, {r['design']}, {r['budget']}: reported {r['reported']}, true {r['true']}")
 

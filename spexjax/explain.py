@@ -8,26 +8,26 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from jax.sharding import Mesh
-from jaxtyping import Int
 from numpy.typing import ArrayLike
 
 from spexjax import designs
 from spexjax.budget import hopeless, min_budget, reason_to_stop, rounds
-from spexjax.evaluation import Evaluation, Store, from_first_host, run
 from spexjax.ends import inner_rows
+from spexjax.evaluation import Evaluation, Store, from_first_host, run
 from spexjax.explanation import Explanation, Faithfulness
 from spexjax.indices import check_index
 from spexjax.methods import resolve
-from spexjax.metrics import r2, r2_error
+from spexjax.metrics import r2, r2_error, size_weights
 from spexjax.proxies import Proxy, checked
 from spexjax.spectrum import Spectrum, checked_masks, unique_rows
 from spexjax.spex import Spex, SpexPlan, spex
 from spexjax.surrogate import Surrogate
 from spexjax.transforms import exact_spectrum
 from spexjax.typing import Ablation, Key, Masks
-from spexjax.values import standardise
+from spexjax.values import narrowed, standardise
 
 SHAPLEY = ("SV", "SII", "STII", "FSII", "k-SII")  # indices that weigh small and large masks as much as all others
+_FOLDS = 3  # of the least that a proxy makes
 _LOOK = 512  # masks after which "auto" may turn to SPEX
 
 
@@ -96,8 +96,8 @@ def explain(
         start = time.perf_counter()
         shapley = design.name == "sized"
         name, proxy = resolve(design.method, len(values), n, shapley=shapley, plan=design.plan, like=surrogates)
-        uniform = np.arange(len(masks)) if design.name != "sized" else designs.uniform_rows(len(masks))
-        explanation = _fit(masks, values, name, proxy, fit_key, tuple(ablation.feature_names), uniform, "uniform ")
+        names = tuple(ablation.feature_names)
+        explanation = _fit(masks, values, name, proxy, fit_key, names, sized=design.name == "sized")
         fit_seconds += time.perf_counter() - start
         score, error = from_first_host(explanation.faithfulness.r2, explanation.faithfulness.error)
         history.append((len(values), score, error))
@@ -156,7 +156,7 @@ def fit(
     _check_key(key)
     masks, values, names = _checked(masks, values, feature_names)
     name, proxy = resolve(method, *masks.shape, like=_surrogates(_others(like, method, masks.shape[1])))
-    return _fit(masks, values, name, proxy, key, names, np.arange(len(values)))
+    return _fit(masks, values, name, proxy, key, names)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -255,10 +255,10 @@ def _fit(
     proxy: Proxy | None,
     key: Key,
     names: tuple[str, ...],
-    rows: Int[np.ndarray, " h"],
-    kind: str = "",
+    *,
+    sized: bool = False,
 ) -> Explanation:
-    """`rows` are the masks faithfulness is measured on, but for the two ends; `kind` is what they are called."""
+    """`sized` says that masks were drawn by their size, and so must be weighed to stand for uniform ones."""
     inner, (_, centre, spread) = inner_rows(masks), standardise(values)
     if proxy is not None and spread:
         _, centre, spread = standardise(values[inner])
@@ -271,12 +271,14 @@ def _fit(
     if proxy is None:
         scheme = f"exact: all {len(values)} masks were evaluated"
         faithfulness = Faithfulness(1.0, np.zeros(0, np.int64), scheme)
-        return Explanation(exact_spectrum(masks, values), faithfulness, names, name, masks, values)
+        return Explanation(exact_spectrum(masks, narrowed(values)), faithfulness, names, name, masks, values)
     fitted = checked(proxy(masks, values, key), name, masks)
-    rows = np.intersect1d(np.intersect1d(rows, fitted.held_out_rows), inner)
-    scheme = f"each of {len(rows)} {kind}masks predicted by a fit that never saw it, in cross-validation"
-    truth, held_out = values[rows], np.asarray(fitted.held_out)[rows]
-    faithfulness = Faithfulness(r2(truth, held_out), rows, scheme, r2_error(truth, held_out))
+    rows = np.intersect1d(fitted.held_out_rows, inner)
+    scheme = f"each of {len(rows)} masks predicted by a fit that never saw it, in cross-validation"
+    weights = size_weights(masks[rows]) if sized else None
+    scheme += ", weighed as if drawn uniformly" if sized else ""
+    measured = values[rows], np.asarray(fitted.held_out)[rows], weights
+    faithfulness = Faithfulness(r2(*measured), rows, scheme, r2_error(*measured, folds=_FOLDS))
     return Explanation(
         fitted.spectrum, faithfulness, names, name, masks, values, fitted.diagnostics, surrogate=fitted.surrogate
     )

@@ -12,7 +12,7 @@ import tensorstore as ts
 from jaxtyping import Bool, Float, Float64
 
 from spexjax.typing import UNNAMED
-from spexjax.values import resolution
+from spexjax.values import narrowed
 
 _HEADER = struct.Struct("<7sBQQ")  # magic, format, n, number of masks; then packed masks, then values
 _MAGIC, _FORMATS = b"spexjax", {1: "<f4", 2: "<f8"}  # single precision where it holds the values
@@ -157,7 +157,7 @@ class Shelf:
             )
         if not len(masks):
             return
-        kind = 1 if resolution(values) == np.finfo(np.float32).eps else 2
+        kind = 1 if narrowed(values).dtype == np.float32 else 2
         record = _HEADER.pack(_MAGIC, kind, self._num_features, len(masks)) + packed.tobytes()
         record += values.astype(_FORMATS[kind]).tobytes()
         self._write(

@@ -3,7 +3,7 @@
 from spexjax.metrics.agreement import Agreement, agreement
 from spexjax.metrics.by_order import r2_by_order
 from spexjax.metrics.curves import area, nested_masks, removal
-from spexjax.metrics.faithfulness import r2, r2_error
+from spexjax.metrics.faithfulness import r2, r2_error, size_weights
 from spexjax.metrics.recovery import Recovery, recovery
 
 __all__ = [
@@ -17,4 +17,5 @@ __all__ = [
     "r2_error",
     "recovery",
     "removal",
+    "size_weights",
 ]

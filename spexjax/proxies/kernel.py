@@ -26,8 +26,10 @@ from spexjax.surrogate import (
     ProductKernel,
     Surrogate,
     leave_one_out,
+    leave_one_out_variances,
     robust_condition,
     signs,
+    size_factors,
     strongest_of_all,
 )
 from spexjax.typing import Array, Key, Masks, Values
@@ -70,21 +72,22 @@ class Kernels:
         if m > self.max_masks:
             trained = [_trained(start, z[subsets[0]], jnp.asarray(y[subsets[0]], jnp.float32))[0] for start in starts]
             return self._in_weight_space(trained, masks[inner], f[inner], fold[inner]).spread_over(inner, m)
-        y = without_outliers(trial, z, y, subsets[0][:_TRIAL], end_rows(masks))
+        truth, y = y, without_outliers(trial, z, y, subsets[0][:_TRIAL], end_rows(masks))
         f = centre + spread * y
-        mean = _best_mean([_fit(start, z, y, subsets, fold, partner) for start in starts], y, fold)
+        mean = _best_mean([_fit(start, z, y, subsets, fold, partner) for start in starts], y, fold, inner)
         posterior = mean.used[0][0].posterior
         links = [log_odds(f, y, posterior), link(f) if helps(f, y, posterior) else None]
         mean = _finer(mean, z, y, subsets, fold, partner)
-        surrogate, held_out = mean.surrogate(masks, constant, spread), mean.held_out[inner] * spread + centre
+        surrogate, held_out = mean.surrogate(masks, truth, constant, spread), mean.held_out[inner] * spread + centre
         diagnostics = mean.account(fold, ordered)
         for curve, scores in filter(None, links):
-            latent = _best_mean([_fit(start, z, scores, subsets, fold, partner) for start in starts], scores, fold)
+            forms = [_fit(start, z, scores, subsets, fold, partner) for start in starts]
+            latent = _best_mean(forms, scores, fold, inner)
             latent = _finer(latent, z, scores, subsets, fold, partner)
             error = latent.error(scores) ** 0.5
             through = curve.expected(latent.held_out[inner], error)
             if _surely_better(through, held_out, f[inner]):
-                smooth = latent.surrogate(masks, constant.scale(0.0), 1.0)
+                smooth = latent.surrogate(masks, scores, constant.scale(0.0), 1.0)
                 expected = partial(curve.expected, error=error)
                 fit = self._through_link(surrogate, smooth, expected, f[inner], held_out, through, diagnostics, key)
                 if fit:
@@ -107,13 +110,15 @@ class Kernels:
         through = enlarged(through, f, lost)
         if not _surely_better(through, held_out, f):
             return None
-        deviation = plain.deviation * np.sqrt(np.mean((through - f) ** 2) / np.mean((held_out - f) ** 2))
+        growth = np.mean((through - f) ** 2) / np.mean((held_out - f) ** 2)
         processes = tuple(dataclasses.replace(p, alphas=jnp.zeros_like(p.alphas)) for p in plain.processes)
         energy = np.square(np.asarray(rest.coefficients, np.float64))[::-1].cumsum()[::-1]  # of a term and all weaker
         terms, most = (int(np.sum(energy > loss * energy[1])) for loss in (_ENOUGH, 0.01))
         counts = {"candidates": len(rest) - 1, "terms": terms - 1, "terms_for_99_percent": most - 1}
         diagnostics = {**diagnostics, "link": True, **counts}
-        surrogate = Surrogate(plain.masks, processes, rest, deviation, plain.spread)
+        surrogate = dataclasses.replace(
+            plain, processes=processes, rest=rest, deviation=plain.deviation * np.sqrt(growth)
+        )
         return Fit(rest.truncate(terms), through, diagnostics, surrogate)
 
     def _starts(self, n: int, ordered: bool) -> list[Parameters]:
@@ -176,6 +181,8 @@ class _Form(NamedTuple):
     kernels: ProductKernel
     alphas: Float[Array, "e m"]
     left_out: Float[np.ndarray, " m"]
+    each: Float[np.ndarray, "e m"]  # what each member predicts at a mask left out of its posterior, not of its training
+    variances: Float[np.ndarray, " m"]  # of the first one, at each mask left out
     posterior: Posterior
     parameters: list[Parameters]
     num_folds: int
@@ -195,14 +202,18 @@ class _Mean(NamedTuple):
     forms: list[_Form]
     shares: Float[np.ndarray, " f"]
     held_out: Float[np.ndarray, " m"]
-    unit: float  # squared held-out error per unit of posterior variance
+    rows: Int[np.ndarray, " h"]  # the inner masks, whose errors count
 
     @property
     def used(self) -> list[tuple[_Form, float]]:
         return [(form, share) for form, share in zip(self.forms, self.shares, strict=True) if share]
 
     def error(self, y) -> float:
-        return float(np.mean((y - self.held_out) ** 2))
+        return float(np.mean((y - self.held_out)[self.rows] ** 2))
+
+    @property
+    def variances(self) -> Float[np.ndarray, " m"]:
+        return sum(form.variances * share for form, share in self.used)
 
     def account(self, fold: Int[np.ndarray, " m"], ordered: bool) -> dict:
         return {
@@ -212,14 +223,15 @@ class _Mean(NamedTuple):
             "precision": max(form.posterior.dtype for form, _ in self.used),
         }
 
-    def surrogate(self, masks: Masks, rest: Spectrum, spread: float) -> Surrogate:
-        processes = tuple(
-            Process(form.kernels, form.alphas, share * form.members) for form, share in self.used
-        )
-        return Surrogate(masks, processes, rest, np.float64(np.sqrt(self.unit) * spread), np.float64(spread))
+    def surrogate(self, masks: Masks, y, rest: Spectrum, spread: float) -> Surrogate:
+        """The processes' mean in units of `spread`; y are the values with their outliers, which tell of errors."""
+        processes = tuple(Process(form.kernels, form.alphas, share * form.members) for form, share in self.used)
+        unit = self.error(y) / self.variances[self.rows].mean()  # squared held-out error per posterior variance
+        factors = size_factors((y - self.held_out) ** 2 / (unit * self.variances), masks.sum(1), masks.shape[1])
+        return Surrogate(masks, processes, rest, np.float64(np.sqrt(unit) * spread), np.float64(spread), factors)
 
 
-def _best_mean(forms: list[_Form], y, fold: Int[np.ndarray, " m"]) -> _Mean:
+def _best_mean(forms: list[_Form], y, fold: Int[np.ndarray, " m"], rows: Int[np.ndarray, " h"]) -> _Mean:
     """Of the two forms, or of two that begin alike and two that begin like others, or of all in equal shares."""
     candidates = np.kron(np.eye(len(forms) // 2), _SHARES)
     if len(forms) > 2:
@@ -228,11 +240,30 @@ def _best_mean(forms: list[_Form], y, fold: Int[np.ndarray, " m"]) -> _Mean:
     means = [
         sum(form.left_out * share for form, share in zip(forms, shares, strict=True) if share) for shares in candidates
     ]
-    chosen = leave_fold_selection(np.stack(means), y, fold)
-    shares = candidates[chosen.best]
-    mean = _Mean(forms, shares, chosen.held_out, 0.0)
-    expected = sum(share * (1 / np.asarray(form.posterior.inverse.diagonal())).mean() for form, share in mean.used)
-    return mean._replace(unit=mean.error(y) / expected)
+    chosen = leave_fold_selection(np.stack(means)[:, rows], y[rows], fold[rows])
+    held_out = np.array(means[chosen.best])
+    held_out[rows] = chosen.held_out
+    mean = _Mean(forms, candidates[chosen.best], held_out, rows)
+    return mean._replace(held_out=y + (held_out - y) * np.sqrt(_gain(mean, y, fold)))
+
+
+def _gain(mean: _Mean, y, fold: Int[np.ndarray, " m"]) -> float:
+    """Squared error of the mean of all members over that of a single one, at most 1; both leave a mask out.
+
+    Only one member has not been trained on a mask, but the surrogate is the mean of all, whose errors partly cancel. By
+    how much is measured where members have been trained on the masks: all are equally optimistic there.
+    """
+    last, rows = int(fold.max()) + 1, mean.rows
+
+    def error(predictions, rows) -> float:
+        return float(np.mean((predictions - y)[rows] ** 2))
+
+    def alone(k: int) -> Float[np.ndarray, " m"]:
+        return sum(form.each[k - last] * share for form, share in mean.used)
+
+    together = sum(np.asarray(form.members) @ form.each * share for form, share in mean.used)
+    single = np.mean([error(alone(k), rows[fold[rows] != k]) for k in range(last)])
+    return min(1.0, error(together, rows) / single) if single > 0 else 1.0
 
 
 def _fit(start: Parameters, z, y, subsets, fold: Int[np.ndarray, " m"], partner: Int[np.ndarray, " m"]) -> _Form:
@@ -247,16 +278,18 @@ def _fit(start: Parameters, z, y, subsets, fold: Int[np.ndarray, " m"], partner:
 
 
 def _conditioned(kernels, parameters, z, y, fold: Int[np.ndarray, " m"], partner: Int[np.ndarray, " m"]) -> _Form:
-    inner = inner_rows(z < 0)
-    alphas, left_out, first = [], np.array(y), None  # the ends take no part in choosing: no error there
+    alphas, left_out, each, first = [], np.empty(len(y)), [], None
     for k, kernel in enumerate(kernels, start=fold.max() + 1 - len(kernels)):
         posterior = robust_condition(kernel, z, y)
         first = first or posterior
-        rows = inner[fold[inner] == k]
-        left_out[rows] = leave_one_out(y, posterior, partner)[rows]
+        each.append(leave_one_out(y, posterior, partner))
+        left_out[fold == k] = each[-1][fold == k]
         alphas.append(np.asarray(posterior.alpha, np.float32))
     kernels = jax.tree.map(lambda *leaves: jnp.stack(leaves), *kernels)
-    return _Form(kernels, jnp.stack(alphas), left_out, first, list(parameters), int(fold.max()) + 1)
+    variances = leave_one_out_variances(first, partner)
+    return _Form(
+        kernels, jnp.stack(alphas), left_out, np.stack(each), variances, first, list(parameters), int(fold.max()) + 1
+    )
 
 
 def _finer(mean: _Mean, z, y, subsets, fold: Int[np.ndarray, " m"], partner: Int[np.ndarray, " m"]) -> _Mean:
@@ -273,7 +306,7 @@ def _finer(mean: _Mean, z, y, subsets, fold: Int[np.ndarray, " m"], partner: Int
             polish(p, z[rows], y[rows]) for p, rows in zip(form.parameters[outside], subsets[outside], strict=True)
         ]
         forms.append(_conditioned(kernels, form.parameters[outside], z, y, fold, partner))
-    finer = _best_mean(forms, y, fold)
+    finer = _best_mean(forms, y, fold, mean.rows)
     return finer if finer.error(y) < mean.error(y) else mean
 
 
@@ -283,7 +316,9 @@ def _neighbours_matter(z, y, rows: Int[np.ndarray, " t"]) -> tuple[bool, Product
     Also the kernel, trained on these masks, of the better one.
     """
     n, y = z.shape[1], jnp.asarray(y[rows], jnp.float32)
-    (without, loss, _), (with_them, less, _) = (_trained(Tied.init(n, ordered), z[rows], y) for ordered in (False, True))
+    (without, loss, _), (with_them, less, _) = (
+        _trained(Tied.init(n, ordered), z[rows], y) for ordered in (False, True)
+    )
     matter = n > 1 and float(loss - less) * len(rows) > 1  # nats
     return matter, with_them if matter else without
 

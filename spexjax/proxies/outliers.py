@@ -32,7 +32,9 @@ def without_outliers(
     """
     if not len(ends):
         return y
-    predicted, error = (np.asarray(a, np.float64) for a in _predict(kernel, z[rows], jnp.asarray(y[rows], jnp.float32), z[ends]))
+    predicted, error = (
+        np.asarray(a, np.float64) for a in _predict(kernel, z[rows], jnp.asarray(y[rows], jnp.float32), z[ends])
+    )
     kept = np.array(y)
     kept[ends] = np.where(np.abs(y[ends] - predicted) > _FAR * error, predicted, y[ends])
     return kept

@@ -88,8 +88,24 @@ def leave_one_out(
       posterior: given them.
       partner: the row left out with each row, its own row for none; an involution.
     """
-    i = np.arange(len(y))
-    j = i if partner is None else partner
-    alpha, p = np.asarray(posterior.alpha), np.asarray(posterior.inverse)
-    own, cross = p[i, i], np.where(i == j, 0, p[i, j])
+    alpha, (own, cross, j) = np.asarray(posterior.alpha), _entries(posterior, partner)
     return np.asarray(y) - (own[j] * alpha - cross * alpha[j]) / (own * own[j] - cross**2)
+
+
+def leave_one_out_variances(
+    posterior: Posterior, partner: Int[np.ndarray, " m"] | None = None
+) -> Float[np.ndarray, " m"]:
+    """The posterior variance at each mask, noise included, given all others: `1 / P_ii`.
+
+    Without its partner as well, the first entry of `[[P_ii, P_ij], [P_ij, P_jj]]^-1`; see `leave_one_out`.
+    """
+    own, cross, j = _entries(posterior, partner)
+    return own[j] / (own * own[j] - cross**2)
+
+
+def _entries(posterior: Posterior, partner: Int[np.ndarray, " m"] | None):
+    """`P_ii`, `P_ij` (0 where i has no partner) and j of every row."""
+    i = np.arange(len(posterior.alpha))
+    j = i if partner is None else partner
+    p = np.asarray(posterior.inverse)
+    return p[i, i], np.where(i == j, 0, p[i, j]), j

@@ -11,6 +11,7 @@ from jaxtyping import Float, Int
 from numpy.typing import ArrayLike
 
 from spexjax.spectrum import Spectrum, characters, checked_masks
+from spexjax.surrogate.by_size import index_factor
 from spexjax.surrogate.extension import covariances, derivatives, variances
 from spexjax.surrogate.fourier import MAX_ORDER, coefficients, prior_variances, strongest_of_all
 from spexjax.surrogate.kernel import ProductKernel, gram, signs
@@ -59,7 +60,8 @@ class Surrogate:
     processes: tuple[Process, ...]
     rest: Spectrum
     deviation: Leaf  # Float[]: the standard deviation that a covariance of 1 stands for, by the held-out residuals
-    spread: Leaf = np.float64(1)  # Float[]: of the processes, so that single precision holds their weights
+    spread: Leaf = 1.0  # Float[]: of the processes, so that single precision holds their weights
+    by_size: Leaf | None = None  # Float[n + 1]: factors of the variance at masks of 0..n features; 1 by default
 
     @property
     def shares(self) -> Float[Array, " e"]:
@@ -70,7 +72,7 @@ class Surrogate:
         """The surrogate of `factor * f`, plus some spectra."""
         processes = tuple(dataclasses.replace(p, alphas=p.alphas * np.sign(factor)) for p in self.processes)
         rest, size = self.rest.scale(factor).merge(*others), abs(factor)
-        return Surrogate(self.masks, processes, rest, self.deviation * size, self.spread * (size or 1))
+        return Surrogate(self.masks, processes, rest, self.deviation * size, self.spread * (size or 1), self.by_size)
 
     def __call__(self, masks: ArrayLike) -> Values:
         """The value at each mask, `Float[l]`, in memory that does not grow with their number.
@@ -100,7 +102,8 @@ class Surrogate:
             def cross(kernel):
                 return gram(kernel, new, z), kernel.variance + kernel.noise
 
-            return self._error(_predictions(self.processes, z, new), cross, inverses)
+            factors = 1.0 if self.by_size is None else self.by_size[masks.sum(1)]
+            return self._error(_predictions(self.processes, z, new), cross, inverses) * np.sqrt(factors)
 
         return _in_blocks(of_block, checked_masks(masks, self.rest.num_features))
 
@@ -153,6 +156,7 @@ class Surrogate:
         self, sets: Int[Array, "k s"], at: Float[Array, " q"], mu: Float[Array, " q"]
     ) -> Float[np.ndarray, " k"]:
         """The standard error of `index`."""
+        factor = 1.0 if self.by_size is None else index_factor(self.by_size, sets.shape[1], at, mu)
         at, mu = (jnp.asarray(a, jnp.float32) for a in (at, mu))
         z, white = signs(self.masks), _white(self.rest.num_features)
         known, total = _covariances(white, z, sets, at, mu), _variances(white, sets, at, mu)
@@ -164,7 +168,7 @@ class Surrogate:
         means = np.concatenate([_index(p.kernels, z, p.alphas, sets, at, mu) for p in self.processes])
         predicted = np.asarray(_predictions(self.processes, z, z))
         corrected = means - predicted @ np.asarray(known).T  # as `index`: true values where evaluated
-        return self._error(corrected, cross, self._inverses())
+        return self._error(corrected, cross, self._inverses()) * np.sqrt(factor)
 
     def _inverses(self) -> list[Float[np.ndarray, "m m"]]:
         """Of the first member of each process."""

@@ -6,7 +6,7 @@ import numpy as np
 from spexjax.spectrum import Spectrum
 from spexjax.transforms.hadamard import walsh_hadamard
 from spexjax.typing import Masks, Values
-from spexjax.values import resolution, standardise
+from spexjax.values import standardise
 
 
 def exact_spectrum(masks: Masks, values: Values) -> Spectrum:
@@ -14,11 +14,11 @@ def exact_spectrum(masks: Masks, values: Values) -> Spectrum:
 
     Args:
       masks: `Bool[2^n, n]`, every mask once, in any order.
-      values: `Float[2^n]`, f at each mask.
+      values: `Float[2^n]`, f at each mask; their type says how exact they are.
 
     Returns:
       In float64 on the host: the constant, then the terms with `|F(S)| > 2 eps max |f - mean f|`, strongest first, eps
-      being that of float32 where the values fit it, else of float64.
+      being that of the values' type.
 
     Raises:
       ValueError: if some of the 2^n masks are missing or repeated, or the numbers of masks and values differ, or a
@@ -28,7 +28,8 @@ def exact_spectrum(masks: Masks, values: Values) -> Spectrum:
     >>> exact_spectrum(masks, np.array([4.0, 0.0, 2.0, 2.0])).to_dict()
     {(): 2.0, (0,): -1.0, (1,): -1.0}
     """
-    masks, values = np.asarray(masks, bool), np.asarray(values, np.float64)
+    masks, values = np.asarray(masks, bool), np.asarray(values)
+    eps = float(np.finfo(values.dtype if values.dtype == np.float32 else np.float64).eps)
     m, n = masks.shape
     subset = masks @ (1 << np.arange(n))
     if len(values) != m or m != 1 << n or np.bincount(subset, minlength=m).max() > 1:
@@ -46,7 +47,7 @@ def exact_spectrum(masks: Masks, values: Values) -> Spectrum:
     strength = np.abs(coefficients)
     strength[0] = np.inf
     kept = np.argsort(-strength, kind="stable")
-    kept = kept[: np.count_nonzero(strength > 2 * resolution(values) * np.abs(y).max())]
+    kept = kept[: np.count_nonzero(strength > 2 * eps * np.abs(y).max())]
     features = np.arange(n, dtype=np.int32)
     support = np.sort(np.where(kept[:, None] >> features & 1, features, np.int32(n)), axis=1)
     width = (support < n).sum(1).max()
