@@ -4,8 +4,8 @@ Each game is explained from 128 and 256 masks, uniform ones and those for Shaple
 masks that were not evaluated, and with the exact indices:
 
 - reported minus true R2;
-- how often the truth lies within two standard errors: of R2, of predictions, and of SV, SII and FSII up to order 2. Only
-  over imperfect games, those with a true R2 below .999.
+- how often the truth lies within two standard errors: of R2, of predictions, and of SV, SII and FSII up to order 2.
+  Only over imperfect games, those with a true R2 below .999.
 
 Games whose outlier no evaluated mask shows are listed apart: nothing in the values could tell.
 

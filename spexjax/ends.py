@@ -1,4 +1,4 @@
-"""The two ends of the cube: the mask that keeps everything, which is the answer explained, and the one that keeps nothing.
+"""The two ends of the cube: the mask that keeps everything, the answer explained, and the one that keeps nothing.
 
 They are always evaluated, and no other mask is like them. Out of 2^n masks they count for nothing in R2, but Shapley
 values give each of them a weight of 1 / n. A value there may be an outlier: a model asked about an empty text, say.

@@ -67,9 +67,10 @@ def r2_error(
 
 
 def size_weights(masks: Masks) -> Float[np.ndarray, " m"]:
-    """Weights under which masks drawn by their size stand for uniform ones: `P(|x| = k) = C(n, k) / 2^n` over their number.
+    """Weights under which masks drawn by their size stand for uniform ones.
 
-    Sizes that are not there count for nothing.
+    The probability `C(n, k) / 2^n` of a size is shared by the masks of that size; sizes that are not there count for
+    nothing.
 
     Args:
       masks: `Bool[m, n]`; those of one size are a fair sample of all of that size.

@@ -145,7 +145,7 @@ class Kernels:
         held_out = each.held_out * spread + centre
         return Fit(constant.merge(spectrum).truncate(len(spectrum) + 1), held_out, diagnostics)
 
-    def _subsets(self, order: Int[np.ndarray, " m"], fold: Int[np.ndarray, " m"]) -> list[Int[np.ndarray, " _"]]:
+    def _subsets(self, order: Int[np.ndarray, " r"], fold: Int[np.ndarray, " m"]) -> list[Int[np.ndarray, " _"]]:
         """The masks whose likelihood trains each member: those outside each fold, and first, if that is more, all."""
         outside = [order[fold[order] != k] for k in range(fold.max() + 1)]
         size = min(self.max_likelihood, *map(len, outside))

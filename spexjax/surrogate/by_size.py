@@ -19,9 +19,9 @@ def size_factors(
 ) -> Float[np.ndarray, " _"]:
     """The factor by which the variance at masks of size 0..n differs from the expected one.
 
-    `log v(k) = a + b u + c u^2` with `u = 2k / n - 1`: b and c by the likelihood of normal residuals of variance v, with
-    a normal prior that expects no dependence; a such that the mean of v over the masks between the ends is that of the
-    ratios, heavy-tailed as these may be.
+    `log v(k) = a + b u + c u^2` with `u = 2k / n - 1`: b and c by the likelihood of normal residuals of variance v,
+    with a normal prior that expects no dependence; a such that the mean of v over the masks between the ends is that of
+    the ratios, heavy-tailed as these may be.
 
     Args:
       ratios: squared residuals over the variances that the surrogate expects there.
