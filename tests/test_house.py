@@ -10,9 +10,9 @@ import spexjax
 
 PACKAGE = Path(spexjax.__file__).parent
 LAYERS = {
-    "typing": 0,
+    **dict.fromkeys(["typing", "durable", "printable", "records"], 0),
     **dict.fromkeys(["spectrum", "surrogate", "codes", "transforms"], 1),
-    **dict.fromkeys(["designs", "decoder", "proxies", "indices", "metrics", "subsets"], 2),
+    **dict.fromkeys(["designs", "decoder", "proxies", "indices", "metrics", "subsets", "saved"], 2),
     **dict.fromkeys(["models", "ablations", "evaluation"], 3),
     **dict.fromkeys(["budget", "explanation", "explain", "influence", "methods", "spex"], 4),
     **dict.fromkeys(["report", "interop"], 5),
