@@ -1,5 +1,7 @@
 """Budgets of any size are judged at once; see `test_explain_rounds.py` for what is done with them."""
 
+import pytest
+
 import spexjax as sx
 from spexjax.budget import rounds
 
