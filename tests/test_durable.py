@@ -3,7 +3,6 @@
 import os
 import resource
 import stat
-import subprocess
 import threading
 from pathlib import Path
 
@@ -128,15 +127,3 @@ def test_a_pipe_is_written_as_it_stands(tmp_path):
     reader.join(10)
     assert found == ["through"]
     assert only(tmp_path).is_fifo()
-
-
-@pytest.fixture
-def small_disk(tmp_path):
-    """A disk of 64 kB, where tests may mount one."""
-    folder = tmp_path / "disk"
-    folder.mkdir()
-    mount = ["mount", "-t", "tmpfs", "-o", "size=64k", "tmpfs", str(folder)]
-    if os.geteuid() or subprocess.run(mount, capture_output=True).returncode:
-        pytest.skip("only root can mount a small disk")
-    yield folder
-    subprocess.run(["umount", str(folder)], check=True)

@@ -138,8 +138,8 @@ def test_the_file_before_this_format():
     np.testing.assert_array_equal(explanation.values, np.float32(said["values"]))
     terms = {tuple(s): coefficient for s, coefficient in said["terms"]}
     assert explanation.spectrum.to_dict() == pytest.approx(terms, abs=1e-6)
-    np.testing.assert_allclose(explanation.predict(masks), said["predictions"], atol=1e-5)
-    np.testing.assert_allclose(explanation.prediction_errors(masks), said["errors"], rtol=1e-3)
+    np.testing.assert_allclose(explanation.surrogate(masks), said["predictions"], atol=1e-5)
+    np.testing.assert_allclose(explanation.surrogate.standard_error(masks), said["errors"], rtol=1e-3)
 
 
 def test_the_file_before_this_format_is_saved_anew(tmp_path):
