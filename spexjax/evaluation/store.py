@@ -110,17 +110,13 @@ class Shelf:
         try:
             names = self._names()
             for start in range(0, len(names), _READS):
-                some = names[start : start + _READS]
-                faults = {name: fault for name in some if (fault := self._fault(name))}
-                reads = {name: kv.read(name) for name in some if name not in faults}
-                for name in some:
+                faults = {name: self._fault(name) for name in names[start : start + _READS]}
+                reads = {name: kv.read(name) for name, fault in faults.items() if fault is None}
+                for name, fault in faults.items():
                     try:
-                        if name in faults:
-                            raise _UnusableError(faults[name])
-                        packed, values = _decode(name, reads.pop(name).result().value, num_features, self._shape)
-                        if not np.isfinite(values).all():
-                            raise _UnusableError("holds values that are not finite")
-                        self._keep(packed, values)
+                        if fault is not None:
+                            raise _UnusableError(fault)
+                        self._keep(*_sound(name, reads.pop(name).result().value, num_features, self._shape))
                     except _UnusableError as error:
                         ignored.append(f"{name} {error}")
         except _LaterFormatError as error:
@@ -234,6 +230,14 @@ class _UnusableError(Exception):
 
 class _LaterFormatError(Exception):
     """A sound record that this version cannot read."""
+
+
+def _sound(name: str, record: bytes, n: int, shape: tuple[int, ...]) -> tuple[np.ndarray, np.ndarray]:
+    """`_decode`, if all values are finite, as those of our own records are."""
+    packed, values = _decode(name, record, n, shape)
+    if not np.isfinite(values).all():
+        raise _UnusableError("holds values that are not finite")
+    return packed, values
 
 
 def _decode(name: str, record: bytes, n: int, shape: tuple[int, ...]) -> tuple[np.ndarray, np.ndarray]:
