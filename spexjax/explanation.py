@@ -12,6 +12,7 @@ from numpy.typing import ArrayLike
 
 from spexjax import saved
 from spexjax.durable import write_durably
+from spexjax.equality import by_content
 from spexjax.indices import Interactions, interactions, standard_errors, surrogate_interactions
 from spexjax.influence import Subset
 from spexjax.printable import printable
@@ -23,6 +24,7 @@ from spexjax.typing import Values
 _FILE = "explanation.json"
 
 
+@by_content
 @dataclasses.dataclass(frozen=True, eq=False)
 class Faithfulness:
     """R2 on masks that the fit never saw, and its standard error.
@@ -42,18 +44,6 @@ class Faithfulness:
     def __str__(self) -> str:
         uncertainty = f" ± {self.error:.3f}" if self.error else ""
         return f"R2 = {self.r2:.3f}{uncertainty} ({printable(self.scheme)})"
-
-    def __eq__(self, other: object) -> bool:
-        return self._content() == other._content() if isinstance(other, Faithfulness) else NotImplemented
-
-    def __hash__(self) -> int:
-        return hash(self._content())
-
-    def _content(self) -> tuple:
-        """What is compared: arrays as tuples, and one object for every NaN."""
-        values = (getattr(self, field.name) for field in dataclasses.fields(self))
-        plain = (tuple(v.tolist()) if isinstance(v, np.ndarray) else v for v in values)
-        return tuple(None if v != v else v for v in plain)
 
 
 @dataclasses.dataclass(frozen=True, eq=False)

@@ -10,6 +10,7 @@ import numpy as np
 from jaxtyping import Float, Int
 from numpy.typing import ArrayLike
 
+from spexjax.equality import by_content
 from spexjax.spectrum import Spectrum, characters, checked_masks
 from spexjax.surrogate.extension import covariances, derivatives, variances
 from spexjax.surrogate.fourier import MAX_ORDER, coefficients, prior_variances, strongest_of_all
@@ -21,8 +22,9 @@ _ROWS = 1024  # new masks that are looked at in one step
 _TERMS = 4096  # terms that are computed in one step
 
 
+@by_content
 @jax.tree_util.register_dataclass
-@dataclasses.dataclass(frozen=True)
+@dataclasses.dataclass(frozen=True, eq=False)
 class Process:
     """Posteriors under e kernels of one shape, given the same masks.
 
@@ -44,8 +46,9 @@ class Process:
         return [jax.tree.map(itemgetter(i), self.kernels) for i in range(len(self.shares))]
 
 
+@by_content
 @jax.tree_util.register_dataclass
-@dataclasses.dataclass(frozen=True)
+@dataclasses.dataclass(frozen=True, eq=False)
 class Surrogate:
     """A function of masks: `rest(x) + sum_e share_e sum_j alpha_ej k_e(x, x_j)`, e running over all members.
 
