@@ -126,7 +126,11 @@ def _check_surrogate(surrogate: Surrogate, n: int) -> None:
     _require(len(surrogate.processes) > 0, "a surrogate without a process")
     for process in surrogate.processes:
         _check_process(process, len(masks), n)
-    _check_spectrum(surrogate.rest, n)
+    for name, part in vars(surrogate).items():
+        if isinstance(part, Spectrum):
+            _check_spectrum(part, n)
+        elif name != "deviation" and np.issubdtype(np.asarray(part).dtype, np.floating):
+            _require_finite(part, f"{name} of a surrogate")
 
 
 def _check_process(process: Process, m: int, n: int) -> None:

@@ -278,4 +278,4 @@ def _folder(fingerprint: str) -> str:
     """A name for any string that no other string has, on any disk: short, and without capitals."""
     if re.fullmatch("[a-z0-9_-]{1,128}", fingerprint):
         return fingerprint
-    return "%" + _name(fingerprint.encode())
+    return "%" + _name(fingerprint.encode("utf-8", "surrogatepass"))
