@@ -10,6 +10,7 @@ from spexjax import designs
 _MIN_MASKS = 20  # five folds of four
 _FIRST_ROUND = 128
 _HOPELESS = 0.1  # R2
+_MOST_ENTRIES = 1 << 32  # of the masks, a byte each: what a machine can hold
 
 
 def min_budget(num_features: int) -> int:
@@ -25,29 +26,30 @@ def rounds(num_features: int, budget: int | None, target: float | None, max_budg
     """How many ablations will have been spent after each round: one without a target, else each twice the last.
 
     Raises:
-      ValueError: if a budget is missing, no whole number, too small or at odds with another, or the target not below 1.
+      ValueError: if a budget is missing, no whole number, too small, too large for any memory or at odds with another,
+        or the target not below 1.
 
-    >>> rounds(30, 1000, None, None), rounds(30, None, 0.9, 1000)
-    ([1000], [128, 256, 512, 1000])
+    >>> rounds(30, 1000, None, None), rounds(30, None, 0.9, 1000), rounds(3, 10**30, None, None)
+    ([1000], [128, 256, 512, 1000], [8])
     """
     budget, max_budget = _whole("budget", budget), _whole("max_budget", max_budget)
     if target is None:
         if budget is None or max_budget is not None:
             raise ValueError("Give a budget, or target_faithfulness together with max_budget.")
-        sizes = [budget]
+        sizes = [_size("budget", budget, num_features)]
     else:
         if max_budget is None:
             raise ValueError("target_faithfulness needs max_budget, the most ablations to spend.")
         check_target(target)
         if budget is not None and budget > max_budget:
-            raise ValueError(f"The first round, budget = {budget}, is above max_budget = {max_budget}.")
-        most = designs.uniform_size(max_budget, num_features)
+            raise ValueError(f"The first round, budget = {_said(budget)}, is above max_budget = {_said(max_budget)}.")
+        most = _size("max_budget", max_budget, num_features)
         sizes = [min(max(_FIRST_ROUND, min_budget(num_features)) if budget is None else budget, most)]
         while 0 < sizes[-1] < most:
             sizes.append(min(2 * sizes[-1], most))
     if sizes[0] < min_budget(num_features):
         raise ValueError(
-            f"A budget of {sizes[0]} is too small: {num_features} features need at least "
+            f"A budget of {_said(sizes[0])} is too small: {num_features} features need at least "
             f"{min_budget(num_features)} ablations."
         )
     return sizes
@@ -84,6 +86,22 @@ def reason_to_stop(history: Sequence[tuple[int, float, float]], target: float, m
 def hopeless(r2: float, error: float) -> bool:
     """Whether so little is learned that the function cannot be of the kind that proxies learn: R2 surely below 0.1."""
     return r2 + 2 * error < _HOPELESS
+
+
+def _size(name: str, budget: int, num_features: int) -> int:
+    """How many masks there are for the budget: all 2^n at most."""
+    size, most = designs.uniform_size(budget, num_features), _MOST_ENTRIES // num_features
+    if size > most:
+        raise ValueError(
+            f"{name} = {_said(budget)} is too large: so many masks of {num_features} features fit no memory; give at "
+            f"most {most:,}."
+        )
+    return size
+
+
+def _said(number: int) -> str:
+    """A number, rounded to a power of two where it is long."""
+    return str(number) if abs(number) < 10**15 else f"{'-' * (number < 0)}2^{abs(number).bit_length() - 1}"
 
 
 def _whole(name: str, value: int | None) -> int | None:

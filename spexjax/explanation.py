@@ -1,36 +1,38 @@
 """The Explanation: a spectrum, how faithful it is, and where it comes from."""
 
-import base64
 import dataclasses
-import json
 from collections.abc import Callable, Mapping
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-import jax
-import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Bool, Float, Int
 from numpy.typing import ArrayLike
 
+from spexjax import saved
+from spexjax.durable import write_durably
 from spexjax.ends import end_rows
+from spexjax.equality import by_content
 from spexjax.indices import Ends, Interactions, interactions, standard_errors, surrogate_interactions, with_ends
 from spexjax.influence import Subset
+from spexjax.printable import printable
 from spexjax.spectrum import Spectrum, checked_masks
 from spexjax.subsets import check_count, optimum
-from spexjax.surrogate import Process, ProductKernel, Surrogate
+from spexjax.surrogate import Surrogate
 from spexjax.typing import Masks, Values
 
+_FILE = "explanation.json"
 _ROUNDING = 1e-6  # of the range of values: what evaluating a spectrum in single precision may lose
-_FILE, _FORMAT = "explanation.json", 1  # a reader may ignore what it does not know
 
 
-@dataclasses.dataclass(frozen=True)
+@by_content
+@dataclasses.dataclass(frozen=True, eq=False)
 class Faithfulness:
     """R2 on masks that the fit never saw, and its standard error.
 
-    `masks` are the rows of `Explanation.masks` it was measured on; `scheme` says how they were kept from the fit.
+    `masks` are the rows of `Explanation.masks` it was measured on; `scheme` says how they were kept from the fit. Two
+    are equal if all their fields are, NaN being equal to NaN.
     """
 
     r2: float
@@ -43,7 +45,7 @@ class Faithfulness:
 
     def __str__(self) -> str:
         uncertainty = f" ± {self.error:.3f}" if self.error else ""
-        return f"R2 = {self.r2:.3f}{uncertainty} ({self.scheme})"
+        return f"R2 = {self.r2:.3f}{uncertainty} ({printable(self.scheme)})"
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -67,7 +69,7 @@ class Explanation:
 
     def __str__(self) -> str:
         return (
-            f"{self.method} on {len(self.values)} ablations of {len(self.feature_names)} features: "
+            f"{printable(self.method)} on {len(self.values)} ablations of {len(self.feature_names)} features: "
             f"{self.faithfulness}, {len(self.spectrum)} Fourier terms"
         )
 
@@ -167,30 +169,19 @@ class Explanation:
     def save(self, folder: str | Path) -> Path:
         """Writes everything, the evaluated masks and values included, to `folder`/explanation.json.
 
+        An earlier file there is replaced in one step: whatever happens meanwhile, it is whole, or the new one is.
+
+        Args:
+          folder: made if it is not there.
+
         Returns:
           The file's path; `load` reads it back.
+
+        Raises:
+          ValueError: if there is something that a file cannot hold, such as an object in `details`.
+          OSError: if the file cannot be written.
         """
-        record = {
-            "format": _FORMAT,
-            "method": self.method,
-            "faithfulness": {
-                "r2": self.faithfulness.r2,
-                "error": self.faithfulness.error,
-                "scheme": self.faithfulness.scheme,
-                "masks": self.faithfulness.masks.tolist(),
-            },
-            "feature_names": list(self.feature_names),
-            "terms": _terms(self.spectrum),
-            "surrogate": None if self.surrogate is None else _surrogate_record(self.surrogate),
-            "details": self.details,
-            "provenance": self.provenance,
-            "masks": base64.b64encode(np.packbits(self.masks, axis=1).tobytes()).decode(),
-            "values": self.values.tolist(),
-        }
-        path = Path(folder) / _FILE
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(json.dumps(_plain(record), ensure_ascii=False, indent=1, allow_nan=False), encoding="utf-8")
-        return path
+        return write_durably(Path(folder) / _FILE, saved.encode(self, Explanation, Faithfulness))
 
 
 def load(folder: str | Path) -> Explanation:
@@ -204,82 +195,6 @@ def load(folder: str | Path) -> Explanation:
     if not path.is_file():
         raise ValueError(f"There is no explanation at {path}.")
     try:
-        record = json.loads(path.read_text(encoding="utf-8"))
-        found = record.get("format")
-    except (ValueError, AttributeError) as error:
-        raise ValueError(f"{path} is not an explanation that spexjax wrote: {error}.") from error
-    if found != _FORMAT:
-        raise ValueError(f"{path} has format {found!r}; this spexjax reads format {_FORMAT}.")
-    try:
-        return _explanation(record)
-    except (LookupError, TypeError, ValueError, AttributeError) as error:
-        raise ValueError(f"{path} is damaged, or not an explanation that spexjax wrote: {error!r}.") from error
-
-
-def _explanation(record: dict) -> Explanation:
-    names, faith = tuple(record["feature_names"]), record["faithfulness"]
-    values = np.asarray(record["values"], np.float32)
-    packed = np.frombuffer(base64.b64decode(record["masks"]), np.uint8).reshape(len(values), -1)
-    masks = np.unpackbits(packed, axis=1, count=len(names)).astype(bool)
-    return Explanation(
-        spectrum=_spectrum(record["terms"], len(names)),
-        faithfulness=Faithfulness(
-            _number(faith["r2"]),
-            np.asarray(faith["masks"], np.int64),
-            faith["scheme"],
-            _number(faith.get("error", 0.0)),
-        ),
-        feature_names=names,
-        method=record["method"],
-        masks=masks,
-        values=values,
-        details=record["details"],
-        provenance=record["provenance"],
-        surrogate=_surrogate(record["surrogate"], masks) if record.get("surrogate") else None,
-    )
-
-
-def _plain(value: Any) -> Any:
-    """What JSON can hold: numbers and lists for those of numpy and JAX, None for NaN and the infinities."""
-    if isinstance(value, Mapping):
-        return {str(key): _plain(entry) for key, entry in value.items()}
-    if isinstance(value, list | tuple):
-        return [_plain(entry) for entry in value]
-    if isinstance(value, jax.Array | np.ndarray | np.generic):
-        return _plain(value.tolist())
-    return None if isinstance(value, float) and not np.isfinite(value) else value
-
-
-def _number(value: float | None) -> float:
-    return float("nan") if value is None else value
-
-
-def _terms(spectrum: Spectrum) -> list[dict]:
-    return [{"features": list(s), "coefficient": c} for s, c in spectrum.to_dict().items()]
-
-
-def _spectrum(terms: list[dict], n: int) -> Spectrum:
-    return Spectrum.from_dict({tuple(t["features"]): t["coefficient"] for t in terms}, n)
-
-
-def _surrogate_record(surrogate: Surrogate) -> dict:
-    """All but the masks, which are the explanation's."""
-    leaves = {"unit": float(surrogate.deviation) ** 2, "rest": _terms(surrogate.rest)}
-    return leaves | {"processes": [[_array(leaf) for leaf in jax.tree.leaves(p)] for p in surrogate.processes]}
-
-
-def _surrogate(record: dict, masks: Bool[np.ndarray, "m n"]) -> Surrogate:
-    processes = []
-    for leaves in record["processes"]:
-        *kernel, alphas, shares = [
-            jnp.asarray(np.frombuffer(base64.b64decode(leaf["float32"]), np.float32).reshape(leaf["shape"]))
-            for leaf in leaves
-        ]
-        processes.append(Process(ProductKernel(*kernel), alphas, shares))
-    rest = _spectrum(record["rest"], masks.shape[1])
-    return Surrogate(masks, tuple(processes), rest, np.float32(np.sqrt(_number(record["unit"]))))
-
-
-def _array(leaf: Float[Any, "..."]) -> dict:
-    leaf = np.asarray(leaf, np.float32)
-    return {"shape": list(leaf.shape), "float32": base64.b64encode(leaf.tobytes()).decode()}
+        return saved.decode(path.read_bytes(), Explanation, Faithfulness)
+    except ValueError as error:
+        raise ValueError(f"The file {path} cannot be read: {error}.") from error

@@ -8,6 +8,7 @@ from jax.sharding import Mesh
 
 from spexjax.evaluation import Store, evaluate
 from spexjax.metrics import removal
+from spexjax.printable import printable
 from spexjax.subsets import Optimum
 from spexjax.typing import Ablation
 
@@ -54,7 +55,7 @@ class Subset(Optimum):
         names = self.removed_names if removing else self.kept_names
         certified = {"optimal": "optimal", "timeout": f"out of time, gap {self.gap:.4g}", "local": "not certified"}
         return (
-            f"{'removing' if removing else 'keeping'} {', '.join(names) or 'nothing'}: "
+            f"{'removing' if removing else 'keeping'} {', '.join(map(printable, names)) or 'nothing'}: "
             f"{self.full:.4g} -> {self.value:.4g} by the spectrum ({certified[self.status]})"
         )
 

@@ -12,13 +12,15 @@ import numpy as np
 from jaxtyping import Bool, Float, Int, Shaped
 from numpy.typing import ArrayLike
 
+from spexjax.equality import by_content
 from spexjax.typing import Array, Leaf, Masks, Values
 
 _BLOCK = 1 << 22  # entries of the [k, rows] block of signs, and of the [rows, n] block of masks, held at once
 
 
+@by_content
 @jax.tree_util.register_dataclass
-@dataclasses.dataclass(frozen=True)
+@dataclasses.dataclass(frozen=True, eq=False)
 class Spectrum:
     """A function on `{0,1}^n` with few Fourier coefficients: `f(x) = sum_S F(S) (-1)^{|S ∩ x|}`.
 

@@ -119,29 +119,13 @@ def test_diagnostics_of_numpy_and_nan(explanation, tmp_path):
     assert np.isnan([found.faithfulness.r2, found.faithfulness.error]).all()
 
 
-@pytest.mark.parametrize(
-    ("content", "said"),
-    [
-        (b"[]", "not an explanation that spexjax wrote"),
-        (b"\xff\x00", "not an explanation that spexjax wrote"),
-        (b"{}", "has format None; this spexjax reads format 1"),
-        (b'{"format": 1}', "is damaged, or not an explanation .* KeyError"),
-        (b'{"format": 1, "feature_names": 3, "faithfulness": {}}', "is damaged, or not an explanation .* TypeError"),
-    ],
-)
-def test_files_that_are_none(tmp_path, content, said):
-    path = tmp_path / "explanation.json"
-    path.write_bytes(content)
-    with pytest.raises(ValueError, match=said):
-        sx.load(path)
-
-
-def test_files_without_a_surrogate_are_read(explanation, tmp_path):
-    path = explanation.save(tmp_path)
-    record = json.loads(path.read_text())
-    del record["surrogate"], record["faithfulness"]["error"]
-    path.write_text(json.dumps(record))
-    old = sx.load(tmp_path)
-    assert old.surrogate is None
-    assert old.faithfulness.error == 0
-    np.testing.assert_allclose(old.predict(MASKS), explanation.spectrum(MASKS), atol=1e-6)
+def test_faithfulness_is_compared_by_its_fields(explanation, loaded):
+    kinds = [
+        sx.Faithfulness(r2, rows, "by hand", 0.1) for r2 in (0.5, np.nan) for rows in (np.arange(20), np.arange(3))
+    ]
+    assert len({*kinds, *kinds}) == 4
+    assert kinds == [dataclasses.replace(kind, masks=kind.masks.copy()) for kind in kinds]
+    assert kinds[0] == explanation.faithfulness == loaded.faithfulness
+    assert hash(kinds[0]) == hash(loaded.faithfulness)
+    for other in (*kinds[1:], dataclasses.replace(kinds[0], scheme="x"), dataclasses.replace(kinds[0], error=0.0), 0.5):
+        assert kinds[0] != other

@@ -1,8 +1,11 @@
 """The house rules: who may import whom, and which names are public."""
 
 import ast
+import dataclasses
+import importlib
 import re
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -10,9 +13,9 @@ import spexjax
 
 PACKAGE = Path(spexjax.__file__).parent
 LAYERS = {
-    "typing": 0,
+    **dict.fromkeys(["typing", "durable", "equality", "printable", "records"], 0),
     **dict.fromkeys(["spectrum", "surrogate", "codes", "transforms"], 1),
-    **dict.fromkeys(["designs", "decoder", "proxies", "indices", "metrics", "subsets"], 2),
+    **dict.fromkeys(["designs", "decoder", "proxies", "indices", "metrics", "subsets", "saved"], 2),
     **dict.fromkeys(["models", "ablations", "evaluation"], 3),
     **dict.fromkeys(["budget", "explanation", "explain", "influence", "methods", "spex"], 4),
     **dict.fromkeys(["report", "interop"], 5),
@@ -90,6 +93,20 @@ def test_numerics_are_pure(path):
 @pytest.mark.parametrize("path", FILES, ids=lambda p: str(p.relative_to(PACKAGE)))
 def test_one_concept_per_file(path):
     assert len(path.read_text().splitlines()) <= 400
+
+
+def test_files_are_written_durably():
+    written = re.compile(r"\.write_(text|bytes)\(|open\([^)]*[\"'][wax]b?[\"']")
+    assert [p.name for p in FILES if written.search(p.read_text())] == ["durable.py"], "use durable.write_durably"
+
+
+def test_dataclasses_that_hold_arrays_can_be_compared():
+    for module in {path.relative_to(PACKAGE.parent).with_suffix("") for path in FILES if path.name != "__main__.py"}:
+        for cls in vars(importlib.import_module(".".join(module.parts).removesuffix(".__init__"))).values():
+            if isinstance(cls, type) and cls.__module__.startswith("spexjax") and dataclasses.is_dataclass(cls):
+                arrays = [f for f in dataclasses.fields(cls) if f.type is Any or "jaxtyping" in str(f.type)]
+                unequal = arrays and cls.__dataclass_params__.eq and not cls.__name__.startswith("_")
+                assert not unequal, f"{cls.__name__} needs eq=False, and by_content"
 
 
 def test_public_names():

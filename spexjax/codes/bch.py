@@ -8,11 +8,13 @@ import numpy as np
 
 from spexjax.codes.field import MAX_DEGREE, field
 from spexjax.codes.gf2 import independent_rows
+from spexjax.equality import by_content
 from spexjax.typing import Leaf
 
 
+@by_content
 @jax.tree_util.register_dataclass
-@dataclasses.dataclass(frozen=True)
+@dataclasses.dataclass(frozen=True, eq=False)
 class BCH:
     """The t-error-correcting BCH code of length 2^m - 1, shortened to its first n positions; see `bch`.
 

@@ -11,14 +11,16 @@ from spexjax import codes
 from spexjax.decoder.bins import bins_of
 from spexjax.decoder.rows import fold
 from spexjax.designs import Subsampled
+from spexjax.equality import by_content
 from spexjax.typing import Array, Leaf
 
 _RANKS = 16  # least reliable signs that a pattern may flip
 _VECTORS = 32  # parity vectors at a time, at most, for each bin of a block
 
 
+@by_content
 @jax.tree_util.register_dataclass
-@dataclasses.dataclass(frozen=True)
+@dataclasses.dataclass(frozen=True, eq=False)
 class Singletons:
     """The one coefficient that explains most of a bin, row by row."""
 

@@ -9,11 +9,13 @@ import numpy as np
 from jaxtyping import Bool, UInt8
 
 from spexjax.codes import BCH, bch, parity_size, random_full_rank
+from spexjax.equality import by_content
 from spexjax.typing import Array, Key, Leaf, Masks
 
 
+@by_content
 @jax.tree_util.register_dataclass
-@dataclasses.dataclass(frozen=True)
+@dataclasses.dataclass(frozen=True, eq=False)
 class Subsampled:
     """C groups of p + 1 delays of 2^b masks `M_c^T l + d`; see `subsampled`.
 

@@ -17,6 +17,7 @@ from jax.sharding import Mesh
 from jax.typing import ArrayLike
 from jaxtyping import Float
 
+from spexjax.equality import by_content
 from spexjax.evaluation import sharding
 from spexjax.evaluation.ledger import Ledger
 from spexjax.evaluation.progress import progress_bar
@@ -29,7 +30,8 @@ _MOST_SHRINK = 1 << 10
 _SHRINK: weakref.WeakKeyDictionary = weakref.WeakKeyDictionary()  # program -> how much smaller batches must be to fit
 
 
-@dataclasses.dataclass(frozen=True)
+@by_content
+@dataclasses.dataclass(frozen=True, eq=False)
 class Evaluation:
     """Values and what they cost.
 

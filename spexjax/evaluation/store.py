@@ -2,7 +2,9 @@
 
 import hashlib
 import math
+import os
 import re
+import stat
 import struct
 import warnings
 from pathlib import Path
@@ -17,6 +19,9 @@ from spexjax.values import narrowed
 _HEADER = struct.Struct("<7sBQQ")  # magic, format, n, number of masks; then packed masks, then values
 _MAGIC, _FORMATS = b"spexjax", {1: "<f4", 2: "<f8"}  # single precision where it holds the values
 _READS = 256  # records read at once, which bounds the memory that their bytes take
+_LARGE = 1 << 20  # bytes of a record on a disk whose header is looked at before it is read
+_PROBE = hashlib.shake_256(b"spexjax").digest(8192)  # what no file system stores without taking space for it
+_FAILURES = (ValueError, NotImplementedError)  # what TensorStore raises, whatever the cause
 
 
 class Store:
@@ -45,9 +50,14 @@ class Store:
             "gs://bucket/path" or "s3://bucket/path". What is in "memory://" ends with this object.
 
         Raises:
-          ValueError: if TensorStore knows no such URL.
+          ValueError: if TensorStore knows no such URL, or can only read there.
         """
         url = str(location) if "://" in str(location) else None
+        if url and re.match("https?:", url, re.IGNORECASE):
+            raise ValueError(
+                f"A store must be writable, and {url!r} can only be read; give a folder or a URL such as "
+                "gs://bucket/path or s3://bucket/path."
+            )
         try:
             spec = url or {"driver": "file", "path": f"{Path(location).expanduser().absolute()}/"}
             self._kv = ts.KvStore.open(spec).result()
@@ -68,8 +78,9 @@ class Store:
           num_values: t, for a function of t values; None for one of a single number.
 
         Warns:
-          UserWarning: if records are damaged or of another n or t. They are never used: their masks are unknown. And
-            if the fingerprint is one that no other process will have, so that the values outlive it in vain.
+          UserWarning: if records are damaged, of another n or t, or no files at all but folders, pipes or broken links.
+            They are never used: their masks are unknown. And if the fingerprint is one that no other process will
+            have, so that the values outlive it in vain.
 
         Raises:
           OSError: if the store cannot be read.
@@ -94,20 +105,24 @@ class Shelf:
     def __init__(self, kv: ts.KvStore, num_features: int, num_values: int | None):
         self._kv, self._num_features = kv, num_features
         self._shape = () if num_values is None else (num_values,)
+        self._disk = _folder_on_disk(kv)
         self._known: dict[bytes, float | np.ndarray] = {}  # packed mask -> value
         ignored = []
         try:
-            names = sorted(n.decode() for n in kv.list().result() if re.fullmatch(b"[0-9a-f]{40}", n))
+            names = self._names()
             for start in range(0, len(names), _READS):
-                some = names[start : start + _READS]
-                for name, read in zip(some, [kv.read(name) for name in some], strict=True):
+                faults = {name: self._fault(name) for name in names[start : start + _READS]}
+                reads = {name: kv.read(name) for name, fault in faults.items() if fault is None}
+                for name, fault in faults.items():
                     try:
-                        self._keep(*_decode(name, read.result().value, num_features, self._shape))
+                        if fault is not None:
+                            raise _UnusableError(fault)
+                        self._keep(*_sound(name, reads.pop(name).result().value, num_features, self._shape))
                     except _UnusableError as error:
                         ignored.append(f"{name} {error}")
         except _LaterFormatError as error:
             raise ValueError(f"{error} Read {kv.url} with that version, or choose another store.") from None
-        except ValueError as error:  # what TensorStore raises, whatever the cause
+        except (*_FAILURES, OSError) as error:
             raise OSError(f"The store {kv.url} cannot be read: {_reason(error)}.") from error
         if ignored:
             some = ", ".join(ignored[:5]) + (", ..." if len(ignored) > 5 else "")
@@ -132,12 +147,12 @@ class Shelf:
         return found
 
     def check_writable(self) -> None:
-        """Writes an empty file "writable", so that what cannot be written is known before anything is evaluated.
+        """Writes 8 kB to a file "writable", so that what cannot be written is known before anything is evaluated.
 
         Raises:
-          OSError: if the store cannot be written.
+          OSError: if the store cannot be written, say because the disk is full.
         """
-        self._write("writable", b"", "The store cannot be written", "Mend the cause, or choose another place.")
+        self._write("writable", _PROBE, "The store cannot be written", "Mend the cause, or choose another place.")
 
     def add(self, masks: Bool[np.ndarray, "m n"], values: Float[np.ndarray, "m *t"]) -> None:
         """Writes one batch as one record, and returns when it is durable.
@@ -171,8 +186,33 @@ class Shelf:
     def _write(self, name: str, content: bytes, complaint: str, remedy: str) -> None:
         try:
             self._kv.write(name, content).result()
-        except ValueError as error:  # what TensorStore raises, whatever the cause
+        except _FAILURES as error:
             raise OSError(f"{complaint} to {self._kv.url}: {_reason(error)}. {remedy}") from error
+
+    def _names(self) -> list[str]:
+        """Of all records, in order, and of whatever else is called like one."""
+        try:
+            found = os.listdir(self._disk) if self._disk else map(os.fsdecode, self._kv.list().result())
+        except FileNotFoundError:
+            return []
+        return sorted(name for name in found if re.fullmatch("[0-9a-f]{40}", name))
+
+    def _fault(self, name: str) -> str | None:
+        """Why what has the name of a record must not be opened, or is so large that it must not be read: on a disk."""
+        if self._disk is None:
+            return None
+        try:
+            status = os.stat(self._disk / name)
+            if not stat.S_ISREG(status.st_mode):
+                return "is a folder" if stat.S_ISDIR(status.st_mode) else "is no file"
+            if status.st_size < _LARGE:
+                return None
+            with (self._disk / name).open("rb") as file:
+                _, _, n, m = _HEADER.unpack(file.read(_HEADER.size))
+        except OSError as error:
+            return f"cannot be opened ({error.strerror})"
+        most = _HEADER.size + m * (-(-n // 8) + 8 * math.prod(self._shape))
+        return "is damaged" if status.st_size > most else None
 
     def _pack(self, masks: np.ndarray) -> np.ndarray:
         if masks.ndim != 2 or masks.dtype != bool or masks.shape[1] != self._num_features:
@@ -192,6 +232,14 @@ class _UnusableError(Exception):
 
 class _LaterFormatError(Exception):
     """A sound record that this version cannot read."""
+
+
+def _sound(name: str, record: bytes, n: int, shape: tuple[int, ...]) -> tuple[np.ndarray, np.ndarray]:
+    """`_decode`, if all values are finite, as those of our own records are."""
+    packed, values = _decode(name, record, n, shape)
+    if not np.isfinite(values).all():
+        raise _UnusableError("holds values that are not finite")
+    return packed, values
 
 
 def _decode(name: str, record: bytes, n: int, shape: tuple[int, ...]) -> tuple[np.ndarray, np.ndarray]:
@@ -214,8 +262,13 @@ def _decode(name: str, record: bytes, n: int, shape: tuple[int, ...]) -> tuple[n
     return packed, np.frombuffer(record, kind, m * count, _HEADER.size + m * width).reshape(m, *shape)
 
 
-def _reason(error: ValueError) -> str:
-    """TensorStore's message without paths, which it may garble, and source locations."""
+def _folder_on_disk(kv: ts.KvStore) -> Path | None:
+    spec = kv.spec().to_json()
+    return Path(spec["path"]) if spec["driver"] == "file" else None
+
+
+def _reason(error: Exception) -> str:
+    """TensorStore's message, or the system's, without paths, which it may garble, and source locations."""
     return re.sub(r' *\[[^]]*\]|: "[^"]*"', "", str(error)).strip()
 
 
@@ -227,4 +280,4 @@ def _folder(fingerprint: str) -> str:
     """A name for any string that no other string has, on any disk: short, and without capitals."""
     if re.fullmatch("[a-z0-9_-]{1,128}", fingerprint):
         return fingerprint
-    return "%" + _name(fingerprint.encode())
+    return "%" + _name(fingerprint.encode("utf-8", "surrogatepass"))

@@ -9,6 +9,8 @@ from typing import SupportsIndex
 import numpy as np
 from jaxtyping import Float, Int
 
+from spexjax.printable import printable
+
 _SHOWN = 20  # interactions that `str` lists
 
 
@@ -89,7 +91,7 @@ class Interactions:
         numbers = [f"{value:.4g}" for _, value in shown]
         width = max(map(len, numbers), default=0)
         for (s, _), number in zip(shown, numbers, strict=True):
-            lines.append(f"{number:>{width}}  {', '.join(self.names(s)) or '∅'}")
+            lines.append(f"{number:>{width}}  {', '.join(map(printable, self.names(s))) or '∅'}")
         if len(self) > len(shown):
             lines.append(f"{'':{width}}  and {len(self) - len(shown)} weaker ones")
         return "\n".join(lines)

@@ -12,6 +12,7 @@ from flax import nnx
 from jax.sharding import Mesh, NamedSharding
 from jax.typing import DTypeLike
 
+from spexjax.durable import write_durably
 from spexjax.models.config import TransformerConfig
 from spexjax.models.sharding import tensor_parallel
 from spexjax.models.transformer import Transformer
@@ -34,7 +35,7 @@ def save_model(model: Any, path: str | Path) -> Path:
         checkpointer.save(folder / _WEIGHTS, nnx.to_pure_dict(model.parameters), force=True)
     model.tokenizer.save_pretrained(folder)
     record = {"config": dataclasses.asdict(model.config), "dtype": str(model.dtype), "fingerprint": model.fingerprint}
-    (folder / _FILE).write_text(json.dumps(record, indent=1) + "\n")
+    write_durably(folder / _FILE, json.dumps(record, indent=1) + "\n")
     return folder
 
 

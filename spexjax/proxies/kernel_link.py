@@ -14,6 +14,7 @@ import numpy as np
 import scipy.special
 from jaxtyping import Bool, Float, Int, Int8
 
+from spexjax.equality import by_content
 from spexjax.spectrum import Spectrum, characters
 from spexjax.surrogate import Posterior, ProductKernel, prior_variances, strongest_of_all
 from spexjax.transforms import exact_spectrum
@@ -29,7 +30,8 @@ _TOLERANCE, _ROUNDS = 1e-3, 40  # of conjugate gradients
 _NOISE = 1e-2  # of the trained one: the function is known exactly, its other terms are not
 
 
-@dataclasses.dataclass(frozen=True)
+@by_content
+@dataclasses.dataclass(frozen=True, eq=False)
 class Link:
     """Values by increasing rank, and the normal scores that stand for them; of equal values, their mean score."""
 

@@ -1,8 +1,11 @@
 """Curves side by side: values against how many features were removed or kept, or against the budget."""
 
+import io
 import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+
+from spexjax.durable import write_durably
 
 Curve = tuple[Sequence[float | int], Sequence[float | int]]
 
@@ -67,8 +70,9 @@ def draw_curves(
     figure.legend(
         [handles[name] for name in names], names, loc="outside upper center", ncols=min(len(names), 6), frameon=False
     )
-    figure.savefig(path, dpi=110)
-    return Path(path)
+    picture = io.BytesIO()
+    figure.savefig(picture, dpi=110, format=Path(path).suffix[1:] or None)
+    return write_durably(path, picture.getvalue())
 
 
 def _apart(ticks: list[float | int], log: bool) -> list[float | int]:

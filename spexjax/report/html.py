@@ -16,6 +16,7 @@ from typing import Any
 
 import numpy as np
 
+from spexjax.durable import write_durably
 from spexjax.explanation import Explanation
 from spexjax.indices import Interactions
 from spexjax.report.words import (
@@ -99,11 +100,8 @@ def html(explanation: Explanation, *, index: str = "FSII", max_order: int = 2, t
 def write_html(
     explanation: Explanation, path: str | Path, *, index: str = "FSII", max_order: int = 2, top: int = 20
 ) -> Path:
-    """Writes the page of `html` to a file, and returns its path."""
-    path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(html(explanation, index=index, max_order=max_order, top=top), encoding="utf-8", newline="\n")
-    return path
+    """Writes the page of `html` to a file, in place of an earlier one in one step, and returns its path."""
+    return write_durably(path, html(explanation, index=index, max_order=max_order, top=top))
 
 
 def _assets(*files: str) -> list[str]:

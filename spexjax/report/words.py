@@ -1,12 +1,12 @@
 """What numbers and features are called: labels, signed numbers, and plain words for a value and its faithfulness."""
 
-import unicodedata
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from math import floor, isfinite, log10
 from typing import Any
 
 from spexjax.explanation import Faithfulness
+from spexjax.printable import printable
 
 DEFINITIONS = {
     "Fourier": "the coefficients of the function in the parity basis (-1)^|S ∩ x|",
@@ -21,13 +21,12 @@ DEFINITIONS = {
     "k-SII": "n-Shapley values: the Shapley interaction index, corrected so that all values sum to the function",
 }
 _SUBSCRIPTS = str.maketrans("0123456789", "₀₁₂₃₄₅₆₇₈₉")
-_REORDERING = {"LRE", "RLE", "LRO", "RLO", "PDF", "LRI", "RLI", "FSI", "PDI"}
 
 
 def labels(names: Sequence[str], width: int = 40) -> tuple[str, ...]:
     """Short and distinct names on one line each; equal ones are numbered in reading order.
 
-    Control characters, which could steer a terminal or turn the line around, become U+FFFD.
+    Control characters, which could steer a terminal or turn the line around, are escaped.
 
     >>> labels(["the", "cat", "and", "the", "dog"])
     ('the₁', 'cat', 'and', 'the₂', 'dog')
@@ -48,12 +47,8 @@ def labels(names: Sequence[str], width: int = 40) -> tuple[str, ...]:
 
 
 def _shortened(name: str, width: int) -> str:
-    line = "".join("\ufffd" if _unprintable(c) else c for c in " ".join(name.split())) or "␣"
+    line = printable(" ".join(name.split())) or "␣"
     return line if len(line) <= width else line[: width - 1].rstrip() + "…"
-
-
-def _unprintable(character: str) -> bool:
-    return unicodedata.category(character) in ("Cc", "Cs") or unicodedata.bidirectional(character) in _REORDERING
 
 
 def signed(value: float, scale: float) -> str:
@@ -134,6 +129,6 @@ def where_time_went(seconds: Mapping[str, float]) -> str:
     """
     total = sum(seconds.values())
     return " · ".join(
-        f"{phase} {s:.1f} s" + (f" ({s / total:.0%})".replace("%", " %") if total > 0 else "")
+        f"{printable(phase)} {s:.1f} s" + (f" ({s / total:.0%})".replace("%", " %") if total > 0 else "")
         for phase, s in seconds.items()
     )

@@ -6,12 +6,14 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Float
 
+from spexjax.equality import by_content
 from spexjax.surrogate.neighbours import characters_of_neighbours
 from spexjax.typing import Array, Leaf, Masks
 
 
+@by_content
 @jax.tree_util.register_dataclass
-@dataclasses.dataclass(frozen=True)
+@dataclasses.dataclass(frozen=True, eq=False)
 class ProductKernel:
     """A covariance of functions of masks: product kernels of several rates, a linear one, and one of neighbours.
 

@@ -10,6 +10,7 @@ import numpy as np
 from jaxtyping import Float, Int
 from numpy.typing import ArrayLike
 
+from spexjax.equality import by_content
 from spexjax.spectrum import Spectrum, characters, checked_masks
 from spexjax.surrogate.by_size import index_factor
 from spexjax.surrogate.extension import covariances, derivatives, variances
@@ -22,8 +23,9 @@ _ROWS = 1024  # new masks that are looked at in one step
 _TERMS = 4096  # terms that are computed in one step
 
 
+@by_content
 @jax.tree_util.register_dataclass
-@dataclasses.dataclass(frozen=True)
+@dataclasses.dataclass(frozen=True, eq=False)
 class Process:
     """Posteriors under e kernels of one shape, given the same masks.
 
@@ -45,8 +47,9 @@ class Process:
         return [jax.tree.map(itemgetter(i), self.kernels) for i in range(len(self.shares))]
 
 
+@by_content
 @jax.tree_util.register_dataclass
-@dataclasses.dataclass(frozen=True)
+@dataclasses.dataclass(frozen=True, eq=False)
 class Surrogate:
     """A function of masks: `rest(x) + spread * sum_e share_e sum_j alpha_ej k_e(x, x_j)`, e running over all members.
 

@@ -1,9 +1,14 @@
 """The store: what was written is read, bit for bit, whoever was killed meanwhile; what is damaged is never used."""
 
 import hashlib
+import os
+import random
+import re
 import resource
+import struct
 import subprocess
 import sys
+import time
 import tracemalloc
 from pathlib import Path
 
@@ -25,7 +30,8 @@ def draw(m, n, seed=0):
 
 
 def same(a, b):
-    return a.dtype == b.dtype == np.float32 and a.tobytes() == b.tobytes()
+    """Whether numbers of any precision are the same, bit for bit."""
+    return np.asarray(a, np.float64).tobytes() == np.asarray(b, np.float64).tobytes()
 
 
 def run(task, folder):
@@ -71,8 +77,33 @@ def test_a_folder_that_is_none():
         Store("nowhere://x")
 
 
+@pytest.mark.parametrize("location", ["http://example.org/store", "HTTPS://example.org/store/"])
+def test_a_place_that_can_only_be_read(location):
+    with pytest.raises(
+        ValueError, match=rf"^A store must be writable, and '{location}' can only be read; give a folder"
+    ):
+        Store(location)
+
+
 def test_a_name_is_any_string(tmp_path):
-    names = ["game", "Game", "game_", "", ".", "..", "/", "a/b", "a", "a%2fb", "%", "é", "f" * 64, "x" * 500, " game"]
+    names = [
+        "game",
+        "Game",
+        "game_",
+        "",
+        ".",
+        "..",
+        "/",
+        "a/b",
+        "a",
+        "a%2fb",
+        "%",
+        "é",
+        "f" * 64,
+        "x" * 500,
+        " game",
+        "\ud800",
+    ]
     store, masks = Store(tmp_path), all_masks(3)
     for i, name in enumerate(names):
         shelf = store.shelf(name, 3)
@@ -150,7 +181,7 @@ DAMAGE = {
     "only its header": lambda record: record[:24],
     "empty": lambda record: b"",
     "longer": lambda record: record + b"\0",
-    "another format": lambda record: record[:7] + b"\2" + record[8:],
+    "another format": lambda record: record[:7] + b"\x09" + record[8:],
     "a mask": lambda record: record[:24] + bytes([record[24] ^ 1]) + record[25:],
     "a value": lambda record: record[:-2] + bytes([record[-2] ^ 64]) + record[-1:],
 }
@@ -197,7 +228,9 @@ def test_a_later_format_says_what_to_do(tmp_path):
     (path,) = records(tmp_path)
     later = DAMAGE["another format"](path.read_bytes())
     (path.parent / hashlib.blake2b(later, digest_size=20).hexdigest()).write_bytes(later)
-    with pytest.raises(ValueError, match=r"is of format 2, .* reads 1\. Read file://.* with that version, or"):
+    with pytest.raises(
+        ValueError, match=r"is of format 9, .* reads (up to )?\d\. Read file://.* with that version, or"
+    ):
         Store(tmp_path).shelf("game", 9)
 
 
@@ -229,6 +262,19 @@ def test_a_full_disk_keeps_what_was_written(tmp_path):
         assert same(reader.values(masks[:100]), values[:100])
     shelf.add(masks[100:], values[100:])
     assert same(Store(tmp_path).shelf("game", 30).values(masks), values)
+
+
+def test_a_full_disk_is_known_before_anything_is_evaluated(small_disk):
+    store, (masks, values) = Store(small_disk), draw(100, 30)
+    store.shelf("game", 30).add(masks, values)
+    seen = []
+    ablation = ablations.host_function(lambda x: seen.append(len(x)) or x[:, 0], 30, fingerprint="game")
+    free = os.statvfs(small_disk).f_bavail * os.statvfs(small_disk).f_bsize
+    (small_disk / "other").write_bytes(b"x" * (free - 4096))  # an empty file can be written
+    with pytest.raises(OSError, match=r"The store cannot be written to file://.*: .*No space left on device"):
+        evaluate(ablation, ~masks, store=store)
+    assert seen == []
+    assert np.array_equal(Store(small_disk).shelf("game", 30).values(masks), values)
 
 
 def test_a_file_where_the_folder_should_be(tmp_path):
@@ -276,6 +322,90 @@ def test_two_writers_at_once(tmp_path):
     shelf = Store(tmp_path / "store").shelf("game", interrupted.NUM_FEATURES)
     assert same(shelf.values(interrupted.MASKS[:500]), interrupted.ablate(interrupted.MASKS[:500]))
     assert len(shelf) == 500
+
+
+def no_records(folder):
+    """What has the name of a record in a folder, and is none: by kind, what makes it, and what is said of it."""
+    forged = struct.pack("<7sBQQ", b"spexjax", 1, 13, 2**60)
+    return {
+        "a pipe": (os.mkfifo, "is no file"),
+        "a folder": (os.mkdir, "is a folder"),
+        "a link to itself": (lambda path: os.symlink(path.name, path), "cannot be opened (Too many levels of"),
+        "a link to its folder": (lambda path: os.symlink(".", path), "is a folder"),
+        "a link to nowhere": (lambda path: os.symlink("nowhere", path), "cannot be opened (No such file"),
+        "a link to a device": (lambda path: os.symlink("/dev/zero", path), "is no file"),
+        "a file that claims to be small": (lambda path: sparse(path, forged[:16] + bytes(8)), "is damaged"),
+        "a file of another kind": (lambda path: sparse(path, b""), "is damaged"),
+    }
+
+
+def sparse(path, content):
+    """A file of 100 GB that takes no space."""
+    path.write_bytes(content)
+    os.truncate(path, 10**11)
+
+
+@pytest.mark.parametrize("kind", no_records(None))
+def test_what_is_no_record_is_named_and_hides_nothing(tmp_path, kind):
+    masks, values = draw(30, 13)
+    Store(tmp_path).shelf("game", 13).add(masks[:20], values[:20])
+    make, said = no_records(tmp_path)[kind]
+    for name in ("0" * 40, "f" * 40):
+        make(tmp_path / "game" / name)
+    start = time.perf_counter()
+    with pytest.warns(UserWarning, match=rf"2 of 3 records in .*: 0+ {re.escape(said)}.*, f+ {re.escape(said)}"):
+        shelf = Store(tmp_path).shelf("game", 13)
+    assert time.perf_counter() - start < 5
+    assert np.array_equal(shelf.values(masks[:20]), values[:20])
+    ablation = ablations.host_function(
+        lambda x: values[[masks.tolist().index(r) for r in x.tolist()]], 13, fingerprint="game"
+    )
+    with pytest.warns(UserWarning, match="2 of 3 records"):
+        assert np.array_equal(evaluate(ablation, masks, store=Store(tmp_path)), values)
+
+
+def test_a_pipe_in_the_place_of_a_record_is_mended(tmp_path):
+    masks, values = draw(30, 13)
+    Store(tmp_path).shelf("game", 13).add(masks, values)
+    (path,) = records(tmp_path)
+    path.unlink()
+    os.mkfifo(path)
+    with pytest.warns(UserWarning, match="is no file"):
+        Store(tmp_path).shelf("game", 13).add(masks, values)
+    assert np.array_equal(Store(tmp_path).shelf("game", 13).values(masks), values)
+
+
+def test_values_that_are_not_finite_are_not_believed(tmp_path):
+    Store(tmp_path).shelf("game", 13).add(*draw(4, 13))
+    (path,) = records(tmp_path)
+    forged = path.read_bytes()[:-4] + np.float32(np.nan).tobytes()
+    (path.parent / hashlib.blake2b(forged, digest_size=20).hexdigest()).write_bytes(forged)
+    path.unlink()
+    with pytest.warns(UserWarning, match="1 of 1 records .* holds values that are not finite"):
+        assert len(Store(tmp_path).shelf("game", 13)) == 0
+
+
+def test_damaged_records_are_never_used(tmp_path):
+    rng, (masks, values) = random.Random(0), draw(60, 13)
+    shelf = Store(tmp_path).shelf("game", 13)
+    shelf.add(masks[:30], values[:30])
+    (path,) = records(tmp_path)
+    shelf.add(masks[30:], values[30:])
+    whole = path.read_bytes()
+    damages = [flipped(whole, rng) for _ in range(60)]
+    damages += [whole[: rng.randrange(len(whole))] for _ in range(20)]
+    damages += [whole[:8] + struct.pack("<QQ", n, m) + whole[24:] for n in (0, 12, 2**63) for m in (0, 29, 2**63)]
+    for damaged in damages:
+        path.write_bytes(damaged)
+        with pytest.warns(UserWarning, match=rf"1 of 2 records .*: {path.name} is damaged\.$"):
+            found = Store(tmp_path).shelf("game", 13).values(masks)
+        assert np.isnan(found[:30]).all()
+        assert np.array_equal(found[30:], values[30:])
+
+
+def flipped(data, rng):
+    i = rng.randrange(len(data))
+    return data[:i] + bytes([data[i] ^ 1 << rng.randrange(8)]) + data[i + 1 :]
 
 
 def test_masks_in_memory_are_bits(tmp_path):
