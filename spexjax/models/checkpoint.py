@@ -35,6 +35,7 @@ def save_model(model: Any, path: str | Path) -> Path:
         checkpointer.save(folder / _WEIGHTS, nnx.to_pure_dict(model.parameters), force=True)
     model.tokenizer.save_pretrained(folder)
     record = {"config": dataclasses.asdict(model.config), "dtype": str(model.dtype), "fingerprint": model.fingerprint}
+    record |= {"stop_ids": list(model.stop_ids)}
     (folder / _FILE).write_text(json.dumps(record, indent=1) + "\n")
     return folder
 
@@ -46,8 +47,8 @@ def is_saved_model(folder: Path) -> bool:
 
 def read_model(
     folder: Path, dtype: DTypeLike, attention: str | None, mesh: Mesh | None
-) -> tuple[TransformerConfig, nnx.GraphDef, nnx.State, Any, str]:
-    """Config, graph, parameters, tokenizer and fingerprint; the saved one, if precision and attention are the same.
+) -> tuple[TransformerConfig, nnx.GraphDef, nnx.State, Any, str, tuple[int, ...]]:
+    """Config, graph, parameters, tokenizer, fingerprint (the saved one if precision and attention are), stop ids.
 
     Raises:
       ValueError: if the weights are not there, or not those of the config.
@@ -65,7 +66,7 @@ def read_model(
     nnx.replace_by_pure_dict(state, weights)
     same = (str(jnp.dtype(dtype)), attention) == (record["dtype"], saved.attention)
     identity = record["fingerprint"] + ("" if same else f"-{dtype}-{attention}")
-    return config, graph, state, load_tokenizer(folder), identity
+    return config, graph, state, load_tokenizer(folder), identity, tuple(record.get("stop_ids", ()))
 
 
 def _abstract(weights: Any, mesh: Mesh | None) -> Any:

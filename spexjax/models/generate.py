@@ -1,12 +1,14 @@
 """Greedy generation, for the answer that is explained when none is given."""
 
 import functools
-from collections.abc import Sequence
-from typing import NamedTuple
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from flax import nnx
+from jaxtyping import Float
 
 from spexjax.models.language_model import LanguageModel
 from spexjax.models.transformer import Gates, Prefix
@@ -20,35 +22,62 @@ class Answer(NamedTuple):
 
 
 def greedy_answer(model: LanguageModel, ids: Sequence[int], *, max_tokens: int = 16) -> Answer:
-    """The model's most likely continuation, token by token, up to its end-of-turn token or a line break.
+    """The model's most likely continuation, token by token, up to the end of its turn or a line break.
+
+    The turn ends at each of the model's `stop_ids` and at any control token of its tokenizer, for those are the
+    template's words, not the model's.
 
     Raises:
       ValueError: if the model ends its turn at once, or its context has no room for an answer.
     """
     if len(ids) >= model.config.max_length:
         raise ValueError(f"The prompt's {len(ids)} tokens leave no room in {model.name}'s context; shorten the text.")
+    ends = {*model.stop_ids, *control_tokens(model.tokenizer)}
     room = min(max_tokens, model.config.max_length - len(ids))
-    tokens = jnp.zeros(-(-(len(ids) + room) // 64) * 64, jnp.int32).at[: len(ids)].set(jnp.asarray(ids, jnp.int32))
+    following = _following(model, ids, room)
     answer: list[int] = []
-    step = _next_token(model.graph)
-    for at in range(len(ids), len(ids) + room):
-        token = int(step(model.parameters, tokens, at - 1))
-        if token == model.tokenizer.eos_token_id or (answer and "\n" in model.tokenizer.decode([token])):
+    while len(answer) < room:
+        token = int(following(answer).argmax())
+        if token in ends or (answer and "\n" in model.tokenizer.decode([token])):
             break
         answer.append(token)
-        tokens = tokens.at[at].set(token)
     if not answer:
         raise ValueError("The model answers nothing to this text; give `answers` to say what to explain.")
     return Answer(model.tokenizer.decode(answer), tuple(answer))
 
 
+def next_log_probabilities(model: LanguageModel, ids: Sequence[int]) -> Float[np.ndarray, " v"]:
+    """The log-probability of every token after `ids`."""
+    return np.asarray(jax.nn.log_softmax(_following(model, ids, 0)([])))
+
+
+def control_tokens(tokenizer: Any) -> set[int]:
+    """The tokens that steer a model and are no text: those of the chat markup, of beginnings and ends."""
+    added = tokenizer.added_tokens_decoder.items()
+    return {*tokenizer.all_special_ids, *(i for i, token in added if token.special)}
+
+
+def _following(model: LanguageModel, ids: Sequence[int], room: int) -> Callable[[list[int]], jax.Array]:
+    """The logits after `ids` and an answer so far; one program serves all answers of up to `room` tokens."""
+    tokens = np.zeros(-(-(len(ids) + room) // 64) * 64, np.int32)
+    tokens[: len(ids)] = ids
+    program = _last_logits(model.graph)
+
+    def logits(answer: list[int]) -> jax.Array:
+        end = len(ids) + len(answer)
+        tokens[len(ids) : end] = answer
+        return program(model.parameters, tokens, end - 1)
+
+    return logits
+
+
 @functools.cache
-def _next_token(graph: nnx.GraphDef):
-    def step(weights, tokens, at):
+def _last_logits(graph: nnx.GraphDef):
+    def last(weights, tokens, at):
         model = nnx.merge(graph, weights)
         row = jnp.arange(len(tokens), dtype=jnp.int32)[None]
         empty = Prefix.empty(model.config, model.dtype)
         hidden, _ = model(tokens[None], row, jnp.full_like(row, len(tokens)), empty, Gates.open(model.config))
-        return model.logits(hidden[0, at]).argmax()
+        return model.logits(hidden[0, at])
 
-    return jax.jit(step)
+    return jax.jit(last)
