@@ -16,7 +16,8 @@ _SPACED = f" \n\t{_MARK}\t\n "
 class Frame:
     """A prompt around any text: `opening + turn + closing`, where the turn is `before + text + after`.
 
-    Many templates trim a turn: `strips` says whether white space at its beginning and at its end is lost.
+    Many templates trim a turn: `strips` says whether white space at its beginning and at its end is lost. Where
+    nothing is left of it, some write another prompt, `blank`.
     """
 
     opening: str
@@ -24,11 +25,14 @@ class Frame:
     after: str
     closing: str
     strips: tuple[bool, bool] = (False, False)
+    blank: str | None = None
 
     def prompt(self, text: str) -> str:
         """What the model is given for this text."""
         turn = self.before + text + self.after
         first, last = self._kept(turn)
+        if first == last and self.blank is not None:
+            return self.blank
         return self.opening + turn[first:last] + self.closing
 
     def place(self, text: str) -> tuple[int, int, int]:
@@ -86,7 +90,8 @@ def frame(
     if template and chat_template.chat_template(tokenizer):
         chat = _Chat(tokenizer, dict(chat_template_kwargs or {}), date)
         found = chat.frame(text, before, after, system)
-        return dataclasses.replace(found, closing=found.closing + answer_prefix)
+        blank = None if found.blank is None else found.blank + answer_prefix
+        return dataclasses.replace(found, closing=found.closing + answer_prefix, blank=blank)
     kind = "This model has no chat template" if template else "Raw text has no chat template"
     if system is not None:
         raise ValueError(f"{kind}, so it has no system turn; put it into the question.")
@@ -155,15 +160,17 @@ def _texts(rendered: Sequence[chat_template.Rendered]) -> list[str]:
 
 
 def _frame(written: Sequence[str], text: str, before: str, after: str) -> Frame:
-    """The frame that writes what the template wrote: for the mark, in white space, for the text and without it."""
+    """The frame that writes what the template wrote: for the mark, for it in white space, for the text, without it."""
     mark, spaced, whole, bare = written
     if mark.count(_MARK) != 1:
         what = "repeats" if _MARK in mark else "drops"
         raise ValueError(f"The model's chat template {what} the user's turn; mend it, or {chat_template.RAW}.")
     opening, closing = mark.split(_MARK)
     for strips in itertools.product((False, True), repeat=2):
-        found = Frame(opening, before, after, closing, strips)
-        alone = dataclasses.replace(found, before="", after="")
+        alone = Frame(opening, "", "", closing, strips)
+        found = dataclasses.replace(alone, before=before, after=after)
+        if found.prompt("") == opening + closing:  # nothing is left of the turn
+            found = dataclasses.replace(found, blank=bare)
         if (alone.prompt(_SPACED), found.prompt(text), found.prompt("")) == (spaced, whole, bare):
             return found
     raise ValueError(

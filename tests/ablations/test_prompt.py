@@ -107,7 +107,6 @@ def test_trimming_is_found_and_parts_are_tried(tokenizer, turn, strips):
         ("{{ m.content | upper }}", "changes the user's turn by more than trimming"),
         ("{{ m.content | e }}", "changes the user's turn by more than trimming"),
         ("{{ m.content[:5] }}", "changes the user's turn by more than trimming"),
-        ("{{ m.content or 'nothing' }}", "changes the user's turn by more than trimming"),
         ("{{ raise_exception('not today') }}", r"fails \(TemplateError: not today\)"),
         ("{{ m.content + 1 }}", r"fails \(TypeError"),
         ("{{ m.nothing.at.all }}", r"fails \(UndefinedError"),
@@ -123,6 +122,13 @@ def test_a_template_that_fails_or_changes_the_text_is_named(tokenizer, turn, mes
         frame(tokenizer(USER.replace("TURN", turn)), "a <film>")
     assert "template=None (--no-template)" in str(error.value)
     assert "\n" not in str(error.value)
+
+
+def test_a_blank_turn_may_be_written_otherwise(tokenizer):
+    found = frame(
+        tokenizer(USER.replace("TURN", "{{ (m.content | trim) or 'nothing' }}")), " a film", answer_prefix="A"
+    )
+    assert [found.prompt(text) for text in ("a", " ", "")] == ["<u>a</u>A", "<u>nothing</u>A", "<u>nothing</u>A"]
 
 
 def test_a_template_without_a_system_turn_says_so(tokenizer):
