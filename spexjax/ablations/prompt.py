@@ -105,6 +105,10 @@ def beginning(tokenizer: Any) -> str:
     return tokenizer.bos_token if tokenizer("")["input_ids"][:1] == [tokenizer.bos_token_id] else ""
 
 
+class _UnfitError(ValueError):
+    """A template that does not write a turn of this form as it stands."""
+
+
 @dataclasses.dataclass(frozen=True)
 class _Chat:
     """One template with its variables."""
@@ -121,7 +125,7 @@ class _Chat:
             try:
                 written = self._written([content(turn) for turn in turns], content, system)
                 return _frame(written, text, before, after)
-            except ValueError as error:
+            except _UnfitError as error:
                 first = first or error
         raise first
 
@@ -133,7 +137,7 @@ class _Chat:
             whole = self._render([(head + user, True) for user in users])
             if whole[0].error or system.strip() not in whole[0].text:
                 reason = f" ({whole[0].error})" if whole[0].error else ""
-                raise ValueError(f"This model's chat template has no system turn{reason}; put it into the question.")
+                raise _UnfitError(f"This model's chat template has no system turn{reason}; put it into the question.")
             return _texts(whole)
         head = [{"role": "system", "content": content(_SYSTEM)}]
         conversations = [(head, False), *((head + user, True) for user in users), *((user, True) for user in users)]
@@ -155,7 +159,7 @@ class _Chat:
 def _texts(rendered: Sequence[chat_template.Rendered]) -> list[str]:
     for each in rendered:
         if each.error:
-            raise ValueError(f"The model's chat template fails ({each.error}); mend it, or {chat_template.RAW}.")
+            raise _UnfitError(f"The model's chat template fails ({each.error}); mend it, or {chat_template.RAW}.")
     return [each.text for each in rendered]
 
 
@@ -164,7 +168,7 @@ def _frame(written: Sequence[str], text: str, before: str, after: str) -> Frame:
     mark, spaced, whole, bare = written
     if mark.count(_MARK) != 1:
         what = "repeats" if _MARK in mark else "drops"
-        raise ValueError(f"The model's chat template {what} the user's turn; mend it, or {chat_template.RAW}.")
+        raise _UnfitError(f"The model's chat template {what} the user's turn; mend it, or {chat_template.RAW}.")
     opening, closing = mark.split(_MARK)
     for strips in itertools.product((False, True), repeat=2):
         alone = Frame(opening, "", "", closing, strips)
@@ -173,7 +177,7 @@ def _frame(written: Sequence[str], text: str, before: str, after: str) -> Frame:
             found = dataclasses.replace(found, blank=bare)
         if (alone.prompt(_SPACED), found.prompt(text), found.prompt("")) == (spaced, whole, bare):
             return found
-    raise ValueError(
+    raise _UnfitError(
         "The model's chat template changes the user's turn by more than trimming it, so that it cannot be ablated; "
         f"mend it, or {chat_template.RAW}."
     )

@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 from spexjax.models.render_template import MEGABYTES, SECONDS, TOO_MUCH
 
 RAW = "give template=None (--no-template) for raw text"
+_SCRIPT = Path(__file__).with_name("render_template.py")
 _PATIENCE = 60  # seconds on the wall, where the system does not count the seconds of computing
 
 
@@ -94,7 +95,7 @@ def _run(template: str, tokens: str, given: str, jobs: str, date: str) -> tuple[
         "jobs": json.loads(jobs),
         "limit": 1_000_000 + 2 * len(jobs),
     }
-    command = [sys.executable, "-I", "-S", str(Path(__file__).with_name("render_template.py"))]
+    command = [sys.executable, "-I", "-S", str(_SCRIPT)]
     given = {"input": json.dumps(request), "capture_output": True, "text": True, "timeout": _PATIENCE}
     try:
         done = subprocess.run(command, **given)

@@ -1,5 +1,6 @@
 """Frames: what stands around the text."""
 
+import time
 from copy import deepcopy
 
 import pytest
@@ -174,3 +175,11 @@ def test_the_place_of_the_text(text, before, after, strips):
     turn = before + text + after
     turn = turn.lstrip() if strips[0] else turn
     assert prompt == f"[user]{turn.rstrip() if strips[1] else turn}[end]"
+
+
+def test_a_template_that_takes_too_much_is_asked_once(tokenizer):
+    endless = "{% for i in range(99999) %}{% for j in range(99999) %}{% endfor %}{% endfor %}"
+    start = time.perf_counter()
+    with pytest.raises(ValueError, match="takes more than 2 s or 512 MB"):
+        frame(tokenizer(endless), "it")
+    assert time.perf_counter() - start < 30  # 2 s of computing, whatever else the machine does
