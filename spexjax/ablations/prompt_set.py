@@ -83,7 +83,7 @@ def read(model: LanguageModel, prompts: Sequence[str], answers: str | Sequence, 
     check_length(model, max(map(len, result.sequences())), "A prompt")
     for group, tokens in zip(sets, found, strict=True):
         check_beginnings(group, tokens)
-    warn_of_spelling(model, begun[0], encoded[0], sets[0])
+    warn_of_spelling(model, begun[0], encoded[0], sets[0], depth=4)
     return result
 
 

@@ -87,10 +87,12 @@ def check_beginnings(answers: Sequence[str], tokens: Sequence[Sequence[int]]) ->
             )
 
 
-def warn_of_spelling(model: LanguageModel, prompt: str, ids: Sequence[int], answers: Sequence[str]) -> None:
+def warn_of_spelling(
+    model: LanguageModel, prompt: str, ids: Sequence[int], answers: Sequence[str], *, depth: int = 3
+) -> None:
     """Warns where the model would write an answer with a leading space that has none, or without the one it has.
 
-    What is compared is the probability of the first token after the prompt.
+    What is compared is the probability of the first token after the prompt. `depth` is that of the user's call.
 
     Warns:
       UserWarning: if the other spelling is more than a hundred times as likely.
@@ -110,7 +112,7 @@ def warn_of_spelling(model: LanguageModel, prompt: str, ids: Sequence[int], answ
         ]
         at = int(np.argmax(gains))
         warnings.warn(
-            f"The model is {np.exp(min(gains[at], 80)):,.3g} times as likely to begin with {others[at]!r} as with "
+            f"The model is {np.exp(min(gains[at], 20)):,.0f} times as likely to begin with {others[at]!r} as with "
             f"{answers[at]!r}; did you mean {' and '.join(map(repr, meant))}?",
-            stacklevel=3,
+            stacklevel=depth,
         )

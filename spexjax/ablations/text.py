@@ -150,12 +150,13 @@ def text(
         the value or begin with the same token, if an option is unknown, or if the chat template fails.
     """
     given = {"question": question, "answer prefix": answer_prefix, "system turn": system, "replacement": replacement}
-    for what, string in {"text": text, **given}.items():
-        if string is not None:
-            check_text(what, string)
-            check_room(model, string, what)
+    strings = {"text": text, **{what: string for what, string in given.items() if string is not None}}
+    for what, string in strings.items():
+        check_text(what, string)
     if not text.strip():
         raise ValueError("The text is empty; there is nothing to explain.")
+    for what, string in strings.items():
+        check_room(model, string, what)
     if removal not in REMOVALS:
         raise ValueError(f"Removal must be one of {', '.join(REMOVALS)}, not {removal!r}.")
     around = frame(
