@@ -1,6 +1,7 @@
 """The command line: arguments in, a table on the screen, a page and a JSON file on the disk."""
 
 import argparse
+import io
 import json
 import os
 import sys
@@ -9,7 +10,7 @@ import traceback
 import warnings
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, BinaryIO, TextIO
+from typing import Any
 
 from spexjax.demo import ANSWER_PREFIX, ANSWERS, QUESTION, REVIEW
 
@@ -65,14 +66,15 @@ def _printable(text: str) -> str:
     return "".join(c if c.isprintable() or c == "\n" else "\ufffd" for c in text)
 
 
-def _write(stream: TextIO | None, text: str) -> None:
+def _write(stream: Any, text: str) -> None:
     """Writes at once, whatever the stream's encoding can express, and whether or not somebody still reads it."""
     if stream is None:
         return
+    encoding = stream.encoding or "utf-8"
+    if text.encode(encoding, "replace").decode(encoding) != text:
+        text = text.translate(_PLAIN).encode(encoding, "replace").decode(encoding)
     try:
-        stream.reconfigure(errors="replace")
-        known = text.encode(stream.encoding, "replace").decode(stream.encoding) == text
-        stream.write(text if known else text.translate(_PLAIN))
+        stream.write(text)
         stream.flush()
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())  # for what Python flushes at its end
@@ -209,7 +211,7 @@ def _read(args: argparse.Namespace) -> str:
     return _decoded(sys.stdin.buffer, "Standard input")
 
 
-def _decoded(stream: BinaryIO, name: str) -> str:
+def _decoded(stream: io.BufferedIOBase, name: str) -> str:
     content = stream.read(_MOST + 1)
     if len(content) > _MOST:
         raise ValueError(f"{name} holds more than {_MOST >> 20} MB, which is more than any model reads; shorten it.")

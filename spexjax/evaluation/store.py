@@ -106,7 +106,7 @@ class Shelf:
                         ignored.append(f"{name} {error}")
         except _LaterFormatError as error:
             raise ValueError(f"{error} Read {kv.url} with that version, or choose another store.") from None
-        except (ValueError, NotImplementedError) as error:  # what TensorStore raises, whatever the cause
+        except ValueError as error:  # what TensorStore raises, whatever the cause
             raise OSError(f"The store {kv.url} cannot be read: {_reason(error)}.") from error
         if ignored:
             some = ", ".join(ignored[:5]) + (", ..." if len(ignored) > 5 else "")

@@ -48,11 +48,16 @@ def gguf_tokenizer(gguf: GGUF) -> Any:
     ids = {name: _id(gguf, name, len(tokens), kind) for name in ("bos", "eos", "unknown", "padding", "eot", "eom")}
     types = _types(gguf, tokens, ids)
     splits = _splits(gguf) if kind == "gpt2" else ()
+    scores = _numbers(gguf, "scores", len(tokens)) if kind == "llama" else []
     names = {"bos": "bos", "eos": "eos", "unknown": "unk", "padding": "pad"}
     named = {f"{short}_token": tokens[ids[name]] for name, short in names.items() if ids[name] is not None}
 
     def build():
-        core = _byte_level(gguf, tokens, splits) if kind == "gpt2" else _sentence_piece(gguf, tokens, ids["unknown"])
+        core = (
+            _byte_level(gguf, tokens, splits)
+            if kind == "gpt2"
+            else _sentence_piece(gguf, tokens, scores, ids["unknown"])
+        )
         core.add_special_tokens(_added(tokens, types, _CONTROL))
         core.add_tokens(_added(tokens, types, _USER_DEFINED))
         begins = kind == "llama" or _LLAMA3 in splits
@@ -88,18 +93,22 @@ def _id(gguf: GGUF, name: str, count: int, kind: str) -> int | None:
 
 def _types(gguf: GGUF, tokens: list[str], ids: dict[str, int | None]) -> list[int]:
     """The type of each token; where they are missing, a control token is one that has a role or looks like markup."""
-    types = gguf.field("tokenizer.ggml.token_type")
-    if types is None:
-        warnings.warn(
-            "The GGUF file does not say which tokens are control tokens (tokenizer.ggml.token_type): those with a role "
-            "and those like <|this|> are taken to be; convert the model anew if its markup looks otherwise.",
-            stacklevel=4,
-        )
-        roles = set(ids.values())
-        return [_CONTROL if i in roles or re.fullmatch(r"<\|.*\|>", t) else 1 for i, t in enumerate(tokens)]
-    if not isinstance(types, list) or len(types) != len(tokens):
-        raise ValueError(f"tokenizer.ggml.token_type does not hold one number for each of the {len(tokens)} tokens.")
-    return types
+    if gguf.field("tokenizer.ggml.token_type") is not None:
+        return _numbers(gguf, "token_type", len(tokens))
+    warnings.warn(
+        "The GGUF file does not say which tokens are control tokens (tokenizer.ggml.token_type): those with a role "
+        "and those like <|this|> are taken to be; convert the model anew if its markup looks otherwise.",
+        stacklevel=4,
+    )
+    roles = set(ids.values())
+    return [_CONTROL if i in roles or re.fullmatch(r"<\|.*\|>", t) else 1 for i, t in enumerate(tokens)]
+
+
+def _numbers(gguf: GGUF, name: str, count: int) -> list:
+    found = gguf.field(f"tokenizer.ggml.{name}")
+    if not isinstance(found, list) or len(found) != count or not all(isinstance(each, int | float) for each in found):
+        raise ValueError(f"The GGUF file has no list tokenizer.ggml.{name} of a number for each of its {count} tokens.")
+    return found
 
 
 def _splits(gguf: GGUF) -> tuple[str, ...]:
@@ -140,11 +149,10 @@ def _byte_level(gguf: GGUF, tokens: list[str], splits: tuple[str, ...]) -> Any:
     return core
 
 
-def _sentence_piece(gguf: GGUF, tokens: list[str], unknown: int) -> Any:
+def _sentence_piece(gguf: GGUF, tokens: list[str], scores: list[float], unknown: int) -> Any:
     """SentencePiece BPE: the merges are not stored, but follow from the scores, best token first."""
     from tokenizers import Tokenizer, decoders, models, normalizers
 
-    scores = gguf.field("tokenizer.ggml.scores")
     vocabulary = {token: i for i, token in enumerate(tokens)}
     lengths = sorted({len(token) for token in tokens})
     merges = []
