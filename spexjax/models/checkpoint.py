@@ -47,8 +47,8 @@ def is_saved_model(folder: Path) -> bool:
 
 def read_model(
     folder: Path, dtype: DTypeLike, attention: str | None, mesh: Mesh | None
-) -> tuple[TransformerConfig, nnx.GraphDef, nnx.State, Any, str, tuple[int, ...]]:
-    """Config, graph, parameters, tokenizer, fingerprint (the saved one if precision and attention are), stop ids.
+) -> tuple[TransformerConfig, nnx.GraphDef, nnx.State, Any, str]:
+    """Config, graph, parameters, tokenizer and fingerprint; the saved one, if precision and attention are the same.
 
     Raises:
       ValueError: if the weights are not there, or not those of the config.
@@ -66,7 +66,7 @@ def read_model(
     nnx.replace_by_pure_dict(state, weights)
     same = (str(jnp.dtype(dtype)), attention) == (record["dtype"], saved.attention)
     identity = record["fingerprint"] + ("" if same else f"-{dtype}-{attention}")
-    return config, graph, state, load_tokenizer(folder), identity, tuple(record.get("stop_ids", ()))
+    return config, graph, state, load_tokenizer(folder), identity
 
 
 def _abstract(weights: Any, mesh: Mesh | None) -> Any:

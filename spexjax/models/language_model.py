@@ -16,7 +16,7 @@ from spexjax.models.checkpoint import is_saved_model, read_model
 from spexjax.models.config import TransformerConfig, from_hugging_face
 from spexjax.models.gguf import GGUF
 from spexjax.models.pretrained_tokenizer import load_tokenizer
-from spexjax.models.stop_ids import folder_stop_ids, gguf_stop_ids
+from spexjax.models.stop_ids import folder_stop_ids, gguf_stop_ids, saved_stop_ids
 from spexjax.models.tokenizer import gguf_tokenizer
 from spexjax.models.weights import load_weights
 
@@ -94,8 +94,8 @@ def load_model(
         raise ValueError(f"attention must be None, 'xla' or 'cudnn', not {attention!r}.")
     path = smollm2_path() if source == "smollm2" else Path(source)
     if is_saved_model(path):
-        *loaded, stop_ids = read_model(path, jnp.dtype(dtype), attention, mesh)
-        return LanguageModel(str(source), *loaded, time.perf_counter() - start, stop_ids)
+        loaded = read_model(path, jnp.dtype(dtype), attention, mesh)
+        return LanguageModel(str(source), *loaded, time.perf_counter() - start, saved_stop_ids(path))
     if mesh is not None:
         raise ValueError("Only what models.save_model wrote can be read in parts: load without a mesh, save, and load.")
     if path.suffix == ".gguf":

@@ -14,17 +14,17 @@ def folder_stop_ids(folder: Path) -> tuple[int, ...]:
     Raises:
       ValueError: if a file is no JSON object, or an id is none.
     """
-    found: set[int] = set()
-    for name in ("generation_config.json", "config.json"):
-        if (folder / name).is_file():
-            try:
-                config = json.loads((folder / name).read_bytes())
-            except ValueError as error:
-                raise ValueError(f"{folder / name} is not a JSON file: {error}.") from error
-            if not isinstance(config, Mapping):
-                raise ValueError(f"{folder / name} is not a JSON object.")
-            found |= _ids(config.get("eos_token_id"), f"eos_token_id in {folder / name}")
-    return tuple(sorted(found))
+    files = [folder / name for name in ("generation_config.json", "config.json")]
+    return tuple(sorted(set().union(*(_of(file, "eos_token_id") for file in files if file.is_file()))))
+
+
+def saved_stop_ids(folder: Path) -> tuple[int, ...]:
+    """What `models.save_model` wrote of them.
+
+    Raises:
+      ValueError: as `folder_stop_ids`.
+    """
+    return tuple(sorted(_of(folder / "spexjax.json", "stop_ids")))
 
 
 def gguf_stop_ids(gguf: Any) -> tuple[int, ...]:
@@ -35,6 +35,16 @@ def gguf_stop_ids(gguf: Any) -> tuple[int, ...]:
     """
     keys = [f"tokenizer.ggml.{name}_token_id" for name in _GGUF_KEYS]
     return tuple(sorted(set().union(*(_ids(gguf.field(key), key) for key in keys))))
+
+
+def _of(file: Path, key: str) -> set[int]:
+    try:
+        record = json.loads(file.read_bytes())
+    except ValueError as error:
+        raise ValueError(f"{file} is not a JSON file: {error}.") from error
+    if not isinstance(record, Mapping):
+        raise ValueError(f"{file} is not a JSON object.")
+    return _ids(record.get(key), f"{key} in {file}")
 
 
 def _ids(value: Any, where: str) -> set[int]:
