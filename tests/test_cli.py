@@ -82,7 +82,7 @@ def test_text_from_a_file_and_from_standard_input(tmp_path, monkeypatch, capsys)
         (["a b\udcff c"], "The text is not valid UTF-8"),
         ([WORDS, "--answers", "x\udcff", "y"], "The answer is not valid UTF-8"),
         ([WORDS, "--answer-prefix", "\udcff"], "The answer prefix is not valid UTF-8"),
-        ([WORDS, "--store", "http://localhost:1/values"], "The store http://localhost:1/values/"),
+        ([WORDS, "--store", "http://localhost:1/values"], "http://localhost:1/values"),
         ([WORDS, "--store", "nothing://here"], "'nothing://here' cannot be opened"),
         ([WORDS, "--template-kwargs", '{"think": true}'], "no chat template, so there is nothing to give think to"),
         ([WORDS, "--method", "\x1b]0;owned\x07"], "no method '\\x1b]0;owned"),

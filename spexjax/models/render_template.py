@@ -42,10 +42,10 @@ def _limit() -> None:
     try:
         resource.setrlimit(resource.RLIMIT_AS, (limit, limit))
     except (ValueError, OSError):  # macOS has no such limit
-        unit = 1 if sys.platform == "darwin" else 1024
+        unit, before = 1 if sys.platform == "darwin" else 1024, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
 
         def watch() -> None:
-            while resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit < limit:
+            while (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) * unit < limit:
                 time.sleep(0.01)
             os._exit(TOO_MUCH)
 
