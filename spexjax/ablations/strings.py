@@ -97,15 +97,11 @@ def warn_of_spelling(
     Warns:
       UserWarning: if the other spelling is more than a hundred times as likely.
     """
-    likely = next_log_probabilities(model, ids)
-
-    def first(answer: str) -> float:
-        return float(likely[answer_tokens(model, prompt, ids, answer)[0]])
-
     others = [answer[1:] if answer.startswith(" ") else " " + answer for answer in answers]
-    gains = [
-        first(other) - first(answer) if other.strip() else 0.0 for answer, other in zip(answers, others, strict=True)
-    ]
+    others = [other if other.strip() else answer for answer, other in zip(answers, others, strict=True)]
+    firsts = [answer_tokens(model, prompt, ids, spelling)[0] for spelling in (*answers, *others)]
+    here, there = np.split(next_log_probabilities(model, ids, firsts), 2)
+    gains = there - here
     if max(gains) > np.log(_FAR):
         meant = [
             other if gain > np.log(_FAR) else answer for answer, other, gain in zip(answers, others, gains, strict=True)

@@ -8,10 +8,11 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from flax import nnx
-from jaxtyping import Float
+from jaxtyping import Float, Int
 
 from spexjax.models.language_model import LanguageModel
 from spexjax.models.transformer import Gates, Prefix
+from spexjax.typing import Array
 
 
 class Answer(NamedTuple):
@@ -34,10 +35,10 @@ def greedy_answer(model: LanguageModel, ids: Sequence[int], *, max_tokens: int =
         raise ValueError(f"The prompt's {len(ids)} tokens leave no room in {model.name}'s context; shorten the text.")
     ends = {*model.stop_ids, *control_tokens(model.tokenizer)}
     room = min(max_tokens, model.config.max_length - len(ids))
-    following = _following(model, ids, room)
+    most_likely = _following(model, ids, room, jnp.argmax)
     answer: list[int] = []
     while len(answer) < room:
-        token = int(following(answer).argmax())
+        token = int(most_likely(answer))
         if token in ends or (answer and "\n" in model.tokenizer.decode([token])):
             break
         answer.append(token)
@@ -46,9 +47,9 @@ def greedy_answer(model: LanguageModel, ids: Sequence[int], *, max_tokens: int =
     return Answer(model.tokenizer.decode(answer), tuple(answer))
 
 
-def next_log_probabilities(model: LanguageModel, ids: Sequence[int]) -> Float[np.ndarray, " v"]:
-    """The log-probability of every token after `ids`."""
-    return np.asarray(jax.nn.log_softmax(_following(model, ids, 0)([])))
+def next_log_probabilities(model: LanguageModel, ids: Sequence[int], tokens: Sequence[int]) -> Float[np.ndarray, " k"]:
+    """The log-probability of each of k tokens right after `ids`."""
+    return np.asarray(_following(model, ids, 0, _log_probabilities)([], np.asarray(tokens, np.int32)))
 
 
 def control_tokens(tokenizer: Any) -> set[int]:
@@ -57,27 +58,31 @@ def control_tokens(tokenizer: Any) -> set[int]:
     return {*tokenizer.all_special_ids, *(i for i, token in added if token.special)}
 
 
-def _following(model: LanguageModel, ids: Sequence[int], room: int) -> Callable[[list[int]], jax.Array]:
-    """The logits after `ids` and an answer so far; one program serves all answers of up to `room` tokens."""
+def _log_probabilities(logits: Float[Array, " v"], tokens: Int[Array, " k"]) -> Float[Array, " k"]:
+    return jax.nn.log_softmax(logits)[tokens]
+
+
+def _following(model: LanguageModel, ids: Sequence[int], room: int, read: Callable) -> Callable[..., jax.Array]:
+    """What `read` says of the logits after `ids` and an answer so far; one program for answers of up to `room`."""
     tokens = np.zeros(-(-(len(ids) + room) // 64) * 64, np.int32)
     tokens[: len(ids)] = ids
-    program = _last_logits(model.graph)
+    program = _last(model.graph, read)
 
-    def logits(answer: list[int]) -> jax.Array:
+    def following(answer: list[int], *more) -> jax.Array:
         end = len(ids) + len(answer)
         tokens[len(ids) : end] = answer
-        return program(model.parameters, tokens, end - 1)
+        return program(model.parameters, tokens, end - 1, *more)
 
-    return logits
+    return following
 
 
 @functools.cache
-def _last_logits(graph: nnx.GraphDef):
-    def last(weights, tokens, at):
+def _last(graph: nnx.GraphDef, read: Callable):
+    def last(weights, tokens, at, *more):
         model = nnx.merge(graph, weights)
         row = jnp.arange(len(tokens), dtype=jnp.int32)[None]
         empty = Prefix.empty(model.config, model.dtype)
         hidden, _ = model(tokens[None], row, jnp.full_like(row, len(tokens)), empty, Gates.open(model.config))
-        return model.logits(hidden[0, at])
+        return read(model.logits(hidden[0, at]), *more)
 
     return jax.jit(last)

@@ -104,7 +104,7 @@ def likely(model, prompt, tokens):
     ],
 )
 def test_an_answer_that_lacks_its_space_is_named(tiny, monkeypatch, answers, tokens, meant):
-    monkeypatch.setattr(strings, "next_log_probabilities", lambda model, ids: likely(model, "Q a b.", tokens))
+    monkeypatch.setattr(strings, "next_log_probabilities", lambda model, ids, of: likely(model, "Q a b.", tokens)[of])
     with warnings.catch_warnings(record=True) as said:
         warnings.simplefilter("always")
         ablations.text(tiny, "a b.", question="Q {text}", answers=answers)
