@@ -1,5 +1,6 @@
 """Templates of real models: the ablated prompt is what `apply_chat_template` writes for the ablated text."""
 
+import dataclasses
 from copy import deepcopy
 
 import numpy as np
@@ -74,3 +75,25 @@ def test_thinking_is_switched_off(tiny):
     found = frame(tokenizer, "it", chat_template_kwargs={"enable_thinking": False})
     assert found.closing.endswith("<think>\n\n</think>\n\n")
     assert frame(tokenizer, "it").closing.endswith("assistant\n")
+
+
+def test_fingerprints_follow_what_the_model_is_given(tiny):
+    """Not the day, unless it is given."""
+    template = (
+        "{{ strftime_now('%d %b') }}{{ 'think' if think }}{% for m in messages %}{{ m.content | trim }}{% endfor %}"
+    )
+    tokenizer = deepcopy(tiny.tokenizer)
+    tokenizer.chat_template = template
+    model = dataclasses.replace(tiny, tokenizer=tokenizer)
+
+    def fingerprint(text="it is", **options):
+        return ablations.text(model, text, **{"question": "Q", "answers": ("x", "y"), **options}).fingerprint
+
+    assert fingerprint() == fingerprint(date="2024-07-26") == fingerprint(chat_template_kwargs={"think": False})
+    variants = [
+        fingerprint(date="2024-07-27"),
+        fingerprint(chat_template_kwargs={"think": True}),
+        fingerprint(template=None),
+        fingerprint(text="it is "),
+    ]
+    assert len({fingerprint(), *variants}) == 5
