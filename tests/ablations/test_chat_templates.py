@@ -79,9 +79,8 @@ def test_thinking_is_switched_off(tiny):
 
 def test_fingerprints_follow_what_the_model_is_given(tiny):
     """Not the day, unless it is given."""
-    template = (
-        "{{ strftime_now('%d %b') }}{{ 'think' if think }}{% for m in messages %}{{ m.content | trim }}{% endfor %}"
-    )
+    template = "{% for m in messages %}[{{ m.role }}]{{ m.content | trim }}{% endfor %}[{{ strftime_now('%d %b') }}]"
+    template += "{{ 'think' if think }}"
     tokenizer = deepcopy(tiny.tokenizer)
     tokenizer.chat_template = template
     model = dataclasses.replace(tiny, tokenizer=tokenizer)
