@@ -22,7 +22,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Runs `spexjax`; returns the exit code.
 
     0, or 2 with one sentence on standard error where the input is at fault, or 1 where spexjax is. Every error ends
-    here: a ValueError, ImportError or OSError says what is wrong with the input, anything else was not foreseen.
+    here: a ValueError, ImportError or OSError says what is wrong with the input, a MemoryError that it is too large;
+    anything else was not foreseen.
     """
     start, debug = time.perf_counter(), False
     os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
@@ -35,7 +36,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         _complain("interrupted")
         return 130
-    except (ValueError, ImportError, OSError) as error:
+    except (ValueError, ImportError, OSError, MemoryError) as error:
         _complain(_reason(error), debug)
         return 2
     except Exception as error:
@@ -52,7 +53,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _reason(error: Exception) -> str:
     if isinstance(error, OSError) and error.strerror and error.filename is not None:
         return f"{error.filename}: {error.strerror}."
-    return str(error)
+    return str(error) or "The memory is full; take a shorter text, a smaller model or --dtype bfloat16."
 
 
 def _complain(message: str, debug: bool = False) -> None:

@@ -217,6 +217,15 @@ def test_a_fault_of_ours_says_where_to_report_it(tmp_path, monkeypatch, capsys):
     assert "Traceback" in capsys.readouterr().err
 
 
+def test_what_does_not_fit_the_memory_is_no_fault(tmp_path, monkeypatch, capsys):
+    def full(*args, **options):
+        raise MemoryError
+
+    monkeypatch.setattr(sx, "load_model", full)
+    assert run("a b") == 2
+    assert capsys.readouterr().err.startswith("spexjax: The memory is full")
+
+
 def test_without_a_home_nothing_is_cached(tmp_path, monkeypatch):
     def nobody():
         raise RuntimeError("Could not determine home directory.")
