@@ -186,7 +186,7 @@ def main():
         "features": ablation.num_features,
         "ablations": args.budget,
         "ablations_of_torch": {"batched": args.torch_masks, "one at a time": args.singles},
-        "template_tokens": len(models["float32"].encode([ablation.before + ablation.after])[0]),
+        "template_tokens": len(models["float32"].encode([ablation.frame.prompt("")])[0]),
         "tokens_per_prompt": float(np.mean(sequences)),
         "masks_per_second": rates,
         "ratio": {

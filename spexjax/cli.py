@@ -1,28 +1,84 @@
 """The command line: arguments in, a table on the screen, a page and a JSON file on the disk."""
 
 import argparse
+import io
+import json
 import os
 import sys
 import time
+import traceback
+import warnings
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from spexjax.demo import ANSWER_PREFIX, ANSWERS, QUESTION, REVIEW
 
+_PLAIN = str.maketrans("−×·±│━╸╺…′₀₁₂₃₄₅₆₇₈₉", "-x-~|=--.'0123456789")  # for terminals without them
+_MOST = 256 << 20  # bytes of text that are read at all; far more than any model's context
+
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Runs `spexjax`; returns the exit code: 0, or 2 with one sentence on standard error when the input is at fault."""
-    start = time.perf_counter()
-    args = _parser().parse_args(arguments)
+    """Runs `spexjax`; returns the exit code.
+
+    0, or 2 with one sentence on standard error where the input is at fault, or 1 where spexjax is. Every error ends
+    here: a ValueError, ImportError or OSError says what is wrong with the input, a MemoryError that it is too large;
+    anything else was not foreseen.
+    """
+    start, debug = time.perf_counter(), False
     os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
     try:
-        return _explain(args, start)
-    except (ValueError, ImportError, OSError) as error:
-        print(f"spexjax: {error}", file=sys.stderr)
-        return 2
+        args = _parser().parse_args(arguments)
+        debug = args.debug
+        with warnings.catch_warnings():
+            warnings.showwarning = lambda message, *_: _complain(f"warning: {message}")
+            return _explain(args, start)
     except KeyboardInterrupt:
-        print("spexjax: interrupted", file=sys.stderr)
+        _complain("interrupted")
         return 130
+    except (ValueError, ImportError, OSError, MemoryError) as error:
+        _complain(_reason(error), debug)
+        return 2
+    except Exception as error:
+        _complain(
+            f"this is a fault of spexjax, not of your input ({type(error).__name__}: {error}); please report it to the "
+            "project's issue tracker, with the command and what it prints with --debug.",
+            debug,
+        )
+        return 1
+    finally:
+        _write(sys.stdout, "")  # what --help has written, too, may have no reader
+
+
+def _reason(error: Exception) -> str:
+    if isinstance(error, OSError) and error.strerror and error.filename is not None:
+        return f"{error.filename}: {error.strerror}."
+    return str(error) or "The memory is full; take a shorter text, a smaller model or --dtype bfloat16."
+
+
+def _complain(message: str, debug: bool = False) -> None:
+    """One line on standard error; before it the traceback if asked for."""
+    trace = traceback.format_exc() if debug else ""
+    _write(sys.stderr, f"{_printable(trace)}spexjax: {_printable(' '.join(message.split()))}\n")
+
+
+def _printable(text: str) -> str:
+    """Without what could steer a terminal: names and messages may come out of a model's files."""
+    return "".join(c if c.isprintable() or c == "\n" else "\ufffd" for c in text)
+
+
+def _write(stream: Any, text: str) -> None:
+    """Writes at once, whatever the stream's encoding can express, and whether or not somebody still reads it."""
+    if stream is None:
+        return
+    encoding = stream.encoding or "utf-8"
+    if text.encode(encoding, "replace").decode(encoding) != text:
+        text = text.translate(_PLAIN).encode(encoding, "replace").decode(encoding)
+    try:
+        stream.write(text)
+        stream.flush()
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())  # for what Python flushes at its end
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -46,6 +102,15 @@ def _parser() -> argparse.ArgumentParser:
         help="two answers (logit difference) or one (log-probability); the model's own by default",
     )
     explain.add_argument("--answer-prefix", default="", help="what the model's turn begins with")
+    explain.add_argument(
+        "--no-template", action="store_true", help="raw text: without the model's chat template, if it has one"
+    )
+    explain.add_argument(
+        "--template-kwargs",
+        type=_json_object,
+        metavar="JSON",
+        help="""variables for the chat template, such as '{"enable_thinking": false}'""",
+    )
     explain.add_argument("--value", help="logit-difference, log-probability or log-odds")
     explain.add_argument("--features", default="word", choices=["word", "sentence", "line", "token"])
     explain.add_argument("--removal", default="delete", choices=["delete", "replace", "hide"])
@@ -69,9 +134,11 @@ def _parser() -> argparse.ArgumentParser:
         command.add_argument("--out", type=Path, default=Path("out"), help="folder for the page and the JSON file")
         command.add_argument("--store", help="folder or bucket where values are kept (default: OUT/values)")
         command.add_argument("--quiet", action="store_true", help="no progress bar")
+        command.add_argument("--debug", action="store_true", help="show the traceback of an error")
     demo.set_defaults(
         text=REVIEW, file=None, model="smollm2", dtype="float32", question=QUESTION, answers=ANSWERS,
         answer_prefix=ANSWER_PREFIX, value=None, features="word", removal="delete", replacement="_",
+        no_template=False, template_kwargs=None,
     )  # fmt: skip
     return parser
 
@@ -93,6 +160,7 @@ def _explain(args: argparse.Namespace, start: float) -> int:
     check_name(args.method)
     if args.target is not None:
         check_target(args.target)
+    store = sx.Store(args.store or args.out / "values")
     model = sx.load_model(args.model, dtype=args.dtype)
     ablation = sx.ablations.text(
         model,
@@ -104,6 +172,8 @@ def _explain(args: argparse.Namespace, start: float) -> int:
         replacement=args.replacement,
         value=args.value,
         answer_prefix=args.answer_prefix,
+        template=None if args.no_template else "chat",
+        chat_template_kwargs=args.template_kwargs,
     )
     loaded = time.perf_counter()
     explanation = sx.explain(
@@ -113,36 +183,67 @@ def _explain(args: argparse.Namespace, start: float) -> int:
         index=args.index,
         key=jax.random.key(args.seed),
         method=args.method,
-        store=sx.Store(args.store or args.out / "values"),
+        store=store,
         progress=False if args.quiet else None,
     )
     explained, console = time.perf_counter(), Console()
-    console.print(interaction_table(explanation, args.index, args.order, args.top))
-    page = write_html(explanation, args.out / "explanation.html", index=args.index, max_order=args.order)
-    record = explanation.save(args.out)
+    with console.capture() as table:
+        console.print(interaction_table(explanation, args.index, args.order, args.top))
+    try:  # the files first, for a terminal may fail; if the files do, the table is still worth a look
+        page = write_html(explanation, args.out / "explanation.html", index=args.index, max_order=args.order)
+        record = explanation.save(args.out)
+    finally:
+        _write(sys.stdout, table.get())
     end = time.perf_counter()
     seconds = {"load": loaded - start, **explanation.provenance["seconds"], "report": end - explained}
-    console.print(f"time  {where_time_went(seconds)} · total {end - start:.1f} s", highlight=False, soft_wrap=True)
-    console.print(f"page  {page}\nJSON  {record}", highlight=False, soft_wrap=True)
+    _write(sys.stdout, f"time  {where_time_went(seconds)} · total {end - start:.1f} s\n")
+    _write(sys.stdout, f"page  {_printable(str(page))}\nJSON  {_printable(str(record))}\n")
     return 0
 
 
 def _read(args: argparse.Namespace) -> str:
-    if args.file is not None:
-        return args.file.read_text(encoding="utf-8")
     if args.text is not None:
         return args.text
-    if sys.stdin.isatty():
+    if args.file is not None:
+        with args.file.open("rb") as file:
+            return _decoded(file, str(args.file))
+    if sys.stdin is None or sys.stdin.isatty():
         raise ValueError("There is no text: give it as an argument, with --file, or on standard input.")
-    return sys.stdin.read()
+    return _decoded(sys.stdin.buffer, "Standard input")
+
+
+def _decoded(stream: io.BufferedIOBase, name: str) -> str:
+    content = stream.read(_MOST + 1)
+    if len(content) > _MOST:
+        raise ValueError(f"{name} holds more than {_MOST >> 20} MB, which is more than any model reads; shorten it.")
+    try:
+        return content.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise ValueError(
+            f"{name} is not UTF-8: byte {error.start} is 0x{content[error.start]:02x}; convert it first, say by iconv."
+        ) from error
+
+
+def _json_object(string: str) -> dict[str, Any]:
+    try:
+        value = json.loads(string)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(f"not JSON: {error}") from error
+    if not isinstance(value, dict):
+        raise argparse.ArgumentTypeError(f"not a JSON object: {string}")
+    return value
 
 
 def _cache_programs(jax) -> None:
     """Keeps compiled programs on disk, so that only the first run compiles; JAX's own variable has precedence."""
-    if "JAX_COMPILATION_CACHE_DIR" not in os.environ:
-        home = Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache"))
-        jax.config.update("jax_compilation_cache_dir", str(home / "spexjax" / "programs"))
-        jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.2)
+    if "JAX_COMPILATION_CACHE_DIR" in os.environ:
+        return
+    try:
+        home = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+    except RuntimeError:  # nobody's home, as in some containers
+        return
+    jax.config.update("jax_compilation_cache_dir", str(home / "spexjax" / "programs"))
+    jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.2)
 
 
 if __name__ == "__main__":

@@ -2,7 +2,11 @@
 
 import io
 import json
+import os
+import shutil
 import sys
+import warnings
+from pathlib import Path
 
 import pytest
 from common import GOLDEN
@@ -19,8 +23,21 @@ def no_cache(tmp_path, monkeypatch):
     monkeypatch.setenv("JAX_COMPILATION_CACHE_DIR", str(tmp_path / "programs"))
 
 
-def run(*arguments):
-    return main(["explain", *arguments, "--model", TINY, "--quiet"])
+def run(*arguments, model=TINY):
+    return main(["explain", *arguments, "--model", model, "--quiet"])
+
+
+def stdin(monkeypatch, content):
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(content)))
+
+
+@pytest.fixture
+def chat(tmp_path):
+    """The tiny model with a chat template that can be told to think."""
+    folder = shutil.copytree(TINY, tmp_path / "chat")
+    template = "{% for m in messages %}[{{ m.role }}]{{ m.content }}{% endfor %}[{{ 'think' if think else 'go' }}]"
+    (folder / "chat_template.jinja").write_text(template)
+    return str(folder)
 
 
 def test_explains_prints_and_writes(tmp_path, capsys):
@@ -39,11 +56,11 @@ def test_explains_prints_and_writes(tmp_path, capsys):
 
 
 def test_text_from_a_file_and_from_standard_input(tmp_path, monkeypatch, capsys):
-    (tmp_path / "review.txt").write_text("one two three\n")
+    (tmp_path / "review.txt").write_text("\ufeffone two three\n", encoding="utf-8")
     options = ["--question", "Q", "--answers", "x", "y", "--out", str(tmp_path)]
     assert run("--file", str(tmp_path / "review.txt"), *options) == 0
     assert sx.load(tmp_path).feature_names == ("one", "two", "three")
-    monkeypatch.setattr(sys, "stdin", io.StringIO("four five"))
+    stdin(monkeypatch, b"four five")
     assert run(*options) == 0
     assert sx.load(tmp_path).feature_names == ("four", "five")
     assert "exact" in capsys.readouterr().out
@@ -60,7 +77,15 @@ def test_text_from_a_file_and_from_standard_input(tmp_path, monkeypatch, capsys)
         ([WORDS, "--method", "magic"], "no method 'magic'"),
         ([WORDS, "--answers", "yes", "yes"], "same token"),
         ([WORDS * 100], "more than the 512"),
-        (["--file", "does-not-exist.txt"], "does-not-exist.txt"),
+        (["--file", "does-not-exist.txt"], "does-not-exist.txt: No such file"),
+        (["--file", "/"], "/: Is a directory"),
+        (["a b\udcff c"], "The text is not valid UTF-8"),
+        ([WORDS, "--answers", "x\udcff", "y"], "The answer is not valid UTF-8"),
+        ([WORDS, "--answer-prefix", "\udcff"], "The answer prefix is not valid UTF-8"),
+        ([WORDS, "--store", "http://localhost:1/values"], "http://localhost:1/values"),
+        ([WORDS, "--store", "nothing://here"], "'nothing://here' cannot be opened"),
+        ([WORDS, "--template-kwargs", '{"think": true}'], "no chat template, so there is nothing to give think to"),
+        ([WORDS, "--method", "\x1b]0;owned\x07"], "no method '\\x1b]0;owned"),
     ],
 )
 def test_bad_input_is_one_sentence_and_exit_code_two(arguments, message, capsys, tmp_path):
@@ -70,6 +95,7 @@ def test_bad_input_is_one_sentence_and_exit_code_two(arguments, message, capsys,
     assert captured.err.startswith("spexjax: ")
     assert message in captured.err
     assert captured.err.count("\n") == 1
+    assert captured.err[:-1].isprintable()
     assert not list(tmp_path.glob("*.html"))
 
 
@@ -97,3 +123,126 @@ def test_usage_errors_exit_with_two(capsys):
     with pytest.raises(SystemExit) as stop:
         main(["explain", "--features", "letter"])
     assert stop.value.code == 2
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [(["--template-kwargs", "{"], "not JSON"), (["--template-kwargs", "[1]"], "not a JSON object")],
+)
+def test_template_kwargs_are_a_json_object(arguments, message, capsys):
+    with pytest.raises(SystemExit) as stop:
+        main(["explain", WORDS, *arguments])
+    assert stop.value.code == 2
+    assert message in capsys.readouterr().err
+
+
+def test_bytes_that_are_no_utf8_and_endless_files_are_refused(tmp_path, monkeypatch, capsys):
+    stdin(monkeypatch, b"one two \xff")
+    assert run() == 2
+    assert capsys.readouterr().err.startswith("spexjax: Standard input is not UTF-8: byte 8 is 0xff")
+    (tmp_path / "latin.txt").write_bytes("naïve".encode("latin-1"))
+    assert run("--file", str(tmp_path / "latin.txt")) == 2
+    assert "latin.txt is not UTF-8: byte 2 is 0xef" in capsys.readouterr().err
+    monkeypatch.setattr("spexjax.cli._MOST", 1 << 20)
+    assert run("--file", "/dev/zero") == 2
+    assert "/dev/zero holds more than 1 MB" in capsys.readouterr().err
+
+
+def test_the_template_can_be_left_out_or_given_variables(tmp_path, chat, capsys):
+    options = ["a b", "--question", "Q", "--answers", "x", "y", "--out", str(tmp_path / "o")]
+    for more, before, after in [
+        ([], "[user]Q\n", "[go]"),
+        (["--template-kwargs", '{"think": true}'], "[user]Q\n", "[think]"),
+        (["--no-template"], "Q\n", ""),
+    ]:
+        assert run(*options, *more, model=chat) == 0
+        said = sx.load(tmp_path / "o").provenance
+        assert (said["before"], said["after"]) == (before, after)
+    assert run(*options, "--template-kwargs", '{"thinking": true}', model=chat) == 2
+    assert "no variable 'thinking'" in capsys.readouterr().err
+
+
+class Pipe(io.TextIOWrapper):
+    """Standard output into a pipe that nobody reads."""
+
+    def __init__(self):
+        reader, writer = os.pipe()
+        os.close(reader)
+        super().__init__(os.fdopen(writer, "wb"), encoding="utf-8")
+
+
+@pytest.mark.parametrize("terminal", ["ascii", "pipe", "closed"])
+def test_the_files_are_written_whatever_the_terminal_can_do(terminal, tmp_path, monkeypatch):
+    stream = {"ascii": lambda: io.TextIOWrapper(io.BytesIO(), encoding="ascii"), "pipe": Pipe, "closed": lambda: None}
+    stdout = stream[terminal]()
+    monkeypatch.setattr(sys, "stdout", stdout)
+    assert run("a naïve 日本 fox", "--question", "Q", "--answers", "x", "y", "--out", str(tmp_path)) == 0
+    assert "naïve" in (tmp_path / "explanation.html").read_text(encoding="utf-8")
+    assert sx.load(tmp_path).feature_names == ("a", "naïve", "日本", "fox")
+    if terminal == "ascii":
+        table = stdout.buffer.getvalue().decode("ascii")
+        assert "na?ve" in table
+        assert " -0." in table  # a minus is no question mark
+    if stdout is not None:
+        stdout.close()
+
+
+def test_a_table_is_shown_though_the_files_cannot_be_written(tmp_path, monkeypatch, capsys):
+    def full(*args, **options):
+        raise OSError(28, "No space left on device", "explanation.html")
+
+    monkeypatch.setattr("spexjax.report.write_html", full)
+    assert run("a b c", "--question", "Q", "--answers", "x", "y", "--out", str(tmp_path)) == 2
+    captured = capsys.readouterr()
+    assert "FSII up to order 2" in captured.out
+    assert captured.err == "spexjax: explanation.html: No space left on device.\n"
+
+
+def test_a_fault_of_ours_says_where_to_report_it(tmp_path, monkeypatch, capsys):
+    def fault(*args, **options):
+        raise IndexError("at \x1b[31m")
+
+    monkeypatch.setattr(sx, "explain", fault)
+    options = ["a b", "--question", "Q", "--answers", "x", "y", "--out", str(tmp_path)]
+    assert run(*options) == 1
+    said = capsys.readouterr().err
+    assert said.startswith("spexjax: this is a fault of spexjax, not of your input (IndexError: at \ufffd[31m)")
+    assert "issue tracker" in said
+    assert said.count("\n") == 1
+    assert run(*options, "--debug") == 1
+    said = capsys.readouterr().err
+    assert said.startswith("Traceback")
+    assert "\x1b" not in said
+    assert run("", "--debug") == 2
+    assert "Traceback" in capsys.readouterr().err
+
+
+def test_what_does_not_fit_the_memory_is_no_fault(tmp_path, monkeypatch, capsys):
+    def full(*args, **options):
+        raise MemoryError
+
+    monkeypatch.setattr(sx, "load_model", full)
+    assert run("a b") == 2
+    assert capsys.readouterr().err.startswith("spexjax: The memory is full")
+
+
+def test_without_a_home_nothing_is_cached(tmp_path, monkeypatch):
+    def nobody():
+        raise RuntimeError("Could not determine home directory.")
+
+    for name in ("JAX_COMPILATION_CACHE_DIR", "XDG_CACHE_HOME", "HOME"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setattr(Path, "home", nobody)
+    assert run("a b", "--question", "Q", "--answers", "x", "y", "--out", str(tmp_path)) == 0
+
+
+def test_warnings_are_one_line_on_standard_error(tmp_path, monkeypatch, capsys):
+    def warned(*args, **options):
+        warnings.warn("mind\nthe \x1b[31mgap", stacklevel=1)
+        raise ValueError("no\n more")
+
+    monkeypatch.setattr(sx, "explain", warned)
+    with warnings.catch_warnings():
+        warnings.simplefilter("default")
+        assert run("a b", "--question", "Q", "--answers", "x", "y", "--out", str(tmp_path)) == 2
+    assert capsys.readouterr().err == "spexjax: warning: mind the \ufffd[31mgap\nspexjax: no more\n"

@@ -7,6 +7,15 @@ import numpy as np
 from jaxtyping import Bool, Int
 
 from spexjax.ablations.packing import Rows, pack
+from spexjax.ablations.prompt import beginning
+from spexjax.ablations.strings import (
+    answer_tokens,
+    check_beginnings,
+    check_length,
+    check_room,
+    check_text,
+    warn_of_spelling,
+)
 from spexjax.models import LanguageModel
 
 AVERAGES = ("logit-difference", "log-probability", "accuracy")
@@ -65,20 +74,16 @@ def read(model: LanguageModel, prompts: Sequence[str], answers: str | Sequence, 
     fits = {"logit-difference": min(count) > 1, "log-probability": count == {1}, "accuracy": min(count) > 0}[value]
     if len(count) > 1 or not fits:
         raise ValueError(f"Value {value!r} needs {wanted} answers a prompt, the same number for all; got {sets[0]!r}.")
-    encoded = encode(model, prompts)
-    found = tuple(tuple(_answer(model, p, ids, a) for a in s) for p, ids, s in zip(prompts, encoded, sets, strict=True))
+    encoded, begun = encode(model, prompts), _begun(model, prompts)
+    found = tuple(
+        tuple(answer_tokens(model, prompt, ids, answer) for answer in group)
+        for prompt, ids, group in zip(begun, encoded, sets, strict=True)
+    )
     result = PromptSet(encoded, found)
-    longest = max(map(len, result.sequences()))
-    if longest > model.config.max_length:
-        raise ValueError(
-            f"A prompt has {longest} tokens, more than the {model.config.max_length} of {model.name}'s context."
-        )
-    for prompt, group in zip(prompts, found, strict=True):
-        if group[0][0] in [other[0] for other in group[1:]]:
-            raise ValueError(
-                f"The right answer to {prompt[-40:]!r} begins with the same token as another, so that their logits "
-                "cannot differ; choose answers with different beginnings (a leading space counts)."
-            )
+    check_length(model, max(map(len, result.sequences())), "A prompt")
+    for group, tokens in zip(sets, found, strict=True):
+        check_beginnings(group, tokens)
+    warn_of_spelling(model, begun[0], encoded[0], sets[0], depth=4)
     return result
 
 
@@ -86,25 +91,21 @@ def encode(model: LanguageModel, prompts: Sequence[str]) -> tuple[tuple[int, ...
     """Token ids of each prompt as it stands, behind the beginning-of-sequence token where the tokenizer puts one.
 
     Raises:
-      ValueError: if one has no tokens.
+      ValueError: if one has no tokens, is no text, or is far too long.
     """
-    tokenizer = model.tokenizer
-    begins = tokenizer("")["input_ids"][:1] == [tokenizer.bos_token_id]
-    bos = tokenizer.bos_token if begins else ""
-    ids = tuple(map(tuple, model.encode([p if p.startswith(bos) else bos + p for p in prompts])))
+    for prompt in prompts:
+        check_text("prompt", prompt)
+        check_room(model, prompt, "prompt")
+    ids = tuple(map(tuple, model.encode(_begun(model, prompts))))
     for prompt, tokens in zip(prompts, ids, strict=True):
         if not tokens:
             raise ValueError(f"The prompt {prompt!r} has no tokens; give at least one character.")
     return ids
 
 
-def _answer(model: LanguageModel, prompt: str, ids: tuple[int, ...], answer: str) -> tuple[int, ...]:
-    """In context if the answer does not change the prompt's own tokens, else on its own."""
-    (whole,) = encode(model, [prompt + answer])
-    tokens = whole[len(ids) :] if whole[: len(ids)] == ids else tuple(model.encode([answer])[0])
-    if not tokens:
-        raise ValueError(f"The answer {answer!r} has no tokens; give at least one character.")
-    return tokens
+def _begun(model: LanguageModel, prompts: Sequence[str]) -> list[str]:
+    bos = beginning(model.tokenizer)
+    return [prompt if prompt.startswith(bos) else bos + prompt for prompt in prompts]
 
 
 def plant(prompts: PromptSet, sources: Sequence[Sequence[int]] | None = None) -> Forest:

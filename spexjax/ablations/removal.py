@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 import numpy as np
 from jaxtyping import Bool
 
+from spexjax.ablations.prompt import Frame
 from spexjax.ablations.units import Units
 
 REMOVALS = ("delete", "replace", "hide")
@@ -16,9 +17,8 @@ REMOVALS = ("delete", "replace", "hide")
 class FromText:
     """Deletes or replaces units in the text and tokenises the prompt that is left, as if it had been written so."""
 
-    before: str
+    frame: Frame
     units: Units
-    after: str
     replacement: str | None  # None deletes
     encode: Callable[[Sequence[str]], list[list[int]]] = dataclasses.field(repr=False)
 
@@ -34,7 +34,7 @@ class FromText:
 
     def prompts(self, masks: Bool[np.ndarray, "m n"]) -> list[str]:
         """What the model is given for each mask."""
-        return [self.before + self.units.ablate(mask, self.replacement) + self.after for mask in masks.tolist()]
+        return [self.frame.prompt(self.units.ablate(mask, self.replacement)) for mask in masks.tolist()]
 
 
 @dataclasses.dataclass(frozen=True)

@@ -3,15 +3,24 @@
 import dataclasses
 import hashlib
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import jax.numpy as jnp
 import numpy as np
 
 from spexjax.ablations.packing import batches, shared_prefix
-from spexjax.ablations.prompt import around
+from spexjax.ablations.prompt import STABLE_DATE, Frame, frame
 from spexjax.ablations.reading import VALUES, Parameters, prefix_program, program
 from spexjax.ablations.removal import REMOVALS, FromText, FromTokens, owners
+from spexjax.ablations.strings import (
+    answer_tokens,
+    check_beginnings,
+    check_length,
+    check_room,
+    check_text,
+    warn_of_spelling,
+)
 from spexjax.ablations.units import split
 from spexjax.models import Gates, LanguageModel, Prefix, greedy_answer, nodes_that_fit, tensor_parallel
 from spexjax.typing import Masks, Plan
@@ -21,14 +30,13 @@ from spexjax.typing import Masks, Plan
 class TextAblation:
     """f(mask) = what the model says when only the kept units of a text are there; made by `text`.
 
-    The template `before` and `after` the text is never ablated. Every mask becomes a token sequence; what all
+    The `frame` around the text is never ablated. Every mask becomes a token sequence; what all
     sequences begin with is run once, the rest is packed (see `packing`).
     """
 
     model: LanguageModel
     text: str
-    before: str
-    after: str
+    frame: Frame
     answers: tuple[str, ...]
     value: str
     targets: tuple[int, ...]  # tokens: the first of each of two answers, or all of the one answer
@@ -44,7 +52,7 @@ class TextAblation:
     @property
     def fingerprint(self) -> str:
         """Identifies the value function across processes: model, template, text, units, removal and value."""
-        parts = [self.model.fingerprint, self.before, self.after, self.text, self.value, self.targets]
+        parts = [self.model.fingerprint, dataclasses.astuple(self.frame), self.text, self.value, self.targets]
         parts += [self.spans, repr(self.removal)]
         return hashlib.blake2b(json.dumps(parts).encode(), digest_size=16).hexdigest()
 
@@ -56,8 +64,8 @@ class TextAblation:
             at = end
         return {
             "model": self.model.name,
-            "before": self.before,
-            "after": self.after,
+            "before": self.frame.opening + self.frame.before,
+            "after": self.frame.after + self.frame.closing,
             "pieces": pieces + [[self.text[at:], -1]] * (at < len(self.text)),
             "answers": list(self.answers),
             "value": self.value,
@@ -70,7 +78,7 @@ class TextAblation:
         sequences = list(zip(*self.removal.sequences(np.asarray(masks), forced), strict=True))
         index = {sequence: i for i, sequence in enumerate(dict.fromkeys(sequences))}
         tokens, positions = ([s[part] for s in index] for part in (0, 1))
-        _check_length(self.model, max(map(len, tokens), default=0))
+        check_length(self.model, max(map(len, tokens), default=0))
         shared = shared_prefix(tokens, positions, reads=len(forced) + 1)
         parameters = Parameters(
             self.model.parameters,
@@ -109,6 +117,9 @@ def text(
     value: str | None = None,
     answer_prefix: str = "",
     system: str | None = None,
+    template: str | None = "chat",
+    chat_template_kwargs: Mapping[str, Any] | None = None,
+    date: str = STABLE_DATE,
 ) -> TextAblation:
     """The value function of a text: n units are removed or kept, and the model answers a question about the rest.
 
@@ -125,32 +136,55 @@ def text(
       value: "logit-difference", "log-probability" or "log-odds" (`log p - log(1 - p)` of one answer).
       answer_prefix: what the assistant's turn begins with.
       system: a system turn; none, not even the template's own, unless given.
+      template: "chat" for the model's chat template, if it has one; None for raw text: question, text and answer
+        prefix on lines of their own.
+      chat_template_kwargs: variables for the chat template, such as `{"enable_thinking": False}`.
+      date: "YYYY-MM-DD", what a chat template that asks for the day is told: not today's, so that the same text has
+        the same values tomorrow.
+
+    Warns:
+      UserWarning: if an answer is far likelier with a leading space that it lacks, or without the one it has.
 
     Raises:
       ValueError: if the text has fewer than two units or does not fit the model's context, if the answers do not fit
-        the value or begin with the same token, or if an option is unknown.
+        the value or begin with the same token, if an option is unknown, or if the chat template fails.
     """
+    given = {"question": question, "answer prefix": answer_prefix, "system turn": system, "replacement": replacement}
+    strings = {"text": text, **{what: string for what, string in given.items() if string is not None}}
+    for what, string in strings.items():
+        check_text(what, string)
     if not text.strip():
         raise ValueError("The text is empty; there is nothing to explain.")
+    for what, string in strings.items():
+        check_room(model, string, what)
     if removal not in REMOVALS:
         raise ValueError(f"Removal must be one of {', '.join(REMOVALS)}, not {removal!r}.")
-    before, after = around(model.tokenizer, question, answer_prefix, system)
-    prompt, start = before + text + after, len(before)
-    encoded = model.tokenizer(prompt, add_special_tokens=False, return_offsets_mapping=True)
-    ids, offsets = encoded["input_ids"], encoded["offset_mapping"]
+    around = frame(
+        model.tokenizer,
+        text,
+        question,
+        answer_prefix=answer_prefix,
+        system=system,
+        template=template,
+        chat_template_kwargs=chat_template_kwargs,
+        date=date,
+    )
+    prompt, (shift, first, last) = around.prompt(text), around.place(text)
+    ids, places = model.encode_with_places(prompt)
     if isinstance(features, str) and features == "token":
-        spans, owner = _token_spans([(a - start, b - start) for a, b in offsets], len(text))
+        spans, owner = _token_spans([(a - shift, b - shift) for a, b in places], first, last)
         names = [text[a:b].strip() or repr(text[a:b])[1:-1] for a, b in spans]
     else:
         units = split(text, features)
         pieces = [(a, b, b if units.gaps_stay else stop) for a, b, stop in units.spans()]
         spans, names = [(a, b) for a, b, _ in pieces], units.cores
-        owner = None if removal != "hide" else owners(offsets, [tuple(start + at for at in p) for p in pieces])
+        there = [tuple(shift + min(max(at, first), last) for at in piece) for piece in pieces]
+        owner = None if removal != "hide" else owners(places, there)
     if len(names) < 2:
         raise ValueError(
             f"The text has {len(names)} unit(s); at least two are needed; give a longer text or finer features."
         )
-    _check_length(model, len(ids))
+    check_length(model, len(ids))
     own = None if answers or isinstance(answers, str) else greedy_answer(model, ids)
     answers = (own.text,) if own else (answers,) if isinstance(answers, str) else tuple(answers)
     if value is None and len(answers) > 2:
@@ -159,27 +193,31 @@ def text(
         )
     value = value or ("logit-difference" if len(answers) == 2 else "log-probability")
     targets = own.tokens if own and value in VALUES[1:] else _targets(model, prompt, ids, answers, value)
-    _check_length(model, len(ids) + len(targets))
+    check_length(model, len(ids) + len(targets))
     if owner is None:
-        remove = FromText(before, units, after, replacement if removal == "replace" else None, model.encode)
+        remove = FromText(around, units, replacement if removal == "replace" else None, model.encode)
     else:
         remove = FromTokens(tuple(ids), owner, removal, tuple(model.encode([replacement])[0]))
     (bare,), _ = remove.sequences(np.zeros((1, len(names)), bool), targets[:-1])
     if len(bare) < len(targets):
         raise ValueError("Nothing is left of the prompt with every unit removed; give a question or an answer prefix.")
-    _check_length(model, len(bare))
-    return TextAblation(model, text, before, after, answers, value, targets, tuple(names), tuple(spans), remove)
+    check_length(model, len(bare))
+    if own is None:
+        warn_of_spelling(model, prompt, ids, answers)
+    return TextAblation(model, text, around, answers, value, targets, tuple(names), tuple(spans), remove)
 
 
-def _token_spans(offsets: Sequence[tuple[int, int]], length: int) -> tuple[list[tuple[int, int]], tuple[int, ...]]:
-    """The spans in a text of tokens, those that share a character as one, and which of them each token belongs to."""
+def _token_spans(
+    places: Sequence[tuple[int, int]], first: int, last: int
+) -> tuple[list[tuple[int, int]], tuple[int, ...]]:
+    """The spans of tokens in a text's `first:last`, those that share a character as one, and each token's, or -1."""
     spans, owner = [], []
-    for a, b in offsets:
-        inside = a < length and b > 0
+    for a, b in places:
+        inside = a < last and b > first
         if inside and spans and a < spans[-1][1]:
-            spans[-1] = (spans[-1][0], max(spans[-1][1], min(b, length)))
+            spans[-1] = (spans[-1][0], max(spans[-1][1], min(b, last)))
         elif inside:
-            spans.append((max(a, 0), min(b, length)))
+            spans.append((max(a, first), min(b, last)))
         owner.append(len(spans) - 1 if inside else -1)
     return spans, tuple(owner)
 
@@ -190,26 +228,8 @@ def _targets(model: LanguageModel, prompt: str, ids: list[int], answers: tuple, 
     wanted = 2 if value == "logit-difference" else 1
     if len(answers) != wanted:
         raise ValueError(f"A {value} needs {wanted} answer(s); got {len(answers)}.")
-    tokens = []
-    for answer in answers:
-        # In context if the answer does not change the prompt's own tokens, else on its own.
-        whole = model.encode([prompt + answer])[0]
-        tokens.append(whole[len(ids) :] if whole[: len(ids)] == ids else model.encode([answer])[0])
-        if not tokens[-1]:
-            raise ValueError(f"The answer {answer!r} has no tokens; give at least one character.")
+    tokens = [answer_tokens(model, prompt, ids, answer) for answer in answers]
     if wanted == 1:
-        return tuple(tokens[0])
-    if tokens[0][0] == tokens[1][0]:
-        raise ValueError(
-            f"The answers {answers[0]!r} and {answers[1]!r} begin with the same token, so their logits cannot differ; "
-            "choose answers with different beginnings (a leading space counts)."
-        )
+        return tokens[0]
+    check_beginnings(answers, tokens)
     return tokens[0][0], tokens[1][0]
-
-
-def _check_length(model: LanguageModel, length: int) -> None:
-    if length > model.config.max_length:
-        raise ValueError(
-            f"The prompt has {length} tokens, more than the {model.config.max_length} of {model.name}'s context; "
-            "shorten the text."
-        )

@@ -14,6 +14,7 @@ from jax.typing import DTypeLike
 
 from spexjax.durable import write_durably
 from spexjax.models.config import TransformerConfig
+from spexjax.models.pretrained_tokenizer import load_tokenizer
 from spexjax.models.sharding import tensor_parallel
 from spexjax.models.transformer import Transformer
 
@@ -35,6 +36,7 @@ def save_model(model: Any, path: str | Path) -> Path:
         checkpointer.save(folder / _WEIGHTS, nnx.to_pure_dict(model.parameters), force=True)
     model.tokenizer.save_pretrained(folder)
     record = {"config": dataclasses.asdict(model.config), "dtype": str(model.dtype), "fingerprint": model.fingerprint}
+    record |= {"stop_ids": list(model.stop_ids)}
     write_durably(folder / _FILE, json.dumps(record, indent=1) + "\n")
     return folder
 
@@ -52,8 +54,6 @@ def read_model(
     Raises:
       ValueError: if the weights are not there, or not those of the config.
     """
-    from transformers import AutoTokenizer
-
     record = json.loads((folder / _FILE).read_text())
     sizes = record["config"] | {"rope_frequencies": tuple(record["config"]["rope_frequencies"])}
     saved = TransformerConfig(**sizes)
@@ -67,7 +67,7 @@ def read_model(
     nnx.replace_by_pure_dict(state, weights)
     same = (str(jnp.dtype(dtype)), attention) == (record["dtype"], saved.attention)
     identity = record["fingerprint"] + ("" if same else f"-{dtype}-{attention}")
-    return config, graph, state, AutoTokenizer.from_pretrained(folder), identity
+    return config, graph, state, load_tokenizer(folder), identity
 
 
 def _abstract(weights: Any, mesh: Mesh | None) -> Any:

@@ -15,6 +15,8 @@ from jax.sharding import Mesh
 from spexjax.models.checkpoint import is_saved_model, read_model
 from spexjax.models.config import TransformerConfig, from_hugging_face
 from spexjax.models.gguf import GGUF
+from spexjax.models.pretrained_tokenizer import load_tokenizer
+from spexjax.models.stop_ids import folder_stop_ids, gguf_stop_ids, saved_stop_ids
 from spexjax.models.tokenizer import gguf_tokenizer
 from spexjax.models.weights import load_weights
 
@@ -33,6 +35,7 @@ class LanguageModel:
     tokenizer: Any
     fingerprint: str
     load_seconds: float
+    stop_ids: tuple[int, ...] = ()  # what ends the model's turn, besides the tokenizer's control tokens
 
     @property
     def dtype(self) -> jnp.dtype:
@@ -40,8 +43,26 @@ class LanguageModel:
         return jax.tree.leaves(self.parameters)[0].dtype
 
     def encode(self, texts: Sequence[str]) -> list[list[int]]:
-        """Token ids of each text as it stands: special tokens written in it count, none are added."""
-        return self.tokenizer(list(texts), add_special_tokens=False)["input_ids"] if texts else []
+        """Token ids of each text as it stands: special tokens written in it count, none are added.
+
+        Raises:
+          ValueError: if a text has a token for which the model has no embedding.
+        """
+        ids = self.tokenizer(list(texts), add_special_tokens=False)["input_ids"] if texts else []
+        return [self._known(each) for each in ids]
+
+    def encode_with_places(self, text: str) -> tuple[list[int], list[tuple[int, int]]]:
+        """Token ids as `encode` gives them, and where in the text each token stands, `(start, end)`."""
+        encoded = self.tokenizer(text, add_special_tokens=False, return_offsets_mapping=True)
+        return self._known(encoded["input_ids"]), encoded["offset_mapping"]
+
+    def _known(self, ids: list[int]) -> list[int]:
+        if (largest := max(ids, default=0)) < self.config.vocab_size:
+            return ids
+        raise ValueError(
+            f"The text has the token {self.tokenizer.convert_ids_to_tokens(largest)!r} (id {largest}), but {self.name} "
+            f"has {self.config.vocab_size} embeddings; take it out of the text."
+        )
 
 
 def load_model(
@@ -74,7 +95,7 @@ def load_model(
     path = smollm2_path() if source == "smollm2" else Path(source)
     if is_saved_model(path):
         loaded = read_model(path, jnp.dtype(dtype), attention, mesh)
-        return LanguageModel(str(source), *loaded, time.perf_counter() - start)
+        return LanguageModel(str(source), *loaded, time.perf_counter() - start, saved_stop_ids(path))
     if mesh is not None:
         raise ValueError("Only what models.save_model wrote can be read in parts: load without a mesh, save, and load.")
     if path.suffix == ".gguf":
@@ -82,16 +103,17 @@ def load_model(
             raise ValueError(f"There is no file {path}.")
         checkpoint = GGUF(path)
         config, names, read = checkpoint.config(), checkpoint.names, checkpoint.read
-        tokenizer, files = gguf_tokenizer(checkpoint), [path]
+        tokenizer, files, stop_ids = gguf_tokenizer(checkpoint), [path], gguf_stop_ids(checkpoint)
     else:
         folder = path if path.is_dir() else _download(str(source))
         config, names, read, tokenizer, files = _open_folder(folder)
+        stop_ids = folder_stop_ids(folder)
     config = dataclasses.replace(config, attention=attention)
     graph, parameters = load_weights(config, names, read, jnp.dtype(dtype))
     identity = _fingerprint(files, dtype if attention is None else f"{dtype} {attention}")
     jax.block_until_ready(parameters)
     seconds = time.perf_counter() - start
-    return LanguageModel(str(source), config, graph, parameters, tokenizer, identity, seconds)
+    return LanguageModel(str(source), config, graph, parameters, tokenizer, identity, seconds, stop_ids)
 
 
 def smollm2_path() -> Path:
@@ -128,7 +150,6 @@ def _open_folder(folder: Path) -> tuple:
     import json
 
     from safetensors import safe_open
-    from transformers import AutoTokenizer
 
     if not (folder / "config.json").is_file():
         raise ValueError(f"{folder} has no config.json, so it is not a Hugging Face model folder.")
@@ -143,7 +164,7 @@ def _open_folder(folder: Path) -> tuple:
         config,
         home,
         lambda name: home[name].get_tensor(name),
-        AutoTokenizer.from_pretrained(folder),
+        load_tokenizer(folder),
         described,
     )
 

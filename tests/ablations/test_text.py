@@ -105,7 +105,7 @@ def test_every_option_equals_one_pass_per_mask(tiny, features, removal, answers)
     masks[0], masks[1] = True, False
     values = evaluate(ablation, masks)
     sequences = ablation.removal.sequences(masks, ())
-    (whole,) = tiny.encode([ablation.before + TEXT + ablation.after])
+    (whole,) = tiny.encode([ablation.frame.prompt(TEXT)])
     end = len(whole) if removal == "hide" else None
     expected = [one_by_one(tiny, *s, ablation.targets, ablation.value, end) for s in zip(*sequences, strict=True)]
     np.testing.assert_allclose(values, expected, atol=2e-4)
@@ -154,7 +154,7 @@ def test_replacement_and_names(tiny):
     )  # bytes of one character are one
     (whole, bare), _ = tokens.removal.sequences(np.array([[True], [False]]) & np.ones(tokens.num_features, bool), ())
     assert "日本" in tiny.tokenizer.decode(whole)
-    assert tiny.tokenizer.decode(bare) == tokens.before + tokens.after
+    assert tiny.tokenizer.decode(bare) == tokens.frame.prompt("")
 
 
 def test_what_is_between_spans_is_never_hidden(tiny):

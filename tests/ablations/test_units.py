@@ -1,5 +1,7 @@
 """Cutting texts and putting them together again."""
 
+import time
+
 import numpy as np
 import pytest
 
@@ -80,3 +82,13 @@ def test_bad_spans(spans):
 def test_unknown_features():
     with pytest.raises(ValueError, match="'paragraph'"):
         split("some text", "paragraph")
+
+
+@pytest.mark.parametrize(
+    "text", ["." * 40_000, '."' * 20_000, ".)" * 20_000, "a." + " " * 40_000, "\n " * 20_000, "etc." * 10_000]
+)
+def test_cutting_takes_linear_time(text):
+    start = time.perf_counter()
+    for features in ("word", "sentence", "line"):
+        split(text + "a b", features)
+    assert time.perf_counter() - start < 5  # hundredths of a second on an idle machine

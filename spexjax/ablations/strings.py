@@ -1,0 +1,114 @@
+"""From strings to tokens: what is no text, does not fit the context or is no answer is found here, for every lens."""
+
+import re
+import warnings
+from collections.abc import Sequence
+
+import numpy as np
+
+from spexjax.models import LanguageModel, next_log_probabilities
+
+_DENSE, _SLACK = 6, 64  # characters a token in most texts; tokens that a cut through a word may add
+_FAR = 100  # how many times likelier the other spelling of an answer is before it is worth a word
+
+
+def check_text(what: str, string: str) -> None:
+    """Refuses what is no string, or holds bytes that were no UTF-8 where it was read.
+
+    Raises:
+      ValueError: if so.
+    """
+    if not isinstance(string, str):
+        raise ValueError(f"The {what} must be a string, not {type(string).__name__}.")
+    if broken := re.search("[\ud800-\udfff]", string):
+        raise ValueError(
+            f"The {what} is not valid UTF-8: character {broken.start()} is U+{ord(broken[0]):04X}, half of a pair."
+        )
+
+
+def check_room(model: LanguageModel, string: str, what: str = "text") -> None:
+    """Refuses a string too long for the model's context after a glance at its beginning, however long it is.
+
+    Tokenising everything would take minutes for some megabytes: a beginning that is too long already says enough.
+
+    Raises:
+      ValueError: if it is too long.
+    """
+    most, seen = model.config.max_length, _DENSE * model.config.max_length
+    while seen < len(string):
+        tokens = len(model.encode([string[:seen]])[0])
+        if tokens > most + _SLACK:
+            raise ValueError(
+                f"The {what} has {len(string):,} characters; the first {seen:,} of them are {tokens:,} tokens already, "
+                f"more than the {most:,} of {model.name}'s context; shorten the {what}."
+            )
+        seen *= 2
+
+
+def check_length(model: LanguageModel, length: int, what: str = "The prompt") -> None:
+    """Refuses more tokens than the model's context holds.
+
+    Raises:
+      ValueError: if there are more.
+    """
+    if length > model.config.max_length:
+        raise ValueError(
+            f"{what} has {length} tokens, more than the {model.config.max_length} of {model.name}'s context; "
+            "shorten it."
+        )
+
+
+def answer_tokens(model: LanguageModel, prompt: str, ids: Sequence[int], answer: str) -> tuple[int, ...]:
+    """The answer in context if it does not change the prompt's own tokens, else on its own.
+
+    Raises:
+      ValueError: if it has no tokens.
+    """
+    check_text("answer", answer)
+    check_room(model, answer, "answer")
+    (whole,) = model.encode([prompt + answer])
+    tokens = whole[len(ids) :] if whole[: len(ids)] == list(ids) else model.encode([answer])[0]
+    if not tokens:
+        raise ValueError(f"The answer {answer!r} has no tokens; give at least one character.")
+    return tuple(tokens)
+
+
+def check_beginnings(answers: Sequence[str], tokens: Sequence[Sequence[int]]) -> None:
+    """Refuses a first answer whose first token is another's: their logits cannot differ.
+
+    Raises:
+      ValueError: if so.
+    """
+    for other, theirs in zip(answers[1:], tokens[1:], strict=True):
+        if tokens[0][0] == theirs[0]:
+            raise ValueError(
+                f"The answers {answers[0]!r} and {other!r} begin with the same token, so their logits cannot differ; "
+                "choose answers with different beginnings (a leading space counts)."
+            )
+
+
+def warn_of_spelling(
+    model: LanguageModel, prompt: str, ids: Sequence[int], answers: Sequence[str], *, depth: int = 3
+) -> None:
+    """Warns where the model would write an answer with a leading space that has none, or without the one it has.
+
+    What is compared is the probability of the first token after the prompt. `depth` is that of the user's call.
+
+    Warns:
+      UserWarning: if the other spelling is more than a hundred times as likely.
+    """
+    others = [answer[1:] if answer.startswith(" ") else " " + answer for answer in answers]
+    others = [other if other.strip() else answer for answer, other in zip(answers, others, strict=True)]
+    firsts = [answer_tokens(model, prompt, ids, spelling)[0] for spelling in (*answers, *others)]
+    here, there = np.split(next_log_probabilities(model, ids, firsts), 2)
+    gains = there - here
+    if max(gains) > np.log(_FAR):
+        meant = [
+            other if gain > np.log(_FAR) else answer for answer, other, gain in zip(answers, others, gains, strict=True)
+        ]
+        at = int(np.argmax(gains))
+        warnings.warn(
+            f"The model is {np.exp(min(gains[at], 20)):,.0f} times as likely to begin with {others[at]!r} as with "
+            f"{answers[at]!r}; did you mean {' and '.join(map(repr, meant))}?",
+            stacklevel=depth,
+        )
