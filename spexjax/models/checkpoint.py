@@ -13,6 +13,7 @@ from jax.sharding import Mesh, NamedSharding
 from jax.typing import DTypeLike
 
 from spexjax.models.config import TransformerConfig
+from spexjax.models.pretrained_tokenizer import load_tokenizer
 from spexjax.models.sharding import tensor_parallel
 from spexjax.models.transformer import Transformer
 
@@ -51,8 +52,6 @@ def read_model(
     Raises:
       ValueError: if the weights are not there, or not those of the config.
     """
-    from transformers import AutoTokenizer
-
     record = json.loads((folder / _FILE).read_text())
     sizes = record["config"] | {"rope_frequencies": tuple(record["config"]["rope_frequencies"])}
     saved = TransformerConfig(**sizes)
@@ -66,7 +65,7 @@ def read_model(
     nnx.replace_by_pure_dict(state, weights)
     same = (str(jnp.dtype(dtype)), attention) == (record["dtype"], saved.attention)
     identity = record["fingerprint"] + ("" if same else f"-{dtype}-{attention}")
-    return config, graph, state, AutoTokenizer.from_pretrained(folder), identity
+    return config, graph, state, load_tokenizer(folder), identity
 
 
 def _abstract(weights: Any, mesh: Mesh | None) -> Any:

@@ -15,6 +15,7 @@ from jax.sharding import Mesh
 from spexjax.models.checkpoint import is_saved_model, read_model
 from spexjax.models.config import TransformerConfig, from_hugging_face
 from spexjax.models.gguf import GGUF
+from spexjax.models.pretrained_tokenizer import load_tokenizer
 from spexjax.models.tokenizer import gguf_tokenizer
 from spexjax.models.weights import load_weights
 
@@ -128,7 +129,6 @@ def _open_folder(folder: Path) -> tuple:
     import json
 
     from safetensors import safe_open
-    from transformers import AutoTokenizer
 
     if not (folder / "config.json").is_file():
         raise ValueError(f"{folder} has no config.json, so it is not a Hugging Face model folder.")
@@ -143,7 +143,7 @@ def _open_folder(folder: Path) -> tuple:
         config,
         home,
         lambda name: home[name].get_tensor(name),
-        AutoTokenizer.from_pretrained(folder),
+        load_tokenizer(folder),
         described,
     )
 
