@@ -62,6 +62,12 @@ def shown(value: Any) -> str:
     return text if len(text) <= 80 else f"{text[:77]}..."
 
 
+def reason(error: Exception) -> str:
+    """What another library's error says, as part of a sentence: its last line, and not more than fits on two."""
+    lines = str(error).strip().splitlines() or [type(error).__name__]
+    return lines[-1].strip()[:160]
+
+
 def read_json(path: Path) -> dict[str, Any]:
     """A JSON file that holds an object.
 
@@ -73,7 +79,7 @@ def read_json(path: Path) -> dict[str, Any]:
     try:
         record = json.loads(path.read_text(encoding="utf-8"))
     except (ValueError, RecursionError) as error:
-        raise ValueError(f"{path} is not readable JSON ({shown(str(error))}); fetch the file again.") from error
+        raise ValueError(f"{path} is not readable JSON ({reason(error)}); fetch the file again.") from error
     if not isinstance(record, dict):
         raise ValueError(f"{path} holds {shown(record)}, not a JSON object; fetch the file again.")
     return record

@@ -12,6 +12,7 @@ from flax import nnx
 from jax.sharding import Mesh, NamedSharding
 from jax.typing import DTypeLike
 
+from spexjax.models.bounds import read_json, reason
 from spexjax.models.config import TransformerConfig
 from spexjax.models.pretrained_tokenizer import load_tokenizer
 from spexjax.models.sharding import tensor_parallel
@@ -52,19 +53,26 @@ def read_model(
     Raises:
       ValueError: if the weights are not there, or not those of the config.
     """
-    record = json.loads((folder / _FILE).read_text())
-    sizes = record["config"] | {"rope_frequencies": tuple(record["config"]["rope_frequencies"])}
-    saved = TransformerConfig(**sizes)
+    record = read_json(folder / _FILE)
+    try:
+        sizes = record["config"] | {"rope_frequencies": tuple(record["config"]["rope_frequencies"])}
+        saved, stored_as, identity = TransformerConfig(**sizes), record["dtype"], str(record["fingerprint"])
+    except (KeyError, TypeError, ValueError) as error:
+        raise ValueError(
+            f"{folder / _FILE} is not what save_model writes ({reason(error)}); save the model again."
+        ) from error
     config = dataclasses.replace(saved, attention=attention)
     graph, state = nnx.split(nnx.eval_shape(lambda: Transformer(config, dtype=dtype, rngs=nnx.Rngs(0))))
     try:
         with ocp.StandardCheckpointer() as checkpointer:
             weights = checkpointer.restore(folder.absolute() / _WEIGHTS, _abstract(nnx.to_pure_dict(state), mesh))
-    except (FileNotFoundError, ValueError) as error:
-        raise ValueError(f"The weights in {folder} are missing or not those of its config: {error}") from error
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise ValueError(
+            f"The weights in {folder} are missing or not those of its config ({reason(error)}); save the model again."
+        ) from error
     nnx.replace_by_pure_dict(state, weights)
-    same = (str(jnp.dtype(dtype)), attention) == (record["dtype"], saved.attention)
-    identity = record["fingerprint"] + ("" if same else f"-{dtype}-{attention}")
+    if (str(jnp.dtype(dtype)), attention) != (stored_as, saved.attention):
+        identity += f"-{dtype}-{attention}"
     return config, graph, state, load_tokenizer(folder), identity
 
 

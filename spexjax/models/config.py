@@ -6,7 +6,7 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
-from spexjax.models.bounds import LARGEST, flag, number, shown, whole
+from spexjax.models.bounds import LARGEST, flag, number, reason, shown, whole
 
 _FAMILIES = {"llama": "LlamaConfig", "mistral": "MistralConfig", "qwen2": "Qwen2Config"}  # classes of transformers
 _SIZES = {
@@ -54,6 +54,7 @@ class TransformerConfig:
     def __post_init__(self):
         for name, most in LARGEST.items():
             whole(name, getattr(self, name), most)
+        number("norm_epsilon", self.norm_epsilon, 0, 1)
         if self.num_heads % self.num_kv_heads:
             raise ValueError(
                 f"{self.num_heads} attention heads cannot share {self.num_kv_heads} key-value heads evenly."
@@ -127,22 +128,20 @@ def _with_defaults(family: str, config: Mapping[str, Any]) -> Any:
         )  # it writes into what it gets
         resolved.standardize_rope_params()
     except Exception as error:  # of many kinds; whatever keeps transformers from reading it is the config's fault
-        reason = str(error).strip().splitlines()
-        raise ValueError(
-            f"config.json is not that of a {family} model: {reason[-1].strip() if reason else type(error).__name__}"
-        ) from error
+        raise ValueError(f"config.json is not that of a {family} model: {reason(error)}") from error
     return resolved
 
 
 def _window(family: str, resolved: Any) -> int | None:
     """How far back a token sees, if some layer limits it."""
-    if family != "qwen2":
-        return resolved.sliding_window if family == "mistral" else None
-    kinds = set(resolved.layer_types)
-    if kinds - {"full_attention", "sliding_attention"}:
+    kinds = set(getattr(resolved, "layer_types", None) or ["full_attention"])
+    known = {"full_attention", "sliding_attention"} if family == "qwen2" else {"full_attention"}
+    if kinds - known:
         raise ValueError(
-            f"config.json: layer_types has {shown(sorted(kinds))}; spexjax knows full and sliding attention."
+            f"config.json: layer_types has {shown(sorted(kinds - known))}, which no {family} model honours."
         )
+    if family == "mistral":
+        return resolved.sliding_window
     if "sliding_attention" not in kinds:
         return None
     if resolved.sliding_window is None:
