@@ -46,25 +46,23 @@ class LanguageModel:
         """Token ids of each text as it stands: special tokens written in it count, none are added.
 
         Raises:
-          ValueError: if a token is none of the model's.
+          ValueError: if a text has a token for which the model has no embedding.
         """
         ids = self.tokenizer(list(texts), add_special_tokens=False)["input_ids"] if texts else []
-        for row in ids:
-            self.check_ids(row)
-        return ids
+        return [self._known(each) for each in ids]
 
-    def check_ids(self, ids: Sequence[int]) -> None:
-        """That the model has an embedding for each token.
+    def encode_with_places(self, text: str) -> tuple[list[int], list[tuple[int, int]]]:
+        """Token ids as `encode` gives them, and where in the text each token stands, `(start, end)`."""
+        encoded = self.tokenizer(text, add_special_tokens=False, return_offsets_mapping=True)
+        return self._known(encoded["input_ids"]), encoded["offset_mapping"]
 
-        Raises:
-          ValueError: if it has not; the message names the token.
-        """
-        if max(ids, default=0) >= self.config.vocab_size:
-            raise ValueError(
-                f"The text has token {max(ids)} ({self.tokenizer.convert_ids_to_tokens(max(ids))!r}), "
-                f"but {self.name} has only {self.config.vocab_size} embeddings: the tokenizer is not this model's, or "
-                "tokens were added to it alone."
-            )
+    def _known(self, ids: list[int]) -> list[int]:
+        if (largest := max(ids, default=0)) < self.config.vocab_size:
+            return ids
+        raise ValueError(
+            f"The text has the token {self.tokenizer.convert_ids_to_tokens(largest)!r} (id {largest}), but {self.name} "
+            f"has {self.config.vocab_size} embeddings; take it out of the text."
+        )
 
 
 def load_model(
@@ -110,7 +108,8 @@ def load_model(
     else:
         folder = path if path.is_dir() else download(str(source))
         checkpoint = Folder(folder)
-        config, files = checkpoint.config(), [*checkpoint.files, *sorted(folder.glob("tokenizer*"))]
+        config, beside = checkpoint.config(), sorted(f for f in folder.glob("tokenizer*") if f.is_file())
+        files = [*checkpoint.files, *beside]
         tokenizer = load_tokenizer(folder)
     _check_vocabulary(tokenizer, config)
     config = dataclasses.replace(config, attention=attention)
@@ -139,7 +138,7 @@ def smollm2_path() -> Path:
 
 
 def _check_vocabulary(tokenizer: Any, config: TransformerConfig) -> None:
-    """Tokens that were added later may go unused (see `check_ids`); those that any text is cut into may not."""
+    """Tokens that were added later may go unused (see `encode`); those that any text is cut into may not."""
     if tokenizer.vocab_size > config.vocab_size:
         raise ValueError(
             f"The tokenizer cuts text into {tokenizer.vocab_size} tokens, but the model has embeddings for "

@@ -95,21 +95,38 @@ def main():
 
 def golden(each=10, last=8):
     """Ten folders that load and are as varied as they come; their last logits at each length."""
-    cases, seen = [], set()
-    for seed in range(1000):
-        family = list(FAMILIES)[seed % 3]
+    telling = (
+        "rms",
+        "max_p",
+        "num_",
+        "head",
+        "rope",
+        "window",
+        "layer_types",
+        "act",
+        "without",
+        "stale",
+        "both",
+        "split",
+    )
+    pool, cases, seen = {}, [], set()
+    for family in FAMILIES:
+        for seed in range(200):
+            with tempfile.TemporaryDirectory() as place:
+                changes = random_folder(Path(place) / "model", family, seed)
+            pool[family, seed] = changes, {c.split("=")[0] for c in changes if any(word in c for word in telling)}
+    while len(cases) < each:
+        here = [case for case in pool if case[0] == list(FAMILIES)[len(cases) % len(FAMILIES)]]
+        family, seed = max(here, key=lambda case: len(pool[case][1] - seen))
+        changes, kinds = pool.pop((family, seed))
         with tempfile.TemporaryDirectory() as place:
-            changes = random_folder(Path(place) / "model", family, seed)
-            verdict, _ = judge(Path(place) / "model")
+            random_folder(Path(place) / "model", family, seed)
+            if judge(Path(place) / "model")[0] != "equal":
+                continue
             theirs, _ = reference(Path(place) / "model")
-        kinds = {c.split("=")[0] for c in changes} - seen
-        if verdict != "equal" or len(kinds) < 2:
-            continue
         seen |= kinds
         rows = {n: theirs[n][-1, :last].tolist() for n in LENGTHS}
         cases.append({"family": family, "seed": seed, "changes": changes, "logits": rows})
-        if len(cases) == each:
-            break
     (HERE / "folders.json").write_text(json.dumps({"ids": IDS, "cases": cases}))
 
 

@@ -106,8 +106,8 @@ def _config(chance: random.Random, family: str) -> tuple[dict, list[str]]:
         if key == "model_type":
             continue
         if what < 0.35:
-            config.pop(key, None)
-            changes.append(f"without {key}")
+            if config.pop(key, None) is not None:
+                changes.append(f"without {key}")
         else:
             config[key] = chance.choice(_ABSURD if what > 0.85 or key not in _PLAUSIBLE else _PLAUSIBLE[key])
             changes.append(f"{key}={config[key]}")
@@ -185,7 +185,7 @@ def _tensors(chance: random.Random, family: str, config: dict, rng: np.random.Ge
         else:
             del tensors[name]
             told.append(f"without {name}")
-    return tensors, [*told, f"head {head_is}"]
+    return tensors, [*told, f"{'tied' if tied else 'untied'}, head {head_is}"]
 
 
 def _layout(chance: random.Random, path: Path, tensors: dict) -> list[str]:

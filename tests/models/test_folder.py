@@ -151,7 +151,7 @@ def test_tokens_beyond_the_vocabulary(tmp_path):
     (added / "tokenizer.json").write_text(json.dumps(core))
     model = load_model(added)
     assert model.encode(["It is so."]) == load_model(GOLDEN / "tiny_qwen2").encode(["It is so."])
-    with pytest.raises(ValueError, match=r"token 300 \('<pad>'\), but .* has only 300 embeddings"):
+    with pytest.raises(ValueError, match=r"'<pad>'.* 300 embeddings"):
         model.encode(["It is", "so.<pad>"])
 
 
