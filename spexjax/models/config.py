@@ -93,7 +93,7 @@ def from_hugging_face(config: Mapping[str, Any]) -> TransformerConfig:
     even = sizes["hidden_size"] // sizes["num_heads"]
     sizes["head_dim"] = _size("head_dim", getattr(resolved, "head_dim", even))
     if resolved.hidden_act not in ("silu", "swish"):  # two names of one function
-        raise ValueError(f"Activation {shown(resolved.hidden_act)} is not supported; these models use silu.")
+        raise ValueError(f"config.json: hidden_act is {shown(resolved.hidden_act)}; of activations only silu is run.")
     window = _window(family, resolved)
     if window is not None:  # no token is out of another's sight in a sequence that is no longer than the window
         sizes["max_length"] = min(sizes["max_length"], _size("sliding_window", window, "max_length"))
@@ -121,11 +121,13 @@ def _with_defaults(family: str, config: Mapping[str, Any]) -> Any:
     for key in _SIZES:  # before the class makes lists of such lengths
         if config.get(key) is not None:
             _size(key, config[key])
+    for key in ("rope_parameters", "rope_scaling"):
+        if not isinstance(config.get(key), dict | None):
+            raise ValueError(f"config.json: {key} is {shown(config[key])}; it must be an object.")
     whole("config.json: num_labels", config.get("num_labels") or 0, 1 << 16, least=0)
+    kind = getattr(transformers, _FAMILIES[family])
     try:
-        resolved = getattr(transformers, _FAMILIES[family])(
-            **copy.deepcopy(dict(config))
-        )  # it writes into what it gets
+        resolved = kind(**copy.deepcopy(dict(config)))  # a copy, for it writes into its dictionaries
         resolved.standardize_rope_params()
     except Exception as error:  # of many kinds; whatever keeps transformers from reading it is the config's fault
         raise ValueError(f"config.json is not that of a {family} model: {reason(error)}") from error
@@ -134,12 +136,13 @@ def _with_defaults(family: str, config: Mapping[str, Any]) -> Any:
 
 def _window(family: str, resolved: Any) -> int | None:
     """How far back a token sees, if some layer limits it."""
-    kinds = set(getattr(resolved, "layer_types", None) or ["full_attention"])
-    known = {"full_attention", "sliding_attention"} if family == "qwen2" else {"full_attention"}
-    if kinds - known:
-        raise ValueError(
-            f"config.json: layer_types has {shown(sorted(kinds - known))}, which no {family} model honours."
-        )
+    kinds = getattr(resolved, "layer_types", None) or ["full_attention"]
+    known = ("full_attention", "sliding_attention") if family == "qwen2" else ("full_attention",)
+    for kind in kinds:
+        if kind not in known:
+            raise ValueError(
+                f"config.json: layer_types has {shown(kind)}, which spexjax does not run in {family} models."
+            )
     if family == "mistral":
         return resolved.sliding_window
     if "sliding_attention" not in kinds:

@@ -159,7 +159,7 @@ class GGUF:
 
         part, tensor = self._tensors[name]
         try:
-            return dequantize(part.data(tensor), tensor.kind)
+            return np.array(dequantize(part.data(tensor), tensor.kind))  # float32 comes as a view of the file
         except NotImplementedError as error:
             raise ValueError(
                 f"Tensor {name!r} has quantisation {tensor.kind.name}, which the gguf package cannot dequantise; "

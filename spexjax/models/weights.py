@@ -145,5 +145,5 @@ def _tied_as_stored(
         stored[_EMBEDDING] = stored.pop(_HEAD)
     if _HEAD not in stored:
         return config
-    tied = jnp.array_equal(jnp.asarray(value(_EMBEDDING), dtype), jnp.asarray(value(_HEAD).T, dtype))
-    return dataclasses.replace(config, tie_embeddings=bool(tied))
+    tied = np.array_equal(value(_EMBEDDING).astype(dtype, copy=False), value(_HEAD).T.astype(dtype, copy=False))
+    return dataclasses.replace(config, tie_embeddings=tied)
