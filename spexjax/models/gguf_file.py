@@ -119,7 +119,8 @@ class GGUFFile:
         for name, kind, shape, offset in described:
             size = self._size(name, kind, shape)
             if begin + offset != end:
-                raise ValueError(f"tensor {shown(name)} is said to begin at byte {begin + offset}, not at {end}")
+                before = f"after {shown(tensors[-1][0])}, whose type or shape is not true" if tensors else "first"
+                raise ValueError(f"tensor {shown(name)} begins at byte {begin + offset}, not at {end}, {before}")
             if end + size > len(self._bytes):
                 raise ValueError(
                     f"it ends within tensor {shown(name)}, {end + size - len(self._bytes)} bytes too early"
