@@ -63,10 +63,12 @@ def read_model(
         ) from error
     config = dataclasses.replace(saved, attention=attention)
     graph, state = nnx.split(nnx.eval_shape(lambda: Transformer(config, dtype=dtype, rngs=nnx.Rngs(0))))
+    wanted = nnx.to_pure_dict(state)
     try:
         with ocp.StandardCheckpointer() as checkpointer:
-            weights = checkpointer.restore(folder.absolute() / _WEIGHTS, _abstract(nnx.to_pure_dict(state), mesh))
-    except (OSError, ValueError, KeyError, TypeError) as error:
+            _check_shapes(checkpointer.metadata(folder.absolute() / _WEIGHTS), wanted)
+            weights = checkpointer.restore(folder.absolute() / _WEIGHTS, _abstract(wanted, mesh))
+    except Exception as error:  # of many kinds, even of none in particular; all come from what is in the folder
         raise ValueError(
             f"The weights in {folder} are missing or not those of its config ({reason(error)}); save the model again."
         ) from error
@@ -74,6 +76,18 @@ def read_model(
     if (str(jnp.dtype(dtype)), attention) != (stored_as, saved.attention):
         identity += f"-{dtype}-{attention}"
     return config, graph, state, load_tokenizer(folder), identity
+
+
+def _check_shapes(stored: Any, wanted: Any) -> None:
+    """Before anything is allocated: that what is stored is what is wanted."""
+    tree = getattr(stored.item_metadata, "tree", stored.item_metadata)
+    there, here = (
+        {jax.tree_util.keystr(path): tuple(leaf.shape) for path, leaf in jax.tree_util.tree_leaves_with_path(t)}
+        for t in (tree, wanted)
+    )
+    for name in sorted(there.keys() | here.keys()):
+        if there.get(name) != here.get(name):
+            raise ValueError(f"{name} is stored as {there.get(name)}, wanted as {here.get(name)}")
 
 
 def _abstract(weights: Any, mesh: Mesh | None) -> Any:

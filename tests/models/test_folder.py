@@ -167,6 +167,13 @@ def test_a_saved_model_that_is_broken_is_named(tmp_path):
         (folder / "spexjax.json").write_text(json.dumps({**record, "config": config}))
         with pytest.raises(ValueError, match="is not what save_model writes"):
             load_model(folder)
+    for config, named in [
+        ({"vocab_size": 400}, r"\(300, 32\), wanted as \(400, 32\)"),
+        ({"tie_embeddings": False}, "head"),
+    ]:
+        (folder / "spexjax.json").write_text(json.dumps({**record, "config": {**record["config"], **config}}))
+        with pytest.raises(ValueError, match=f"missing or not those of its config .*{named}"):
+            load_model(folder)
     (folder / "spexjax.json").write_text("{")
     with pytest.raises(ValueError, match="not readable JSON"):
         load_model(folder)
