@@ -28,6 +28,8 @@ def write_gguf(
     architecture = {"llama": "llama", "qwen2": "qwen2"}.get(config["model_type"], "llama")
     architecture = fields.pop("architecture", architecture)
     writer = gguf.GGUFWriter(path, architecture, split_max_tensors=parts)
+    even = config["hidden_size"] // config["num_attention_heads"]
+    head = config.get("head_dim") or even
     entries = {
         "block_count": config["num_hidden_layers"],
         "embedding_length": config["hidden_size"],
@@ -36,6 +38,8 @@ def write_gguf(
         "attention.head_count": config["num_attention_heads"],
         "attention.head_count_kv": config["num_key_value_heads"],
         "attention.layer_norm_rms_epsilon": config["rms_norm_eps"],
+        "attention.key_length": head if head != even else None,
+        "attention.value_length": head if head != even else None,
         "rope.freq_base": config["rope_parameters"]["rope_theta"],
     }
     for key, value in {**entries, **(metadata or {})}.items():
@@ -64,8 +68,7 @@ def write_gguf(
                 _, _, layer, inner = module.split(".", 3)
                 short = f"blk.{layer}.{names[inner]}.{leaf}"
                 if architecture == "llama" and inner in ("self_attn.q_proj", "self_attn.k_proj"):
-                    heads = value.shape[0] // 8
-                    value = value.reshape(heads, 2, 4, -1).swapaxes(1, 2).reshape(value.shape)
+                    value = value.reshape(-1, 2, head // 2, value[0].size).swapaxes(1, 2).reshape(value.shape)
             short, value = change(short, np.ascontiguousarray(value))
             kind = gguf.GGMLQuantizationType.Q8_0
             if quantise and value.ndim == 2 and value.shape[1] % 32 == 0:

@@ -17,7 +17,7 @@ from spexjax.models import load_model, save_model
 from spexjax.models.gguf import GGUF
 
 
-@pytest.mark.parametrize("name", ["tiny_llama", "tiny_qwen2"])
+@pytest.mark.parametrize("name", ["tiny_llama", "tiny_qwen2", "tiny_mistral"])
 def test_gguf_equals_safetensors(name, golden, tmp_path):
     folder, rope = GOLDEN / name, None
     if name == "tiny_llama":  # llama.cpp stores Llama 3's scaling as divisors of the plain frequencies
