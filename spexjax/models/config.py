@@ -136,15 +136,16 @@ def _with_defaults(family: str, config: Mapping[str, Any]) -> Any:
 
 def _window(family: str, resolved: Any) -> int | None:
     """How far back a token sees, if some layer limits it."""
+    if family == "mistral":
+        if hasattr(resolved, "layer_types"):  # transformers then runs another model
+            raise ValueError("config.json: layer_types makes of a mistral model a Ministral, which is not supported.")
+        return resolved.sliding_window
     kinds = getattr(resolved, "layer_types", None) or ["full_attention"]
-    known = ("full_attention", "sliding_attention") if family == "qwen2" else ("full_attention",)
     for kind in kinds:
-        if kind not in known:
+        if kind not in ("full_attention", "sliding_attention") or (kind, family) == ("sliding_attention", "llama"):
             raise ValueError(
                 f"config.json: layer_types has {shown(kind)}, which spexjax does not run in {family} models."
             )
-    if family == "mistral":
-        return resolved.sliding_window
     if "sliding_attention" not in kinds:
         return None
     if resolved.sliding_window is None:

@@ -32,7 +32,7 @@ IDS = [(7 * i + 3) % 20 for i in range(max(LENGTHS))]
 
 
 def reference(folder: Path):
-    """The logits at every position, by length; None if transformers refuses, or lacks some weights."""
+    """The logits at every position, by length, in float64; None if transformers refuses, or lacks some weights."""
     try:
         model, info = transformers.AutoModelForCausalLM.from_pretrained(
             folder, dtype=torch.float32, trust_remote_code=False, output_loading_info=True
@@ -43,7 +43,8 @@ def reference(folder: Path):
         return None, f"random weights: {sorted(info['missing_keys'])[:2]}"
     try:
         with torch.no_grad():
-            return {n: model.eval()(torch.tensor([IDS[:n]]), return_dict=True).logits[0].numpy() for n in LENGTHS}, ""
+            model = model.double().eval()
+            return {n: model(torch.tensor([IDS[:n]]), return_dict=True).logits[0].numpy() for n in LENGTHS}, ""
     except Exception as error:
         return None, f"{type(error).__name__} when run: {error}"
 

@@ -95,6 +95,8 @@ def test_silu_has_two_names():
         ({"quantization_config": {"quant_method": "fp8"}}, r"quantization_config: 'fp8'"),
         ({"quantization_config": "int4"}, "quantization_config"),
         ({"is_causal": False}, "is_causal"),
+        ({"layer_types": ["sliding_attention"] * 3}, "sliding_attention"),
+        ({"model_type": "mistral", "layer_types": ["full_attention"] * 3}, "Ministral"),
         ({"per_layer_config": {"0": {}}}, "per_layer_config"),
         ({"transformers_weights": "other.safetensors"}, "transformers_weights"),
         ({"head_dim": 10**12}, "head_dim"),
