@@ -13,6 +13,7 @@ from jax.sharding import Mesh, NamedSharding
 from jax.typing import DTypeLike
 
 from spexjax.durable import write_durably
+from spexjax.models.bounds import read_json, reason
 from spexjax.models.config import TransformerConfig
 from spexjax.models.pretrained_tokenizer import load_tokenizer
 from spexjax.models.sharding import tensor_parallel
@@ -54,20 +55,41 @@ def read_model(
     Raises:
       ValueError: if the weights are not there, or not those of the config.
     """
-    record = json.loads((folder / _FILE).read_text())
-    sizes = record["config"] | {"rope_frequencies": tuple(record["config"]["rope_frequencies"])}
-    saved = TransformerConfig(**sizes)
+    record = read_json(folder / _FILE)
+    try:
+        sizes = record["config"] | {"rope_frequencies": tuple(record["config"]["rope_frequencies"])}
+        saved, stored_as, identity = TransformerConfig(**sizes), record["dtype"], str(record["fingerprint"])
+    except (KeyError, TypeError, ValueError) as error:
+        raise ValueError(
+            f"{folder / _FILE} is not what save_model writes ({reason(error)}); save the model again."
+        ) from error
     config = dataclasses.replace(saved, attention=attention)
     graph, state = nnx.split(nnx.eval_shape(lambda: Transformer(config, dtype=dtype, rngs=nnx.Rngs(0))))
+    wanted = nnx.to_pure_dict(state)
     try:
         with ocp.StandardCheckpointer() as checkpointer:
-            weights = checkpointer.restore(folder.absolute() / _WEIGHTS, _abstract(nnx.to_pure_dict(state), mesh))
-    except (FileNotFoundError, ValueError) as error:
-        raise ValueError(f"The weights in {folder} are missing or not those of its config: {error}") from error
+            _check_shapes(checkpointer.metadata(folder.absolute() / _WEIGHTS), wanted)
+            weights = checkpointer.restore(folder.absolute() / _WEIGHTS, _abstract(wanted, mesh))
+    except Exception as error:  # of many kinds, even of none in particular; all come from what is in the folder
+        raise ValueError(
+            f"The weights in {folder} are missing or not those of its config ({reason(error)}); save the model again."
+        ) from error
     nnx.replace_by_pure_dict(state, weights)
-    same = (str(jnp.dtype(dtype)), attention) == (record["dtype"], saved.attention)
-    identity = record["fingerprint"] + ("" if same else f"-{dtype}-{attention}")
+    if (str(jnp.dtype(dtype)), attention) != (stored_as, saved.attention):
+        identity += f"-{dtype}-{attention}"
     return config, graph, state, load_tokenizer(folder), identity
+
+
+def _check_shapes(stored: Any, wanted: Any) -> None:
+    """Before anything is allocated: that what is stored is what is wanted."""
+    tree = getattr(stored.item_metadata, "tree", stored.item_metadata)
+    there, here = (
+        {jax.tree_util.keystr(path): tuple(leaf.shape) for path, leaf in jax.tree_util.tree_leaves_with_path(t)}
+        for t in (tree, wanted)
+    )
+    for name in sorted(there.keys() | here.keys()):
+        if there.get(name) != here.get(name):
+            raise ValueError(f"{name} is stored as {there.get(name)}, wanted as {here.get(name)}")
 
 
 def _abstract(weights: Any, mesh: Mesh | None) -> Any:

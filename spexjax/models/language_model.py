@@ -13,8 +13,10 @@ from flax import nnx
 from jax.sharding import Mesh
 
 from spexjax.models.checkpoint import is_saved_model, read_model
-from spexjax.models.config import TransformerConfig, from_hugging_face
+from spexjax.models.config import TransformerConfig
+from spexjax.models.folder import Folder
 from spexjax.models.gguf import GGUF
+from spexjax.models.hub import download
 from spexjax.models.pretrained_tokenizer import load_tokenizer
 from spexjax.models.stop_ids import folder_stop_ids, gguf_stop_ids, saved_stop_ids
 from spexjax.models.tokenizer import gguf_tokenizer
@@ -98,19 +100,23 @@ def load_model(
         return LanguageModel(str(source), *loaded, time.perf_counter() - start, saved_stop_ids(path))
     if mesh is not None:
         raise ValueError("Only what models.save_model wrote can be read in parts: load without a mesh, save, and load.")
+    checkpoint: GGUF | Folder
     if path.suffix == ".gguf":
         if not path.is_file():
             raise ValueError(f"There is no file {path}.")
         checkpoint = GGUF(path)
-        config, names, read = checkpoint.config(), checkpoint.names, checkpoint.read
-        tokenizer, files, stop_ids = gguf_tokenizer(checkpoint), [path], gguf_stop_ids(checkpoint)
+        config, files = checkpoint.config(), checkpoint.files
+        tokenizer, stop_ids = gguf_tokenizer(checkpoint), gguf_stop_ids(checkpoint)
     else:
-        folder = path if path.is_dir() else _download(str(source))
-        config, names, read, tokenizer, files = _open_folder(folder)
-        stop_ids = folder_stop_ids(folder)
+        folder = path if path.is_dir() else download(str(source))
+        checkpoint = Folder(folder)
+        config, beside = checkpoint.config(), sorted(f for f in folder.glob("tokenizer*") if f.is_file())
+        files = [*checkpoint.files, *beside]
+        tokenizer, stop_ids = load_tokenizer(folder), folder_stop_ids(folder)
+    _check_vocabulary(tokenizer, config)
     config = dataclasses.replace(config, attention=attention)
-    graph, parameters = load_weights(config, names, read, jnp.dtype(dtype))
-    identity = _fingerprint(files, dtype if attention is None else f"{dtype} {attention}")
+    config, graph, parameters = load_weights(config, checkpoint.shapes, checkpoint.read, jnp.dtype(dtype))
+    identity = _fingerprint(files, f"{dtype} {config}")
     jax.block_until_ready(parameters)
     seconds = time.perf_counter() - start
     return LanguageModel(str(source), config, graph, parameters, tokenizer, identity, seconds, stop_ids)
@@ -133,45 +139,18 @@ def smollm2_path() -> Path:
     return next(Path(package.submodule_search_locations[0]).glob("*.gguf"))
 
 
-def _download(name: str) -> Path:
-    from huggingface_hub import snapshot_download
-    from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalEntryNotFoundError
-
-    try:
-        return Path(snapshot_download(name, allow_patterns=["*.json", "*.safetensors", "*.model", "*.jinja"]))
-    except (HfHubHTTPError, HFValidationError, LocalEntryNotFoundError, OSError) as error:
+def _check_vocabulary(tokenizer: Any, config: TransformerConfig) -> None:
+    """Tokens that were added later may go unused (see `encode`); those that any text is cut into may not."""
+    if tokenizer.vocab_size > config.vocab_size:
         raise ValueError(
-            f"{name!r} is not 'smollm2', a folder, a .gguf file, or a Hugging Face model that can be reached "
-            f"({type(error).__name__})."
-        ) from error
+            f"The tokenizer cuts text into {tokenizer.vocab_size} tokens, but the model has embeddings for "
+            f"{config.vocab_size} only: they are not of one model."
+        )
 
 
-def _open_folder(folder: Path) -> tuple:
-    import json
-
-    from safetensors import safe_open
-
-    if not (folder / "config.json").is_file():
-        raise ValueError(f"{folder} has no config.json, so it is not a Hugging Face model folder.")
-    config = from_hugging_face(json.loads((folder / "config.json").read_text()))
-    files = sorted(folder.glob("*.safetensors"))
-    if not files:
-        raise ValueError(f"{folder} has no .safetensors file; other weight formats are not read.")
-    shards = [safe_open(file, framework="flax") for file in files]
-    home = {name: shard for shard in shards for name in shard.keys()}  # noqa: SIM118
-    described = [*files, *sorted(folder.glob("tokenizer*")), folder / "config.json"]
-    return (
-        config,
-        home,
-        lambda name: home[name].get_tensor(name),
-        load_tokenizer(folder),
-        described,
-    )
-
-
-def _fingerprint(files: Sequence[Path], dtype: str) -> str:
-    """Hashes the files whole up to 1 GiB each, larger ones in 1,024 evenly spaced blocks of 1 MiB and their size."""
-    digest = hashlib.blake2b(dtype.encode(), digest_size=16)
+def _fingerprint(files: Sequence[Path], reading: str) -> str:
+    """Hashes how files are read, and themselves: whole up to 1 GiB, else 1,024 even blocks of 1 MiB and the size."""
+    digest = hashlib.blake2b(reading.encode(), digest_size=16)
     block = 1 << 20
     for file in files:
         size = file.stat().st_size

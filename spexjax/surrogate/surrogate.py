@@ -243,6 +243,6 @@ def _in_blocks(function: Callable, masks: Masks) -> Values:
     return xp.concatenate(values)[: len(masks)]
 
 
-def _on_host(array: Array) -> Array:
+def _on_host(array: Array | float) -> Array:
     """Where it can be: JAX may be tracing."""
     return array if isinstance(array, jax.core.Tracer) else np.asarray(array)

@@ -8,67 +8,16 @@ import gguf
 import numpy as np
 import pytest
 from common import GOLDEN
+from gguf_files import write_gguf
 from safetensors.numpy import load_file, save_file
 from test_golden_logits import logits
 
 from spexjax.evaluation import mesh
 from spexjax.models import load_model, save_model
-from spexjax.models.config import from_hugging_face
-from spexjax.models.gguf import _INSIDE, GGUF
+from spexjax.models.gguf import GGUF
 
 
-def write_gguf(path, folder, *, rope=None, change=lambda name, value: (name, value), quantise=None, **fields):
-    """Writes a tiny Hugging Face folder the way llama.cpp's converter does."""
-    config = json.loads((folder / "config.json").read_text())
-    architecture = {"llama": "llama", "qwen2": "qwen2"}.get(config["model_type"], "llama")
-    writer = gguf.GGUFWriter(path, fields.pop("architecture", architecture))
-    writer.add_block_count(config["num_hidden_layers"])
-    writer.add_embedding_length(config["hidden_size"])
-    writer.add_context_length(config["max_position_embeddings"])
-    writer.add_feed_forward_length(config["intermediate_size"])
-    writer.add_head_count(config["num_attention_heads"])
-    writer.add_head_count_kv(config["num_key_value_heads"])
-    writer.add_layer_norm_rms_eps(config["rms_norm_eps"])
-    writer.add_rope_freq_base(config["rope_parameters"]["rope_theta"])
-    for key, value in fields.items():
-        writer.add_string(key, value)
-    core = json.loads((folder / "tokenizer.json").read_text())
-    vocabulary = core["model"]["vocab"]
-    writer.add_tokenizer_model("gpt2")
-    writer.add_tokenizer_pre("qwen2" if architecture == "qwen2" else "gpt-2")
-    writer.add_token_list(sorted(vocabulary, key=vocabulary.get))
-    writer.add_token_types([3] + [1] * (len(vocabulary) - 1))
-    writer.add_token_merges([" ".join(m) for m in core["model"]["merges"]])
-    writer.add_eos_token_id(0)
-    names = {hf: name for name, hf in _INSIDE.items()}
-    outside = {"model.embed_tokens": "token_embd", "model.norm": "output_norm", "lm_head": "output"}
-    for file in sorted(folder.glob("*.safetensors")):
-        for name, value in load_file(file).items():
-            module, leaf = name.rsplit(".", 1)
-            if module in outside:
-                short = f"{outside[module]}.{leaf}"
-            else:
-                _, _, layer, inner = module.split(".", 3)
-                short = f"blk.{layer}.{names[inner]}.{leaf}"
-                if architecture == "llama" and inner in ("self_attn.q_proj", "self_attn.k_proj"):
-                    heads = value.shape[0] // 8
-                    value = value.reshape(heads, 2, 4, -1).swapaxes(1, 2).reshape(value.shape)
-            short, value = change(short, np.ascontiguousarray(value))
-            kind = gguf.GGMLQuantizationType.Q8_0
-            if quantise and value.ndim == 2 and value.shape[1] % 32 == 0:
-                writer.add_tensor(short, gguf.quants.quantize(value, kind), raw_dtype=kind)
-            elif short:
-                writer.add_tensor(short, value)
-    if rope is not None:
-        writer.add_tensor("rope_freqs.weight", rope.astype(np.float32))
-    writer.write_header_to_file()
-    writer.write_kv_data_to_file()
-    writer.write_tensors_to_file()
-    writer.close()
-    return path
-
-
-@pytest.mark.parametrize("name", ["tiny_llama", "tiny_qwen2"])
+@pytest.mark.parametrize("name", ["tiny_llama", "tiny_qwen2", "tiny_mistral"])
 def test_gguf_equals_safetensors(name, golden, tmp_path):
     folder, rope = GOLDEN / name, None
     if name == "tiny_llama":  # llama.cpp stores Llama 3's scaling as divisors of the plain frequencies
@@ -139,14 +88,15 @@ def test_folder_errors_name_the_cause(tmp_path):
     with pytest.raises(ValueError, match="config asks for"):
         load_model(copy_with(source, tmp_path / "d", intermediate_size=64))
     extra = copy_with(source, tmp_path / "e")
-    save_file({"model.extra.weight": np.zeros(3, np.float32)}, extra / "more.safetensors")
+    tensors = load_file(extra / "model.safetensors")
+    save_file({**tensors, "model.extra.weight": np.zeros(3, np.float32)}, extra / "model.safetensors")
     with pytest.raises(ValueError, match=r"model\.extra\.weight"):
         load_model(extra)
     with pytest.raises(ValueError, match=r"no config\.json"):
         load_model(tmp_path)
     empty = copy_with(source, tmp_path / "f")
     (empty / "model.safetensors").unlink()
-    with pytest.raises(ValueError, match=r"no \.safetensors"):
+    with pytest.raises(ValueError, match=r"no model\.safetensors and no model\.safetensors\.index\.json"):
         load_model(empty)
 
 
@@ -159,21 +109,6 @@ def test_unknown_models(tmp_path, monkeypatch):
         load_model(tmp_path / "none.gguf")
     with pytest.raises(ValueError, match="dtype must be"):
         load_model("smollm2", dtype="float16")
-
-
-def test_config_variants():
-    base = json.loads((GOLDEN / "tiny_mistral" / "config.json").read_text())
-    with pytest.raises(ValueError, match="Sliding-window"):
-        from_hugging_face({**base, "sliding_window": 128})
-    assert from_hugging_face({**base, "sliding_window": 512}).max_length == 512
-    with pytest.raises(ValueError, match="gelu"):
-        from_hugging_face({**base, "hidden_act": "gelu"})
-    old = {k: v for k, v in base.items() if k != "rope_parameters"} | {"rope_theta": 10_000.0}
-    assert from_hugging_face(old) == from_hugging_face(base)
-    slow = from_hugging_face({**old, "rope_scaling": {"type": "linear", "factor": 2.0}})
-    assert slow.rope_frequencies == tuple(f / 2 for f in from_hugging_face(old).rope_frequencies)
-    with pytest.raises(ValueError, match="dynamic"):
-        from_hugging_face({**old, "rope_scaling": {"type": "dynamic", "factor": 2.0}})
 
 
 def test_saved_and_loaded(golden, tmp_path):

@@ -1,0 +1,84 @@
+"""Tiny GGUF files."""
+
+import json
+
+import gguf
+import numpy as np
+from safetensors.numpy import load_file
+
+from spexjax.models.gguf import _INSIDE
+
+
+def write_gguf(
+    path,
+    folder,
+    *,
+    rope=None,
+    change=lambda name, value: (name, value),
+    quantise=None,
+    parts=0,
+    metadata=None,
+    **fields,
+):
+    """Writes a tiny Hugging Face folder the way llama.cpp's converter does, in one file or with so many tensors a part.
+
+    `metadata` are entries of the architecture that replace those of the config, None for none; `fields` any others.
+    """
+    config = json.loads((folder / "config.json").read_text())
+    architecture = {"llama": "llama", "qwen2": "qwen2"}.get(config["model_type"], "llama")
+    architecture = fields.pop("architecture", architecture)
+    writer = gguf.GGUFWriter(path, architecture, split_max_tensors=parts)
+    even = config["hidden_size"] // config["num_attention_heads"]
+    head = config.get("head_dim") or even
+    entries = {
+        "block_count": config["num_hidden_layers"],
+        "embedding_length": config["hidden_size"],
+        "context_length": config["max_position_embeddings"],
+        "feed_forward_length": config["intermediate_size"],
+        "attention.head_count": config["num_attention_heads"],
+        "attention.head_count_kv": config["num_key_value_heads"],
+        "attention.layer_norm_rms_epsilon": config["rms_norm_eps"],
+        "attention.key_length": head if head != even else None,
+        "attention.value_length": head if head != even else None,
+        "rope.freq_base": config["rope_parameters"]["rope_theta"],
+    }
+    for key, value in {**entries, **(metadata or {})}.items():
+        fields[f"{architecture}.{key}"] = value
+    for key, value in fields.items():
+        if value is not None:
+            kind = gguf.GGUFValueType.get_type(value)
+            sub = gguf.GGUFValueType.get_type(value[0]) if isinstance(value, list) else None
+            writer.add_key_value(key, value, kind, sub)
+    core = json.loads((folder / "tokenizer.json").read_text())
+    vocabulary = core["model"]["vocab"]
+    writer.add_tokenizer_model("gpt2")
+    writer.add_tokenizer_pre("qwen2" if architecture == "qwen2" else "gpt-2")
+    writer.add_token_list(sorted(vocabulary, key=vocabulary.get))
+    writer.add_token_types([3] + [1] * (len(vocabulary) - 1))
+    writer.add_token_merges([" ".join(m) for m in core["model"]["merges"]])
+    writer.add_eos_token_id(0)
+    names = {hf: name for name, hf in _INSIDE.items()}
+    outside = {"model.embed_tokens": "token_embd", "model.norm": "output_norm", "lm_head": "output"}
+    for file in sorted(folder.glob("*.safetensors")):
+        for name, value in load_file(file).items():
+            module, leaf = name.rsplit(".", 1)
+            if module in outside:
+                short = f"{outside[module]}.{leaf}"
+            else:
+                _, _, layer, inner = module.split(".", 3)
+                short = f"blk.{layer}.{names[inner]}.{leaf}"
+                if architecture == "llama" and inner in ("self_attn.q_proj", "self_attn.k_proj"):
+                    value = value.reshape(-1, 2, head // 2, value[0].size).swapaxes(1, 2).reshape(value.shape)
+            short, value = change(short, np.ascontiguousarray(value))
+            kind = gguf.GGMLQuantizationType.Q8_0
+            if quantise and value.ndim == 2 and value.shape[1] % 32 == 0:
+                writer.add_tensor(short, gguf.quants.quantize(value, kind), raw_dtype=kind)
+            elif short:
+                writer.add_tensor(short, value)
+    if rope is not None:
+        writer.add_tensor("rope_freqs.weight", rope.astype(np.float32))
+    writer.write_header_to_file()
+    writer.write_kv_data_to_file()
+    writer.write_tensors_to_file()
+    writer.close()
+    return path
