@@ -17,7 +17,7 @@ from spexjax.evaluation import Evaluation, Store, from_first_host, run
 from spexjax.explanation import Explanation, Faithfulness
 from spexjax.indices import check_index
 from spexjax.methods import resolve
-from spexjax.metrics import r2, r2_error, size_weights
+from spexjax.metrics import few_hold_half, r2, r2_error, size_weights
 from spexjax.proxies import Proxy, checked
 from spexjax.spectrum import Spectrum, checked_masks, unique_rows
 from spexjax.spex import Spex, SpexPlan, spex
@@ -278,6 +278,8 @@ def _fit(
     weights = size_weights(masks[rows]) if sized else None
     scheme += ", weighed as if drawn uniformly" if sized else ""
     measured = values[rows], np.asarray(fitted.held_out)[rows], weights
+    if (few := few_hold_half(*measured)) <= max(1, len(rows) // 50):
+        scheme += f"; {few} of them hold half of the error, so that there may be more like them among unseen masks"
     faithfulness = Faithfulness(r2(*measured), rows, scheme, r2_error(*measured, folds=_FOLDS))
     return Explanation(
         fitted.spectrum, faithfulness, names, name, masks, values, fitted.diagnostics, surrogate=fitted.surrogate

@@ -124,6 +124,7 @@ def _check_surrogate(surrogate: Surrogate, n: int) -> None:
     real = deviation.ndim == 0 and np.issubdtype(deviation.dtype, np.floating) and not deviation < 0
     _require(real, "a surrogate's deviation is no number, or below 0")
     _require(len(surrogate.processes) > 0, "a surrogate without a process")
+    _require(surrogate.by_size is None or np.shape(surrogate.by_size) == (n + 1,), "a surrogate of other sizes")
     for process in surrogate.processes:
         _check_process(process, len(masks), n)
     for name, part in vars(surrogate).items():

@@ -3,7 +3,7 @@
 from spexjax.metrics.agreement import Agreement, agreement
 from spexjax.metrics.by_order import r2_by_order
 from spexjax.metrics.curves import area, nested_masks, removal
-from spexjax.metrics.faithfulness import r2, r2_error, size_weights
+from spexjax.metrics.faithfulness import few_hold_half, r2, r2_error, size_weights
 from spexjax.metrics.recovery import Recovery, recovery
 
 __all__ = [
@@ -11,6 +11,7 @@ __all__ = [
     "Recovery",
     "agreement",
     "area",
+    "few_hold_half",
     "nested_masks",
     "r2",
     "r2_by_order",

@@ -36,7 +36,7 @@ def r2_error(
 
     By the delta method, R2 being one minus the ratio of two means: the root of `sum_i w_i^2 u_i^2` with
     `u_i = (e_i^2 - (1 - R2) d_i^2) / sum_j w_j d_j^2`, e the errors, d the deviations of f from its mean and w the
-    weights, which sum to 1.
+    weights, which sum to 1. Its square is `2 (1 - R2)^2 (sum w^2)^2` larger, because that mean is estimated.
 
     Predictions from cross-validation are less certain. Fits without different folds share most of their masks, which
     multiplies the variance by `1 + K / (K - 1)` (Nadeau and Bengio, Inference for the Generalization Error, 2003); and
@@ -59,11 +59,25 @@ def r2_error(
     errors, deviations, w = _squares(values, predictions, weights)
     if not deviations.any():
         return float("nan")
-    u = w * (errors - w @ errors / (w @ deviations) * deviations) / (w @ deviations)
-    total = float(u @ u)
+    share = w @ errors / (w @ deviations)
+    u = w * (errors - share * deviations) / (w @ deviations)
+    total = float(u @ u) + 2 * float(share * (w @ w)) ** 2
     if folds is None or not total:
         return float(np.sqrt(total))
     return float(np.sqrt(total * (1 + folds / (folds - 1))) * (1 + np.sqrt((u**4).sum()) / total))
+
+
+def few_hold_half(values: ArrayLike, predictions: ArrayLike, weights: ArrayLike | None = None) -> int:
+    """How many of the worst predicted masks hold half of the squared error; all of them, where there is no error.
+
+    A few say that errors are heavy-tailed: R2 depends on which masks happened to be drawn.
+
+    >>> few_hold_half(np.array([9.0, 0.1, 0.1, 0.1]), np.zeros(4))
+    1
+    """
+    errors, _, w = _squares(values, predictions, weights)
+    held = np.cumsum(np.sort(w * errors)[::-1])
+    return int(np.searchsorted(held, held[-1] / 2)) + 1 if held[-1] else len(held)
 
 
 def size_weights(masks: Masks) -> Float[np.ndarray, " m"]:

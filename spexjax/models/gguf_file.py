@@ -18,7 +18,7 @@ _ENTRIES = 1 << 22  # of an array: vocabularies have a few hundred thousand
 _NAMES = 1 << 16  # of metadata entries and of tensors
 
 
-@dataclasses.dataclass(frozen=True)
+@dataclasses.dataclass(frozen=True, eq=False)
 class Tensor:
     """Where a tensor is stored and how: `shape` is that of the numbers, the fastest axis last."""
 
