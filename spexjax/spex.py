@@ -157,7 +157,7 @@ class SpexPlan:
         fold = np.full(len(masks), -1)  # the design's masks, which the decoder has seen, are in no fold
         fold[checks] = proxies.folds(key, masks[checks], _NUM_FOLDS)
         fit = proxies.refit(spectrum, [spectrum] * _NUM_FOLDS, masks[inner], f[inner], fold[inner])
-        fit = fit.spread_over(inner, len(masks))
+        fit = fit.spread_over(inner, masks)
         diagnostics = {
             "status": Status(int(decoded.status)).name,
             "found": int(found.sum()),

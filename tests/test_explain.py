@@ -43,7 +43,7 @@ def test_cross_validated_faithfulness_is_honest(method, key):
     for seed in range(6):
         explanation = sx.explain(game(), budget=100, key=jax.random.key(seed), method=method)
         gaps.append(explanation.faithfulness.r2 - sx.metrics.r2(truth, explanation.spectrum(everything)))
-        assert explanation.faithfulness.masks.tolist() == list(range(100))
+        assert explanation.faithfulness.masks.tolist() == list(range(2, 100))
     assert abs(np.mean(gaps)) < 0.08
 
 
@@ -79,7 +79,7 @@ def test_any_proxy_can_be_the_method(key):
 
     explanation = sx.explain(game(), budget=64, key=key, method=mean_only)
     assert explanation.method == "mean_only"
-    assert abs(explanation.faithfulness.r2) < 1e-5
+    assert abs(explanation.faithfulness.r2) < 0.05  # the mean of all masks, the ends included
     assert explanation.details == {"note": "none"}
 
 
@@ -155,5 +155,5 @@ def test_mismatched_masks_and_values(masks, values, names, message, key):
 def test_constant_function(key):
     for method in METHODS:
         explanation = sx.fit(MASKS, np.full(30, 2.5), method=method, key=key)
-        assert explanation.faithfulness.r2 == 1.0
+        assert np.isnan(explanation.faithfulness.r2)
         assert len(explanation.interactions("SV").top(3)) == 0

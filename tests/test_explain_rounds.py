@@ -1,5 +1,7 @@
 """Rounds towards a target, and the design that an index asks for."""
 
+from math import comb
+
 import jax
 import numpy as np
 import pytest
@@ -37,9 +39,8 @@ def improving(**r2_of):
     """A proxy whose R2 is what is given for each number of masks, with no uncertainty."""
 
     def proxy(masks, values, key):
-        values = np.asarray(values, np.float64)
         lost = np.sqrt(1 - r2_of[f"m{len(values)}"])
-        held_out = values - lost * (values - values.mean())
+        held_out = values - lost * (values - values[2:].mean())  # the ends, which come first, do not count
         return sx.proxies.Fit(sx.Spectrum.from_dict({(): 0.0}, masks.shape[1]), np.float32(held_out), {})
 
     return proxy
@@ -183,22 +184,22 @@ def test_the_design_is_that_of_the_index(key, index):
     explanation = sx.explain(ablation, budget=64, key=key, index=index, method=least_squares)
     shapley = index is not None and index.upper() in map(str.upper, SHAPLEY)
     assert explanation.provenance["design"] == ("sized" if shapley else "uniform")
-    rows = sx.designs.uniform_rows(64) if shapley else np.arange(64)
-    np.testing.assert_array_equal(explanation.faithfulness.masks, rows)
-    assert f"each of {len(rows)} uniform masks" in explanation.faithfulness.scheme
+    np.testing.assert_array_equal(explanation.faithfulness.masks, np.arange(2, 64))
+    assert "each of 62 masks" in explanation.faithfulness.scheme
+    assert ("weighed as if drawn uniformly" in explanation.faithfulness.scheme) == shapley
     assert explanation.masks[0].all()
-    if shapley:
-        assert not explanation.masks[1].any()
+    assert not explanation.masks[1].any()
 
 
-def test_faithfulness_is_that_of_the_uniform_rows(key):
+def test_faithfulness_weighs_sizes_as_uniform_masks_have_them(key):
     ablation, _ = counted(game)
     explanation = sx.explain(ablation, budget=64, key=key, index="SV", method=least_squares)
     held_out = np.asarray(least_squares(explanation.masks, explanation.values, key).held_out)
-    rows = sx.designs.uniform_rows(64)
-    pair = explanation.values[rows], held_out[rows]
-    assert explanation.faithfulness.r2 == pytest.approx(sx.metrics.r2(*pair), abs=1e-5)
-    assert explanation.faithfulness.error == pytest.approx(sx.metrics.r2_error(*pair), rel=1e-3)
+    size = explanation.masks[2:].sum(1)
+    weights = np.array([comb(12, k) / (size == k).sum() for k in size])
+    measured = explanation.values[2:], held_out[2:], weights
+    assert explanation.faithfulness.r2 == pytest.approx(sx.metrics.r2(*measured), abs=1e-5)
+    assert explanation.faithfulness.error == pytest.approx(sx.metrics.r2_error(*measured, folds=3), rel=1e-3)
 
 
 def test_rounds_of_the_sized_design(key):
@@ -208,7 +209,7 @@ def test_rounds_of_the_sized_design(key):
         ablation, key=key, target_faithfulness=0.8, max_budget=200, budget=20, method=proxy, index="SII"
     )
     assert rounds(explanation) == [20, 40, 80]
-    np.testing.assert_array_equal(explanation.faithfulness.masks, sx.designs.uniform_rows(80))
+    np.testing.assert_array_equal(explanation.faithfulness.masks, np.arange(2, 80))
     assert len(np.unique(np.concatenate(seen), axis=0)) == 80
     for part in seen[:1]:
         assert part.all(1).any()

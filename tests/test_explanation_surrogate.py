@@ -10,7 +10,7 @@ import pytest
 from common import all_masks, random_surrogate
 
 import spexjax as sx
-from spexjax.indices import surrogate_interactions
+from spexjax.indices import Ends, surrogate_interactions
 
 N, MASKS = 6, all_masks(6)
 
@@ -41,7 +41,8 @@ def test_interactions_are_the_corrected_surrogates(explanation):
     residuals = explanation.values - explanation.surrogate(explanation.masks)
     names = explanation.feature_names
     table = explanation.interactions("BV")
-    expected = surrogate_interactions(explanation.surrogate, residuals, explanation.spectrum, "BV", None, names)
+    none = Ends(0.0, 0.0)
+    expected = surrogate_interactions(explanation.surrogate, residuals, explanation.spectrum, none, "BV", None, names)
     assert table.to_dict() == expected.to_dict()
     assert table.feature_names == names
     fourier = explanation.interactions("Fourier")

@@ -13,8 +13,8 @@ import spexjax
 
 PACKAGE = Path(spexjax.__file__).parent
 LAYERS = {
-    **dict.fromkeys(["typing", "durable", "ends", "equality", "printable", "records", "values"], 0),
-    **dict.fromkeys(["spectrum", "surrogate", "codes", "transforms"], 1),
+    **dict.fromkeys(["typing", "durable", "equality", "printable", "records", "values"], 0),
+    **dict.fromkeys(["spectrum", "ends", "surrogate", "codes", "transforms"], 1),
     **dict.fromkeys(["designs", "decoder", "proxies", "indices", "metrics", "subsets", "saved"], 2),
     **dict.fromkeys(["models", "ablations", "evaluation"], 3),
     **dict.fromkeys(["budget", "explanation", "explain", "influence", "methods", "spex"], 4),

@@ -54,7 +54,9 @@ def test_spends_distinct_masks_within_the_budget(explained):
 def test_faithfulness_is_measured_where_the_decoder_saw_nothing(explained):
     explanation, _ = explained
     plan = explanation.provenance["subsampled"]
-    assert explanation.faithfulness.masks.tolist() == list(range(plan["uniform_masks"]))
+    ends = explanation.masks.all(1) | ~explanation.masks.any(1)
+    rows = np.flatnonzero(~ends[: plan["uniform_masks"]])
+    assert explanation.faithfulness.masks.tolist() == rows.tolist()
 
 
 def test_faithfulness_is_honest_under_noise():
@@ -127,7 +129,7 @@ def test_what_cannot_be_done_is_said_before_anything_is_spent(key):
 def test_constant_function(key):
     ablation = sx.ablations.host_function(lambda masks: np.full(len(masks), 3.0), 30)
     explanation = sx.explain(ablation, budget=2000, key=key, method="spex", progress=False)
-    assert explanation.faithfulness.r2 == 1.0
+    assert np.isnan(explanation.faithfulness.r2)
     assert explanation.spectrum.to_dict() == {(): 3.0}
 
 
@@ -155,7 +157,9 @@ def test_auto_turns_to_spex_where_it_learns_nothing(key):
     assert explanation.provenance["design"] == "subsampled"
     assert explanation.provenance["ablations"] == len(explanation.masks)
     assert explanation.details["chosen"] == {"spex": 1.0}
-    assert explanation.faithfulness.masks.tolist() == list(range(explanation.provenance["subsampled"]["uniform_masks"]))
+    checks = explanation.faithfulness.masks
+    assert set(checks) <= set(range(2, 2 + explanation.provenance["subsampled"]["uniform_masks"]))
+    assert len(checks) >= 510
     assert explanation.spectrum.to_dict().keys() - {()} == {s for s in PARITIES if len(s) > 1}
 
 

@@ -71,7 +71,7 @@ class Kernels:
         starts, partner = self._starts(n, ordered), complements(masks)
         if m > self.max_masks:
             trained = [_trained(start, z[subsets[0]], jnp.asarray(y[subsets[0]], jnp.float32))[0] for start in starts]
-            return self._in_weight_space(trained, masks[inner], f[inner], fold[inner]).spread_over(inner, m)
+            return self._in_weight_space(trained, masks[inner], f[inner], fold[inner]).spread_over(inner, masks)
         truth, y = y, without_outliers(trial, z, y, subsets[0][:_TRIAL], end_rows(masks))
         f = centre + spread * y
         mean = _best_mean([_fit(start, z, y, subsets, fold, partner) for start in starts], y, fold, inner)
@@ -91,9 +91,9 @@ class Kernels:
                 expected = partial(curve.expected, error=error)
                 fit = self._through_link(surrogate, smooth, expected, f[inner], held_out, through, diagnostics, key)
                 if fit:
-                    return fit.spread_over(inner, m)
+                    return fit.spread_over(inner, masks)
         spectrum, terms = self._spectrum(surrogate, mean.used, y, inner)
-        return Fit(spectrum, held_out, {**diagnostics, "link": False, **terms}, surrogate).spread_over(inner, m)
+        return Fit(spectrum, held_out, {**diagnostics, "link": False, **terms}, surrogate).spread_over(inner, masks)
 
     def _through_link(
         self, plain: Surrogate, smooth: Surrogate, expected, f, held_out, through, diagnostics: dict, key: Key

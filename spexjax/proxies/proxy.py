@@ -28,9 +28,9 @@ class Fit(NamedTuple):
     surrogate: Surrogate | None = None
     held_out_rows: Int[np.ndarray, " h"] | None = None  # all by default
 
-    def spread_over(self, rows: Int[np.ndarray, " r"], num_masks: int) -> "Fit":
-        """The fit to some rows of more masks, as one to all of these."""
-        held_out = np.full(num_masks, np.nan)
+    def spread_over(self, rows: Int[np.ndarray, " r"], masks: Masks) -> "Fit":
+        """The fit to some rows of these masks, as one to all of them: it predicts the others, which it has not seen."""
+        held_out = np.array((self.surrogate or self.spectrum)(masks), np.float64)
         held_out[rows] = self.held_out
         return self._replace(
             held_out=held_out, held_out_rows=rows if self.held_out_rows is None else rows[self.held_out_rows]
@@ -57,7 +57,7 @@ def without_ends(call: Callable[[Any, Masks, Values, Key], Fit]) -> Callable[[An
     @wraps(call)
     def fitted(self: Any, masks: Masks, values: Values, key: Key) -> Fit:
         masks, values, rows = np.asarray(masks), np.asarray(values, np.float64), inner_rows(masks)
-        return call(self, masks[rows], values[rows], key).spread_over(rows, len(masks))
+        return call(self, masks[rows], values[rows], key).spread_over(rows, masks)
 
     return fitted
 

@@ -46,7 +46,7 @@ class Select:
         others = [(np.asarray(fit.held_out, np.float64) - centre) / (spread or 1.0) for fit in fits]
         held_out = np.stack([-f / (len(inner) - 1), *others])  # the mean of the other inner values, that of all being 0
         fold = folds(fold_key, masks[rows], min(_NUM_FOLDS, len(rows)))
-        f, held_out = f[rows], held_out[:, rows]
+        everywhere, f, held_out = held_out, f[rows], held_out[:, rows]
         shares = _candidates(len(held_out))
         chosen = leave_fold_selection(shares @ held_out, f, fold)
         best, predictions = shares[chosen.best], chosen.held_out
@@ -61,9 +61,9 @@ class Select:
         diagnostics = {"chosen": used, "reason": _reason(used, scores), "held_out_r2": scores, **terms, **details}
         if left_out:
             diagnostics["not_finite"] = left_out
-        everywhere = np.full(len(values), np.nan)
-        everywhere[rows] = centre + spread * predictions
-        return fit._replace(held_out=everywhere, diagnostics=diagnostics, held_out_rows=rows)
+        everywhere = sum(share * p for share, p in zip(best, everywhere, strict=True) if share)
+        everywhere[rows] = predictions
+        return fit._replace(held_out=centre + spread * everywhere, diagnostics=diagnostics, held_out_rows=rows)
 
 
 def select(proxies: Mapping[str, Proxy]) -> Select:

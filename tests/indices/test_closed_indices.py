@@ -9,11 +9,12 @@ import numpy as np
 import pytest
 from common import all_masks, covariance, functional, random_surrogate
 
-from spexjax.indices import interactions, measure, standard_errors, surrogate_interactions
+from spexjax.indices import Ends, interactions, measure, standard_errors, surrogate_interactions
 from spexjax.indices.weights import TABLE
 from spexjax.spectrum import Spectrum
 from spexjax.transforms import exact_spectrum
 
+NO_ENDS = Ends(0.0, 0.0)
 REST = {(): 0.3, (1,): -0.4, (0, 2, 3): 0.6, (1, 2, 4, 5): -0.2}
 
 
@@ -62,7 +63,7 @@ def check(found, expected):
 )
 def test_closed_form_equals_the_exact_spectrum(case, index, k):
     surrogate, residuals, spectrum = case
-    found = surrogate_interactions(surrogate, residuals, spectrum, index, k)
+    found = surrogate_interactions(surrogate, residuals, spectrum, NO_ENDS, index, k)
     check(found, interactions(spectrum, index, k))
     assert len(found) == sum(comb(6, o) for o in range(TABLE[index].smallest, k + 1))  # every set, none twice
 
@@ -70,14 +71,16 @@ def test_closed_form_equals_the_exact_spectrum(case, index, k):
 @pytest.mark.parametrize(("n", "m"), [(6, 20), (1, 2)])
 def test_closed_form_of_a_surrogate_alone(n, m):
     surrogate, residuals, spectrum = corrected(n, m)
-    check(surrogate_interactions(surrogate, residuals, spectrum, "k-SII", 2), interactions(spectrum, "k-SII", 2))
+    check(
+        surrogate_interactions(surrogate, residuals, spectrum, NO_ENDS, "k-SII", 2), interactions(spectrum, "k-SII", 2)
+    )
 
 
 @pytest.mark.parametrize("index", ["Fourier", "Moebius", "FBII", "k-SII"])
 def test_others_are_read_off_the_spectrum(case, index):
     surrogate, residuals, spectrum = case
     k = None if index == "Moebius" else 3
-    found = surrogate_interactions(surrogate, residuals, spectrum, index, k)
+    found = surrogate_interactions(surrogate, residuals, spectrum, NO_ENDS, index, k)
     assert found.to_dict() == interactions(spectrum, index, k).to_dict()
     if k is None:
         assert np.isnan(standard_errors(surrogate, found)).all()
@@ -100,7 +103,7 @@ def test_only_the_named_sets_where_there_are_too_many():
         processes=(dataclasses.replace(process, kernels=kernels),),
         rest=empty,
     )
-    found = surrogate_interactions(wide, np.zeros(10), named, "BII", 2)
+    found = surrogate_interactions(wide, np.zeros(10), named, NO_ENDS, "BII", 2)
     assert set(found.to_dict()) == {(i,) for i in range(n)} | {(0, 1), (2, 5)}
     mean = covariance(process.first, all_masks(8), narrow.masks) @ np.asarray(process.alphas[0], np.float64)
     for s in ((0,), (7,), (0, 1), (2, 5)):
@@ -110,11 +113,11 @@ def test_only_the_named_sets_where_there_are_too_many():
 
 def test_names_and_mistakes(case):
     names = tuple("abcdef")
-    assert surrogate_interactions(*case, "SII", 1, names).feature_names == names
+    assert surrogate_interactions(*case, NO_ENDS, "SII", 1, names).feature_names == names
     with pytest.raises(ValueError, match="did you mean FSII"):
-        surrogate_interactions(*case, "FSI")
+        surrogate_interactions(*case, NO_ENDS, "FSI")
     with pytest.raises(ValueError, match="max_order"):
-        surrogate_interactions(*case, "SII", 0)
+        surrogate_interactions(*case, NO_ENDS, "SII", 0)
 
 
 def test_standard_errors_where_there_is_a_closed_form(case, monkeypatch):

@@ -40,7 +40,7 @@ def test_survivors_are_fitted_and_mapped_back():
     np.testing.assert_array_equal(survivors, masks[:, found.features])
     fit = sx.fit(survivors, values, method="lasso", key=jax.random.key(0))
     lifted = lift(fit.spectrum, found.features, 1000)
-    np.testing.assert_allclose(lifted(masks), fit.predict(survivors), atol=1e-5)
+    np.testing.assert_allclose(lifted(masks), fit.spectrum(survivors), atol=1e-5)
     assert {(40,), (733,), (990,)} <= lifted.to_dict().keys()
     assert lifted.num_features == 1000
 

@@ -112,7 +112,7 @@ def test_noise_is_not_learnable():
         if fit.diagnostics["chosen"] == {"constant": 1.0}:
             constant += 1
             assert fit.diagnostics["reason"].startswith("not learnable at this budget")
-            assert fit.spectrum.to_dict() == {(): pytest.approx(values.mean(), rel=1e-5)}
+            assert fit.spectrum.to_dict() == {(): pytest.approx(values[2:].mean(), rel=1e-5)}  # but for the ends
             assert fit.surrogate is None
             assert r2(values, fit.held_out) <= 0
     assert constant >= 3

@@ -45,11 +45,11 @@ def test_truncated_fits_without_a_mask(predictions, i):
 def test_errors_are_those_of_the_mean(predictions):
     fits = [(*fitted(0), 0.25), (*fitted(1), 0.75)]
     other = truncated_predictions(fits[1][0], fits[1][1].alpha, fits[1][1].inverse, MASKS, SUPPORT, np.arange(M))
-    sizes, errors = held_out_errors(fits, MASKS, Y, SUPPORT)
+    sizes, errors = held_out_errors(fits, MASKS, Y, SUPPORT, np.arange(M))
     assert sizes.tolist() == list(range(1, 257))
     expected = ((0.25 * np.asarray(predictions) + 0.75 * np.asarray(other) - Y) ** 2).mean(1)
     np.testing.assert_allclose(errors, expected, rtol=1e-4)
-    few, errors_of_few = held_out_errors(fits, MASKS, Y, SUPPORT[:10])
+    few, errors_of_few = held_out_errors(fits, MASKS, Y, SUPPORT[:10], np.arange(M))
     assert few.tolist() == list(range(1, 11))
     np.testing.assert_allclose(errors_of_few, expected[:10], rtol=1e-4)
 
@@ -61,6 +61,6 @@ def test_beyond_256_terms_only_some_numbers_are_tried(monkeypatch, candidates, b
         return np.zeros((255 + support.shape[0] // 256, len(tests)))
 
     monkeypatch.setattr("spexjax.proxies.truncation.truncated_predictions", stub)
-    sizes, errors = held_out_errors([(*fitted(0), 1.0)], MASKS, Y, np.resize(SUPPORT, (candidates, N)))
+    sizes, errors = held_out_errors([(*fitted(0), 1.0)], MASKS, Y, np.resize(SUPPORT, (candidates, N)), np.arange(M))
     assert sizes.tolist() == [*range(1, min(candidates, 256) + 1), *beyond]
     assert errors.shape == sizes.shape
