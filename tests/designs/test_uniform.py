@@ -48,8 +48,8 @@ def test_draws_without_replacement_are_uniform():
     for seed in range(600):
         masks = np.asarray(uniform(jax.random.key(seed), 6, 4))
         counts += np.bincount(masks @ (1 << np.arange(4)), minlength=16)
-    assert counts[15] == 600
-    assert np.abs(counts[:15] - 200).max() < 5 * np.sqrt(200 * 2 / 3)
+    assert counts[15] == counts[0] == 600
+    assert np.abs(counts[1:15] - 600 * 4 / 14).max() < 5 * np.sqrt(600 * 4 / 14 * 10 / 14)
 
 
 def test_same_key_same_masks():

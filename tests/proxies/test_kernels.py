@@ -2,7 +2,6 @@
 
 import dataclasses
 import logging
-from types import SimpleNamespace
 
 import jax
 import numpy as np
@@ -169,10 +168,10 @@ def test_what_is_no_surrogate_is_refused(fits, unchecked):
 @pytest.mark.parametrize("broken", range(4))
 def test_a_form_that_predicts_nothing_finite_takes_no_other_out(broken):
     y, fold = np.random.default_rng(0).normal(size=30), np.arange(30) % 3
-    posterior = SimpleNamespace(inverse=SimpleNamespace(diagonal=lambda: np.ones(30)))
-    forms = [_Form(None, None, y + 0.1 * (i + 1), posterior, [], 3) for i in range(4)]
-    forms[broken] = forms[broken]._replace(left_out=np.full(30, np.nan))
-    mean = _best_mean(forms, y, fold)
+    found, ones = [y + 0.1 * (i + 1) for i in range(4)], np.ones(30)
+    found[broken] = np.full(30, np.nan)
+    forms = [_Form(None, None, each, np.tile(each, (3, 1)), ones, None, [None] * 3, 3) for each in found]
+    mean = _best_mean(forms, y, fold, np.arange(30))
     assert mean.shares[broken] == 0
     assert mean.shares.sum() == 1
     assert mean.error(y) == pytest.approx(0.04 if broken == 0 else 0.01)
