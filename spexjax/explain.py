@@ -63,8 +63,8 @@ def explain(
         surely below 0.1) and the budget covers it, the rest is spent on SPEX's masks, and SPEX competes with the
         others. For Shapley-type indices it leaves trees out.
       index: the interaction index that will be asked for. For a Shapley-type index (SV, SII, STII, FSII, k-SII) three
-        quarters of the masks are drawn with the sizes it depends on (`designs.sized`), and faithfulness is measured
-        on the others.
+        quarters of the masks are drawn with the sizes it depends on (`designs.sized`), and faithfulness weighs
+        masks as if all were uniform.
       like: as in `fit`.
       mesh: the devices to use, as in `evaluate`; all by default.
       store: where values are looked up and kept, as in `evaluate`.

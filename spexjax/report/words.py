@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from math import floor, isfinite, log10
+from math import floor, isfinite, isnan, log10
 from typing import Any
 
 from spexjax.explanation import Faithfulness
@@ -106,6 +106,8 @@ def variance_explained(faithfulness: Faithfulness) -> str:
     """R2 in plain words."""
     if faithfulness.scheme.startswith("exact"):
         return "exact: every mask was evaluated, nothing is estimated"
+    if isnan(faithfulness.r2):
+        return "all values are equal: there is no variance to explain"
     if not faithfulness.r2 > 0:
         return "no better than guessing the mean, on masks the fit never saw"
     share = 100 * faithfulness.r2
@@ -114,7 +116,9 @@ def variance_explained(faithfulness: Faithfulness) -> str:
 
 def caution(r2: float) -> str | None:
     """A warning where the explanation is not faithful enough to be taken at its word."""
-    if not r2 >= 0.1:  # a NaN, too
+    if isnan(r2):
+        return "All masks that were evaluated gave the same value: there is nothing to read."
+    if r2 < 0.1:
         return "Not learnable at this budget: do not read the list."
     if r2 < 0.5:
         return "Read with care: more than half of the variance is not explained."

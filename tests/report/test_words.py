@@ -63,7 +63,7 @@ def test_values_in_words():
         (0.82, "held out", "explains 82 % of the variance"),
         (0.996, "held out", "explains 99.6 %"),
         (-0.1, "held out", "no better than guessing"),
-        (float("nan"), "held out", "no better than guessing"),
+        (float("nan"), "held out", "no variance to explain"),
         (1.0, "exact: all 8 masks were evaluated", "every mask was evaluated"),
     ],
 )
