@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from spexjax.demo import ANSWER_PREFIX, ANSWERS, QUESTION, REVIEW
+from spexjax.printable import printable
 
 _PLAIN = str.maketrans("−×·±│━╸╺…′₀₁₂₃₄₅₆₇₈₉", "-x-~|=--.'0123456789")  # for terminals without them
 _MOST = 256 << 20  # bytes of text that are read at all; far more than any model's context
@@ -59,12 +60,8 @@ def _reason(error: Exception) -> str:
 def _complain(message: str, debug: bool = False) -> None:
     """One line on standard error; before it the traceback if asked for."""
     trace = traceback.format_exc() if debug else ""
-    _write(sys.stderr, f"{_printable(trace)}spexjax: {_printable(' '.join(message.split()))}\n")
-
-
-def _printable(text: str) -> str:
-    """Without what could steer a terminal: names and messages may come out of a model's files."""
-    return "".join(c if c.isprintable() or c == "\n" else "\ufffd" for c in text)
+    lines = [*trace.splitlines(), f"spexjax: {' '.join(message.split())}"]
+    _write(sys.stderr, "".join(f"{printable(line)}\n" for line in lines))  # names may come out of a model's files
 
 
 def _write(stream: Any, text: str) -> None:
@@ -197,7 +194,7 @@ def _explain(args: argparse.Namespace, start: float) -> int:
     end = time.perf_counter()
     seconds = {"load": loaded - start, **explanation.provenance["seconds"], "report": end - explained}
     _write(sys.stdout, f"time  {where_time_went(seconds)} · total {end - start:.1f} s\n")
-    _write(sys.stdout, f"page  {_printable(str(page))}\nJSON  {_printable(str(record))}\n")
+    _write(sys.stdout, f"page  {printable(str(page))}\nJSON  {printable(str(record))}\n")
     return 0
 
 

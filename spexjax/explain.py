@@ -259,14 +259,12 @@ def _fit(
     sized: bool = False,
 ) -> Explanation:
     """`sized` says that masks were drawn by their size, and so must be weighed to stand for uniform ones."""
-    inner, (_, centre, spread) = inner_rows(masks), standardise(values)
-    if proxy is not None and spread:
-        _, centre, spread = standardise(values[inner])
+    inner = inner_rows(masks)
+    _, centre, spread = standardise(values if proxy is None else values[inner])
     if not spread:
-        equal = f"every one of the {len(values)} masks gave the same value; nothing to explain"
-        if len(inner) < len(values) and standardise(values).spread:
-            equal = f"every one of the {len(inner)} masks between all and none gave the same value; nothing to explain"
-        nothing = Faithfulness(float("nan"), np.zeros(0, np.int64), equal, float("nan"))
+        which = f"{len(inner)} masks between all and none" if standardise(values).spread else f"{len(values)} masks"
+        scheme = f"every one of the {which} gave the same value; nothing to explain"
+        nothing = Faithfulness(float("nan"), np.zeros(0, np.int64), scheme, float("nan"))
         return Explanation(Spectrum.constant(centre, masks.shape[1]), nothing, names, name, masks, values)
     if proxy is None:
         scheme = f"exact: all {len(values)} masks were evaluated"
@@ -279,7 +277,7 @@ def _fit(
     scheme += ", weighed as if drawn uniformly" if sized else ""
     measured = values[rows], np.asarray(fitted.held_out)[rows], weights
     if (few := few_hold_half(*measured)) <= max(1, len(rows) // 50):
-        scheme += f"; {few} of them hold half of the error, so that there may be more like them among unseen masks"
+        scheme += f"; {few} of them make up half of the error, so unseen masks may hold more like them"
     faithfulness = Faithfulness(r2(*measured), rows, scheme, r2_error(*measured, folds=_FOLDS))
     return Explanation(
         fitted.spectrum, faithfulness, names, name, masks, values, fitted.diagnostics, surrogate=fitted.surrogate

@@ -85,7 +85,7 @@ class Explanation:
           ValueError: if they have another shape, or other numbers than 0 and 1.
         """
         masks = checked_masks(masks, len(self.feature_names))
-        return self._function(masks) + self._ends(self._function).at(masks)
+        return (self.surrogate or self.spectrum)(masks) + self._missed_ends.at(masks)
 
     def prediction_errors(self, masks: ArrayLike) -> Values:
         """The standard error of `predict` at each mask: 0 for an exact explanation, NaN if the method has none.
@@ -107,11 +107,10 @@ class Explanation:
         Raises:
           ValueError: if the index is unknown, or `max_order` no whole number, 1 or more.
         """
-        ends = self._ends(self.spectrum)
         if self.surrogate is None:
-            return with_ends(interactions(self.spectrum, index, max_order, self.feature_names), ends)
+            return with_ends(interactions(self.spectrum, index, max_order, self.feature_names), self._missed_ends)
         return surrogate_interactions(
-            self.surrogate, self._residuals, self.spectrum, ends, index, max_order, self.feature_names
+            self.surrogate, self._residuals, self.spectrum, self._truncated_ends, index, max_order, self.feature_names
         )
 
     def standard_errors(self, table: Interactions) -> Float[np.ndarray, " k"]:
@@ -150,9 +149,13 @@ class Explanation:
     def _without_surrogate(self, count: int) -> Float[np.ndarray, " _"]:
         return np.full(count, 0.0 if self.method == "exact" else np.nan)
 
-    @property
-    def _function(self) -> Surrogate | Spectrum:
-        return self.surrogate or self.spectrum
+    @cached_property
+    def _missed_ends(self) -> Ends:
+        return self._ends(self.surrogate or self.spectrum)
+
+    @cached_property
+    def _truncated_ends(self) -> Ends:
+        return self._ends(self.spectrum)
 
     def _ends(self, function: Callable[[Masks], Values]) -> Ends:
         """What a function misses at the two ends, as far as they were evaluated."""

@@ -206,7 +206,7 @@ def test_a_fault_of_ours_says_where_to_report_it(tmp_path, monkeypatch, capsys):
     options = ["a b", "--question", "Q", "--answers", "x", "y", "--out", str(tmp_path)]
     assert run(*options) == 1
     said = capsys.readouterr().err
-    assert said.startswith("spexjax: this is a fault of spexjax, not of your input (IndexError: at \ufffd[31m)")
+    assert said.startswith("spexjax: this is a fault of spexjax, not of your input (IndexError: at \\x1b[31m)")
     assert "issue tracker" in said
     assert said.count("\n") == 1
     assert run(*options, "--debug") == 1
@@ -245,4 +245,4 @@ def test_warnings_are_one_line_on_standard_error(tmp_path, monkeypatch, capsys):
     with warnings.catch_warnings():
         warnings.simplefilter("default")
         assert run("a b", "--question", "Q", "--answers", "x", "y", "--out", str(tmp_path)) == 2
-    assert capsys.readouterr().err == "spexjax: warning: mind the \ufffd[31mgap\nspexjax: no more\n"
+    assert capsys.readouterr().err == "spexjax: warning: mind the \\x1b[31mgap\nspexjax: no more\n"

@@ -68,14 +68,14 @@ def reason(error: Exception) -> str:
     return lines[-1].strip()[:160]
 
 
-def read_json(path: Path) -> dict[str, Any]:
-    """A JSON file that holds an object.
+def read_json(path: Path, most: int = _JSON) -> dict[str, Any]:
+    """A JSON file of at most so many bytes that holds an object.
 
     Raises:
       ValueError: if it does not.
     """
-    if path.stat().st_size > _JSON:
-        raise ValueError(f"{path} is larger than {_JSON >> 20} MiB, which is no {path.name} of a model.")
+    if path.stat().st_size > most:
+        raise ValueError(f"{path} is larger than {most >> 20} MiB, which is no {path.name} of a model.")
     try:
         record = json.loads(path.read_text(encoding="utf-8"))
     except (ValueError, RecursionError) as error:

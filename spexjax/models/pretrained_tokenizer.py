@@ -1,10 +1,12 @@
 """The tokenizer in a model's folder, read without running any code the folder carries."""
 
-import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from spexjax.models.bounds import read_json
+
+_LARGEST = 1 << 28  # bytes; those of large vocabularies have tens of millions
 _JSON = ("tokenizer_config.json", "tokenizer.json", "special_tokens_map.json", "added_tokens.json")
 _SAMPLE = "It's 12 o'clock,\n naïve 日本 🎬"  # of what texts are made of, so that what fails does so here
 
@@ -17,7 +19,7 @@ def load_tokenizer(folder: Path) -> Any:
     """
     from transformers import AutoTokenizer
 
-    found = {name: _json(folder / name) for name in _JSON if (folder / name).is_file()}
+    found = {name: read_json(folder / name, _LARGEST) for name in _JSON if (folder / name).is_file()}
     try:
         return checked(lambda: AutoTokenizer.from_pretrained(folder, trust_remote_code=False, local_files_only=True))
     except ValueError as error:
@@ -50,13 +52,3 @@ def checked(build: Callable[[], Any]) -> Any:
         token, index = next((t, i) for t, i in vocabulary.items() if seen.setdefault(i, t) != t)
         raise ValueError(f"the tokens {seen[index]!r} and {token!r} have the same id {index}")
     return tokenizer
-
-
-def _json(path: Path) -> Mapping:
-    try:
-        value = json.loads(path.read_bytes())
-    except (ValueError, RecursionError) as error:
-        raise ValueError(f"{path} is no JSON file: {error}.") from error
-    if not isinstance(value, Mapping):
-        raise ValueError(f"{path} is no JSON object.")
-    return value

@@ -1,9 +1,9 @@
 """The tokens that end a model's turn, as its files name them."""
 
-import json
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
+
+from spexjax.models.bounds import read_json
 
 _GGUF_KEYS = ("eos", "eot", "eom")
 
@@ -38,13 +38,7 @@ def gguf_stop_ids(gguf: Any) -> tuple[int, ...]:
 
 
 def _of(file: Path, key: str) -> set[int]:
-    try:
-        record = json.loads(file.read_bytes())
-    except ValueError as error:
-        raise ValueError(f"{file} is not a JSON file: {error}.") from error
-    if not isinstance(record, Mapping):
-        raise ValueError(f"{file} is not a JSON object.")
-    return _ids(record.get(key), f"{key} in {file}")
+    return _ids(read_json(file).get(key), f"{key} in {file}")
 
 
 def _ids(value: Any, where: str) -> set[int]:

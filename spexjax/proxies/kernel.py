@@ -3,17 +3,17 @@
 import dataclasses
 from collections.abc import Iterable
 from functools import partial
-from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Float, Int
+from jaxtyping import Int
 
 from spexjax.ends import end_rows, inner_rows
 from spexjax.proxies.cross_validation import complements, folds, leave_fold_selection
 from spexjax.proxies.kernel_link import distilled, enlarged, helps, link
-from spexjax.proxies.kernel_training import Parameters, Tied, Untied, polish, train
+from spexjax.proxies.kernel_members import NAMES, best_mean, finer, fit_form, trained
+from spexjax.proxies.kernel_training import Parameters, Tied, Untied
 from spexjax.proxies.log_odds import log_odds
 from spexjax.proxies.outliers import without_outliers
 from spexjax.proxies.proxy import Fit
@@ -21,26 +21,17 @@ from spexjax.proxies.truncation import held_out_errors
 from spexjax.proxies.weight_space import WeightSpace
 from spexjax.spectrum import Spectrum
 from spexjax.surrogate import (
-    Posterior,
-    Process,
     ProductKernel,
     Surrogate,
-    leave_one_out,
-    leave_one_out_variances,
-    robust_condition,
     signs,
-    size_factors,
     strongest_of_all,
 )
-from spexjax.typing import Array, Key, Masks, Values
+from spexjax.typing import Key, Masks, Values
 from spexjax.values import standardise
 
 _FORMS = (Tied, Untied)
-_NAMES = ("tied", "untied", "tied_like", "untied_like")
-_SHARES = np.array([[0.5, 0.5], [0.25, 0.75], [0.75, 0.25], [0.0, 1.0], [1.0, 0.0]])  # of the forms
 _TRIAL = 512  # masks on which it is tried whether neighbours interact
 _NOISES = (1.0, 0.3, 0.1, 0.03)  # of the trained one, which describes what few masks leave open
-_SMOOTH = 0.02  # of the variance: the held-out error below which training goes on in double precision
 _ENOUGH = 2e-3  # of the variance: what the truncated spectrum may lose against the best number of terms
 
 
@@ -70,20 +61,21 @@ class Kernels:
         ordered, trial = _neighbours_matter(z, y, subsets[0][:_TRIAL])
         starts, partner = self._starts(n, ordered), complements(masks)
         if m > self.max_masks:
-            trained = [_trained(start, z[subsets[0]], jnp.asarray(y[subsets[0]], jnp.float32))[0] for start in starts]
-            return self._in_weight_space(trained, masks[inner], f[inner], fold[inner]).spread_over(inner, masks)
+            target = jnp.asarray(y[subsets[0]], jnp.float32)
+            priors = [trained(start, z[subsets[0]], target)[0] for start in starts]
+            return self._in_weight_space(priors, masks[inner], f[inner], fold[inner]).spread_over(inner, masks)
         truth, y = y, without_outliers(trial, z, y, subsets[0][:_TRIAL], end_rows(masks))
         f = centre + spread * y
-        mean = _best_mean([_fit(start, z, y, subsets, fold, partner) for start in starts], y, fold, inner)
+        mean = best_mean([fit_form(start, z, y, subsets, fold, partner) for start in starts], y, fold, inner)
         posterior = mean.used[0][0].posterior
         links = [log_odds(f, y, posterior), link(f) if helps(f, y, posterior) else None]
-        mean = _finer(mean, z, y, subsets, fold, partner)
+        mean = finer(mean, z, y, subsets, fold, partner)
         surrogate, held_out = mean.surrogate(masks, truth, constant, spread), mean.held_out[inner] * spread + centre
         diagnostics = mean.account(fold, ordered)
         for curve, scores in filter(None, links):
-            forms = [_fit(start, z, scores, subsets, fold, partner) for start in starts]
-            latent = _best_mean(forms, scores, fold, inner)
-            latent = _finer(latent, z, scores, subsets, fold, partner)
+            forms = [fit_form(start, z, scores, subsets, fold, partner) for start in starts]
+            latent = best_mean(forms, scores, fold, inner)
+            latent = finer(latent, z, scores, subsets, fold, partner)
             error = latent.error(scores) ** 0.5
             through = curve.expected(latent.held_out[inner], error)
             if _surely_better(through, held_out, f[inner]):
@@ -137,7 +129,7 @@ class Kernels:
         spectrum, constant = Spectrum(space.support, coefficients, n), Spectrum.constant(centre, n)
         diagnostics = {
             "folds": int(fold.max()) + 1,
-            "shares": {name: float(i == each.best // len(_NOISES)) for i, name in enumerate(_NAMES[: len(kernels)])},
+            "shares": {name: float(i == each.best // len(_NOISES)) for i, name in enumerate(NAMES[: len(kernels)])},
             "neighbours": len(kernels[0].near) > 0,
             "noise": priors[each.best][1],
             "terms": len(spectrum),
@@ -175,161 +167,15 @@ def _surely_better(new, old, f) -> bool:
     return bool(gain.mean() > 2 * gain.std() / np.sqrt(len(f)))
 
 
-class _Form(NamedTuple):
-    """All members of one form: kernels and weights stacked, what they predict held out, the first one's posterior."""
-
-    kernels: ProductKernel
-    alphas: Float[Array, "e m"]
-    left_out: Float[np.ndarray, " m"]
-    each: Float[np.ndarray, "e m"]  # what each member predicts at a mask left out of its posterior, not of its training
-    variances: Float[np.ndarray, " m"]  # of the first one, at each mask left out
-    posterior: Posterior
-    parameters: list[Parameters]
-    num_folds: int
-
-    @property
-    def members(self) -> Float[Array, " e"]:
-        """Shares: half for the one that was trained on all masks, if there is one; the rest is divided equally."""
-        members = len(self.parameters)
-        if members == self.num_folds:
-            return jnp.full(members, 1 / members)
-        return jnp.full(members, 0.5 / self.num_folds).at[0].set(0.5)
-
-
-class _Mean(NamedTuple):
-    """The mean of the forms whose shares predict best, and what it predicts held out."""
-
-    forms: list[_Form]
-    shares: Float[np.ndarray, " f"]
-    held_out: Float[np.ndarray, " m"]
-    rows: Int[np.ndarray, " h"]  # the inner masks, whose errors count
-
-    @property
-    def used(self) -> list[tuple[_Form, float]]:
-        return [(form, share) for form, share in zip(self.forms, self.shares, strict=True) if share]
-
-    def error(self, y) -> float:
-        return float(np.mean((y - self.held_out)[self.rows] ** 2))
-
-    @property
-    def variances(self) -> Float[np.ndarray, " m"]:
-        return sum(form.variances * share for form, share in self.used)
-
-    def account(self, fold: Int[np.ndarray, " m"], ordered: bool) -> dict:
-        return {
-            "folds": int(fold.max()) + 1,
-            "shares": dict(zip(_NAMES, self.shares.tolist(), strict=False)),
-            "neighbours": ordered,
-            "precision": max(form.posterior.dtype for form, _ in self.used),
-        }
-
-    def surrogate(self, masks: Masks, y, rest: Spectrum, spread: float) -> Surrogate:
-        """The processes' mean in units of `spread`; y are the values with their outliers, which tell of errors."""
-        processes = tuple(Process(form.kernels, form.alphas, share * form.members) for form, share in self.used)
-        unit = self.error(y) / self.variances[self.rows].mean()  # squared held-out error per posterior variance
-        factors = size_factors((y - self.held_out) ** 2 / (unit * self.variances), masks.sum(1), masks.shape[1])
-        return Surrogate(masks, processes, rest, np.float64(np.sqrt(unit) * spread), np.float64(spread), factors)
-
-
-def _best_mean(forms: list[_Form], y, fold: Int[np.ndarray, " m"], rows: Int[np.ndarray, " h"]) -> _Mean:
-    """Of the two forms, or of two that begin alike and two that begin like others, or of all in equal shares."""
-    candidates = np.kron(np.eye(len(forms) // 2), _SHARES)
-    if len(forms) > 2:
-        candidates = np.vstack([candidates, np.full(len(forms), 1 / len(forms))])
-    # Share by share: a form whose predictions are not finite must not spoil the means it has no share in.
-    means = [
-        sum(form.left_out * share for form, share in zip(forms, shares, strict=True) if share) for shares in candidates
-    ]
-    chosen = leave_fold_selection(np.stack(means)[:, rows], y[rows], fold[rows])
-    held_out = np.array(means[chosen.best])
-    held_out[rows] = chosen.held_out
-    mean = _Mean(forms, candidates[chosen.best], held_out, rows)
-    return mean._replace(held_out=y + (held_out - y) * np.sqrt(_gain(mean, y, fold)))
-
-
-def _gain(mean: _Mean, y, fold: Int[np.ndarray, " m"]) -> float:
-    """Squared error of the mean of all members over that of a single one, at most 1; both leave a mask out.
-
-    Only one member has not been trained on a mask, but the surrogate is the mean of all, whose errors partly cancel. By
-    how much is measured where members have been trained on the masks: all are equally optimistic there.
-    """
-    last, rows = int(fold.max()) + 1, mean.rows
-
-    def error(predictions, rows) -> float:
-        return float(np.mean((predictions - y)[rows] ** 2))
-
-    def alone(k: int) -> Float[np.ndarray, " m"]:
-        return sum(form.each[k - last] * share for form, share in mean.used)
-
-    together = sum(np.asarray(form.members) @ form.each * share for form, share in mean.used)
-    single = np.mean([error(alone(k), rows[fold[rows] != k]) for k in range(last)])
-    return min(1.0, error(together, rows) / single) if single > 0 else 1.0
-
-
-def _fit(start: Parameters, z, y, subsets, fold: Int[np.ndarray, " m"], partner: Int[np.ndarray, " m"]) -> _Form:
-    """Trains one kernel on each subset and conditions it on all masks.
-
-    The last subsets are those without each fold: their members predict its masks, each from all masks but
-    itself and its `partner`, the complement.
-    """
-    target = jnp.asarray(y, jnp.float32)
-    kernels, _, parameters = zip(*(_trained(start, z[rows], target[rows]) for rows in subsets), strict=True)
-    return _conditioned(kernels, parameters, z, y, fold, partner)
-
-
-def _conditioned(kernels, parameters, z, y, fold: Int[np.ndarray, " m"], partner: Int[np.ndarray, " m"]) -> _Form:
-    alphas, left_out, each, first = [], np.empty(len(y)), [], None
-    for k, kernel in enumerate(kernels, start=fold.max() + 1 - len(kernels)):
-        posterior = robust_condition(kernel, z, y)
-        first = first or posterior
-        each.append(leave_one_out(y, posterior, partner))
-        left_out[fold == k] = each[-1][fold == k]
-        alphas.append(np.asarray(posterior.alpha, np.float32))
-    kernels = jax.tree.map(lambda *leaves: jnp.stack(leaves), *kernels)
-    variances = leave_one_out_variances(first, partner)
-    return _Form(
-        kernels, jnp.stack(alphas), left_out, np.stack(each), variances, first, list(parameters), int(fold.max()) + 1
-    )
-
-
-def _finer(mean: _Mean, z, y, subsets, fold: Int[np.ndarray, " m"], partner: Int[np.ndarray, " m"]) -> _Mean:
-    """The mean of forms whose training went on in double precision, where there is little noise and that is better.
-
-    Without the members trained on all masks: held-out errors would not tell if the training of one of them failed.
-    """
-    outside = slice(-int(fold.max()) - 1, None)
-    if mean.error(y) > _SMOOTH * np.var(y):
-        return mean
-    forms = []
-    for form in mean.forms:
-        kernels = [
-            polish(p, z[rows], y[rows]) for p, rows in zip(form.parameters[outside], subsets[outside], strict=True)
-        ]
-        forms.append(_conditioned(kernels, form.parameters[outside], z, y, fold, partner))
-    finer = _best_mean(forms, y, fold, mean.rows)
-    return finer if finer.error(y) < mean.error(y) else mean
-
-
 def _neighbours_matter(z, y, rows: Int[np.ndarray, " t"]) -> tuple[bool, ProductKernel]:
     """Whether the order of the features explains these masks better: by the evidence of one form with and without.
 
     Also the kernel, trained on these masks, of the better one.
     """
     n, y = z.shape[1], jnp.asarray(y[rows], jnp.float32)
-    (without, loss, _), (with_them, less, _) = (
-        _trained(Tied.init(n, ordered), z[rows], y) for ordered in (False, True)
-    )
+    (without, loss, _), (with_them, less, _) = (trained(Tied.init(n, ordered), z[rows], y) for ordered in (False, True))
     matter = n > 1 and float(loss - less) * len(rows) > 1  # nats
     return matter, with_them if matter else without
-
-
-@jax.jit
-def _trained(
-    parameters: Parameters, z: Float[Array, "m n"], y: Float[Array, " m"]
-) -> tuple[ProductKernel, Float[Array, ""], Parameters]:
-    """The trained kernel, its loss, and its parameters."""
-    parameters, losses = train(parameters, z, y)
-    return parameters.kernel(), losses[-1], parameters
 
 
 def kernels(like: Surrogate | Iterable[Surrogate] = ()) -> Kernels:

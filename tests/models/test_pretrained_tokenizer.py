@@ -48,12 +48,12 @@ def add_merge(folder):
     ("breaks", "message"),
     [
         (lambda f: (f / "tokenizer.json").unlink(), "has no tokenizer.json"),
-        (lambda f: (f / "tokenizer.json").write_text(""), "tokenizer.json is no JSON file"),
-        (lambda f: (f / "tokenizer.json").write_text("[]"), "tokenizer.json is no JSON object"),
-        (lambda f: (f / "tokenizer.json").write_text("[" * 100_000), "tokenizer.json is no JSON file"),
-        (lambda f: (f / "tokenizer.json").write_bytes(b"\xff\xfe\x00"), "tokenizer.json is no JSON file"),
-        (lambda f: (f / "tokenizer_config.json").write_text("{"), "tokenizer_config.json is no JSON file"),
-        (lambda f: (f / "tokenizer_config.json").write_text("3"), "tokenizer_config.json is no JSON object"),
+        (lambda f: (f / "tokenizer.json").write_text(""), "tokenizer.json is not readable JSON"),
+        (lambda f: (f / "tokenizer.json").write_text("[]"), "tokenizer.json holds .*, not a JSON object"),
+        (lambda f: (f / "tokenizer.json").write_text("[" * 100_000), "tokenizer.json is not readable JSON"),
+        (lambda f: (f / "tokenizer.json").write_bytes(b"\xff\xfe\x00"), "tokenizer.json is not readable JSON"),
+        (lambda f: (f / "tokenizer_config.json").write_text("{"), "tokenizer_config.json is not readable JSON"),
+        (lambda f: (f / "tokenizer_config.json").write_text("3"), "tokenizer_config.json holds .*, not a JSON object"),
         (lambda f: (f / "chat_template.jinja").write_bytes(b"\xff"), "cannot be read: .*UnicodeDecodeError"),
         (lambda f: change(f / "tokenizer_config.json", tokenizer_class=3), "cannot be read: .*AttributeError"),
         (lambda f: change(f / "tokenizer_config.json", tokenizer_class="BertTokenizer"), "cannot be read: WordPiece"),
@@ -161,8 +161,8 @@ def test_the_command_line_says_so_in_one_sentence(folder, tmp_path, capsys, monk
     )
     assert main(run) == 2
     said = capsys.readouterr().err
-    assert said.startswith("spexjax: The model's chat template fails (TemplateError: \ufffd[31mno)")
+    assert said.startswith("spexjax: The model's chat template fails (TemplateError: \\x1b[31mno)")
     assert said.count("\n") == 1
     (folder / "tokenizer.json").write_bytes((folder / "tokenizer.json").read_bytes()[:3000])
     assert main(run) == 2
-    assert "tokenizer.json is no JSON file" in capsys.readouterr().err
+    assert "tokenizer.json is not readable JSON" in capsys.readouterr().err

@@ -41,9 +41,13 @@ def test_what_is_no_id_is_named(tmp_path, wrong):
         folder_stop_ids(write(tmp_path, config={"eos_token_id": wrong}))
 
 
-@pytest.mark.parametrize("broken", ["", "{", "[]", "3"])
-def test_a_broken_file_is_named(tmp_path, broken):
-    with pytest.raises(ValueError, match=r"generation_config\.json is not a JSON"):
+@pytest.mark.parametrize(
+    ("broken", "words"),
+    [("", "is not readable JSON"), ("{", "is not readable JSON")]
+    + [(kind, "holds .*, not a JSON object") for kind in ("[]", "3")],
+)
+def test_a_broken_file_is_named(tmp_path, broken, words):
+    with pytest.raises(ValueError, match=rf"generation_config\.json {words}"):
         folder_stop_ids(write(tmp_path, generation_config=broken, config={}))
 
 

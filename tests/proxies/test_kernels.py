@@ -9,7 +9,7 @@ import pytest
 
 from spexjax.metrics import r2
 from spexjax.proxies import kernels
-from spexjax.proxies.kernel import _best_mean, _Form
+from spexjax.proxies.kernel_members import Form, best_mean
 
 N, M = 14, 128  # the shapes of a real game in test_select: one compilation for both
 
@@ -170,8 +170,8 @@ def test_a_form_that_predicts_nothing_finite_takes_no_other_out(broken):
     y, fold = np.random.default_rng(0).normal(size=30), np.arange(30) % 3
     found, ones = [y + 0.1 * (i + 1) for i in range(4)], np.ones(30)
     found[broken] = np.full(30, np.nan)
-    forms = [_Form(None, None, each, np.tile(each, (3, 1)), ones, None, [None] * 3, 3) for each in found]
-    mean = _best_mean(forms, y, fold, np.arange(30))
+    forms = [Form(None, None, each, ones, None, [None] * 3, 3) for each in found]
+    mean = best_mean(forms, y, fold, np.arange(30))
     assert mean.shares[broken] == 0
     assert mean.shares.sum() == 1
     assert mean.error(y) == pytest.approx(0.04 if broken == 0 else 0.01)
