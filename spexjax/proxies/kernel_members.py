@@ -5,6 +5,7 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 import numpy as np
+import scipy.special
 from jaxtyping import Float, Int
 
 from spexjax.proxies.cross_validation import leave_fold_selection
@@ -78,10 +79,23 @@ class Mean(NamedTuple):
         """The processes' mean in units of `spread`; y are the values with their outliers, which tell of errors."""
         processes = tuple(Process(form.kernels, form.alphas, share * form.members) for form, share in self.used)
         unit = self.error(y) / self.variances[self.rows].mean()  # squared held-out error per posterior variance
-        factors = None
+        deviation, factors = np.sqrt(unit) * spread * _tail_factor((y - self.held_out)[self.rows] ** 2), None
         if unit > 0:
             factors = size_factors((y - self.held_out) ** 2 / (unit * self.variances), masks.sum(1), masks.shape[1])
-        return Surrogate(masks, processes, rest, np.float64(np.sqrt(unit) * spread), np.float64(spread), factors)
+        return Surrogate(masks, processes, rest, np.float64(deviation), np.float64(spread), factors)
+
+
+def _tail_factor(squares: Float[np.ndarray, " h"]) -> float:
+    """How much wider a standard error is because the variance behind it is an estimate: `t_nu(Phi(2)) / 2`.
+
+    The mean of h squared errors of kurtosis `K` is as uncertain as a variance of `nu = 2 h / (K - 1)` degrees of
+    freedom, so two standard errors have to reach as far as Student's t does. Heavy tails leave few degrees of freedom.
+    """
+    if not squares.any():
+        return 1.0
+    kurtosis = np.mean(squares**2) / np.mean(squares) ** 2
+    freedom = max(2 * len(squares) / max(kurtosis - 1, 1e-9), 2.0)
+    return float(scipy.special.stdtrit(freedom, scipy.special.ndtr(2)) / 2)
 
 
 def best_mean(forms: list[Form], y, fold: Int[np.ndarray, " m"], rows: Int[np.ndarray, " h"]) -> Mean:
