@@ -264,11 +264,11 @@ def _fit(
     if not spread:
         which = f"{len(inner)} masks between all and none" if standardise(values).spread else f"{len(values)} masks"
         scheme = f"every one of the {which} gave the same value; nothing to explain"
-        nothing = Faithfulness(float("nan"), np.zeros(0, np.int64), scheme, float("nan"))
+        nothing = Faithfulness(float("nan"), np.zeros(0, np.int64), scheme, float("nan"), proxy is None)
         return Explanation(Spectrum.constant(centre, masks.shape[1]), nothing, names, name, masks, values)
     if proxy is None:
         scheme = f"exact: all {len(values)} masks were evaluated"
-        faithfulness = Faithfulness(1.0, np.zeros(0, np.int64), scheme)
+        faithfulness = Faithfulness(1.0, np.zeros(0, np.int64), scheme, exact=True)
         return Explanation(exact_spectrum(masks, narrowed(values)), faithfulness, names, name, masks, values)
     fitted = checked(proxy(masks, values, key), name, masks)
     rows = np.intersect1d(fitted.held_out_rows, inner)

@@ -31,14 +31,16 @@ _ROUNDING = 1e-6  # of the range of values: what evaluating a spectrum in single
 class Faithfulness:
     """R2 on masks that the fit never saw, and its standard error.
 
-    `masks` are the rows of `Explanation.masks` it was measured on; `scheme` says how they were kept from the fit. Two
-    are equal if all their fields are, NaN being equal to NaN.
+    `masks` are the rows of `Explanation.masks` it was measured on; `scheme` says how they were kept from the fit.
+    `exact` means that all 2^n masks were evaluated, so that nothing is estimated. Two are equal if all their fields
+    are, NaN being equal to NaN.
     """
 
     r2: float
     masks: Int[np.ndarray, " h"]
     scheme: str
     error: float = 0.0
+    exact: bool = False
 
     def __float__(self) -> float:
         return self.r2
@@ -147,7 +149,7 @@ class Explanation:
         return self.remove(len(self.feature_names) - r, goal=goal, method=method, time_limit=time_limit)
 
     def _without_surrogate(self, count: int) -> Float[np.ndarray, " _"]:
-        return np.full(count, 0.0 if self.method == "exact" else np.nan)
+        return np.full(count, 0.0 if self.faithfulness.exact else np.nan)
 
     @cached_property
     def _missed_ends(self) -> Ends:

@@ -72,9 +72,17 @@ def _explanation(whole: Mapping[str, Any], known: tuple[type, ...]) -> Any:
         record = {k: v for k, v in whole.items() if k not in ("format", "checksum")}
         if whole["checksum"] != checksum(record):
             raise ValueError("its content does not match its checksum")
+        faith = record.get("faithfulness")
+        if isinstance(faith, dict) and "exact" not in faith:  # written before that was a field
+            record["faithfulness"] = faith | {"exact": _was_exact(record)}
         explanation = _records(known).from_record({"type": known[0].__name__, **record})
     _check(explanation)
     return explanation
+
+
+def _was_exact(record: Mapping[str, Any]) -> bool:
+    """Whether a file says that all masks were evaluated, where only the name of the method tells."""
+    return record.get("method") == "exact" and record.get("surrogate") is None
 
 
 def _records(known: tuple[type, ...]) -> Records:
@@ -181,6 +189,7 @@ def _of_format_1(record: Mapping[str, Any], explanation: type, faithfulness: typ
             masks=np.asarray([_count(row) for row in faith["masks"]], np.int64),
             scheme=faith["scheme"],
             error=_number(faith.get("error", 0.0)),
+            exact=_was_exact(record),
         ),
         feature_names=names,
         method=record["method"],

@@ -4,7 +4,7 @@
 """
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 import jax
 import jax.numpy as jnp
@@ -205,15 +205,27 @@ def _evaluate(spectrum: Spectrum, masks: Bool[Array, "m n"]) -> Float[Array, " m
 
 def _signs(support: Int[Array, "k d"], masks: Bool[Array, "m n"], dtype=None) -> Float[Array, "k m"]:
     """`(-1)^{|S ∩ x|}`, one row per S."""
-    (k, d), n = support.shape, masks.shape[1]
+
     # Measured: a CPU gathers contiguous rows faster than it multiplies; accelerators the other way round.
-    if n <= d * {"cpu": 1, "gpu": 32}.get(jax.default_backend(), 128):
-        member = jnp.zeros((k, n)).at[jnp.arange(k)[:, None], support].set(1.0, mode="drop")
-        overlap = jnp.matmul(member, masks.T.astype(member.dtype), precision="highest")
-        odd = (overlap.astype(jnp.int32) & 1).astype(bool)
-    else:
-        columns, odd = masks.T, jnp.zeros((k, masks.shape[0]), bool)
-        for j in range(d):
-            odd ^= columns.at[support[:, j]].get(mode="fill", fill_value=False)
+    def fastest(columns_per_gather: int) -> Callable[[Array, Array], Bool[Array, "k m"]]:
+        return _odd_by_matmul if masks.shape[1] <= support.shape[1] * columns_per_gather else _odd_by_gathers
+
+    odd = jax.lax.platform_dependent(support, masks, cpu=fastest(1), cuda=fastest(32), default=fastest(128))
     one = jnp.ones((), dtype)
     return jnp.where(odd, -one, one)
+
+
+def _odd_by_matmul(support: Int[Array, "k d"], masks: Bool[Array, "m n"]) -> Bool[Array, "k m"]:
+    """Whether `|S ∩ x|` is odd: one product of the matrices of sets and masks."""
+    k, n = len(support), masks.shape[1]
+    member = jnp.zeros((k, n)).at[jnp.arange(k)[:, None], support].set(1.0, mode="drop")
+    overlap = jnp.matmul(member, masks.T.astype(member.dtype), precision="highest")
+    return (overlap.astype(jnp.int32) & 1).astype(bool)
+
+
+def _odd_by_gathers(support: Int[Array, "k d"], masks: Bool[Array, "m n"]) -> Bool[Array, "k m"]:
+    """Whether `|S ∩ x|` is odd: one gather for each place of a set."""
+    columns, odd = masks.T, jnp.zeros((len(support), len(masks)), bool)
+    for j in range(support.shape[1]):
+        odd ^= columns.at[support[:, j]].get(mode="fill", fill_value=False)
+    return odd

@@ -157,3 +157,16 @@ def test_constant_function(key):
         explanation = sx.fit(MASKS, np.full(30, 2.5), method=method, key=key)
         assert np.isnan(explanation.faithfulness.r2)
         assert len(explanation.interactions("SV").top(3)) == 0
+
+
+def test_a_proxy_that_is_called_exact_is_none(key):
+    """Whether all masks were evaluated is a fact of the fit, not of a name."""
+
+    def exact(masks, values, key):
+        return sx.proxies.lasso()(masks, values, key)
+
+    explanation = sx.explain(game(), budget=128, key=key, method=exact)
+    assert explanation.method == "exact"
+    assert not explanation.faithfulness.exact
+    assert np.isnan(explanation.prediction_errors(all_masks(12)[:3])).all()
+    assert sx.explain(game(7), budget=128, key=key).faithfulness.exact

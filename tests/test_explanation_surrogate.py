@@ -57,7 +57,9 @@ def test_without_a_surrogate_errors_are_unknown(explanation):
     table = plain.interactions("SV")
     assert np.isnan(plain.standard_errors(table)).all()
     assert plain.standard_errors(table).shape == (len(table),)
-    exact = dataclasses.replace(plain, method="exact")
+    named = dataclasses.replace(plain, method="exact")  # as a proxy of the user's own may be
+    assert np.isnan(named.prediction_errors(MASKS)).all()
+    exact = dataclasses.replace(plain, faithfulness=dataclasses.replace(plain.faithfulness, exact=True))
     assert not exact.prediction_errors(MASKS).any()
     assert not exact.standard_errors(table).any()
 

@@ -355,3 +355,13 @@ def test_arrays_that_jax_would_shorten_stay_with_numpy():
     found = records.from_record(record).noise
     assert not isinstance(found, jax.Array)
     assert found == 1 / 3
+
+
+def test_files_written_before_exactness_was_a_field(tmp_path):
+    """Then the method's name said it; a surrogate says that the method was not the exact one."""
+    for explanation, exact in ((made(), False), (dataclasses.replace(made(), method="exact"), True)):
+        record = json.loads(content(explanation))
+        del record["faithfulness"]["exact"], record["format"], record["checksum"]
+        whole = {"format": 2, "checksum": saved.checksum(record), **record}
+        (tmp_path / "explanation.json").write_text(json.dumps(whole), encoding="utf-8")
+        assert sx.load(tmp_path).faithfulness.exact is exact

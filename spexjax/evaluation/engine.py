@@ -14,14 +14,15 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from jax.sharding import Mesh
-from jax.typing import ArrayLike
 from jaxtyping import Float
+from numpy.typing import ArrayLike
 
 from spexjax.equality import by_content
 from spexjax.evaluation import sharding
 from spexjax.evaluation.ledger import Ledger
 from spexjax.evaluation.progress import progress_bar
 from spexjax.evaluation.store import Store
+from spexjax.spectrum import checked_masks
 from spexjax.typing import Ablation, Array, Batch, Plan
 
 _IN_FLIGHT = 2  # batches handed to the device before the first is waited for
@@ -69,7 +70,7 @@ def evaluate(
 
     Args:
       ablation: a lens from `spexjax.ablations`, or anything that satisfies the `Ablation` protocol.
-      masks: bool `[m, n]`, True = kept; equal masks are evaluated once.
+      masks: `[m, n]`, True or 1 = kept; equal masks are evaluated once.
       mesh: devices to spread the masks, and the weights, over; see `evaluation.mesh`. All there are by default.
       store: where values are looked up and kept, batch by batch: an interrupted call loses at most the batches in
         flight, and the next one goes on from there.
@@ -79,9 +80,9 @@ def evaluate(
       float64 `[m]` on the host, in the order of the masks, or `[m, t]` where the ablation has `num_values = t`.
 
     Raises:
-      ValueError: if the masks are not bool `[m, n]` for the ablation's n, the mesh has no axis "data", the ablation
-        does not give a batch as many real numbers as it has masks, or a value is not finite; the message says at which
-        masks.
+      ValueError: if the masks are not `[m, n]` for the ablation's n or hold other numbers than 0 and 1, the mesh has no
+        axis "data", the ablation does not give a batch as many real numbers as it has masks, or a value is not finite;
+        the message says at which masks.
       OSError: if the store cannot be read or written; one that cannot be written at all, before anything is evaluated.
       RuntimeError: where `jax.distributed` runs several processes, in all but the first, if that one fails.
       MemoryError: if not even a small batch fits the device. Batches that do not fit are made smaller, and stay so.
@@ -99,11 +100,7 @@ def run(
 ) -> Evaluation:
     """`evaluate`, with an account of what it cost."""
     start = time.perf_counter()
-    masks = np.asarray(masks)
-    if masks.ndim != 2 or masks.dtype != bool or masks.shape[1] != ablation.num_features:
-        raise ValueError(
-            f"Masks must be bool of shape [m, {ablation.num_features}]; got {masks.dtype} of shape {masks.shape}."
-        )
+    masks = np.asarray(checked_masks(masks, ablation.num_features))
     mesh = mesh if mesh is not None or jax.device_count() == 1 else sharding.mesh()
     devices = 1 if mesh is None else sharding.width(mesh)
     ledger = Ledger(masks, ablation, store)

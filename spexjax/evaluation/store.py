@@ -13,6 +13,7 @@ import numpy as np
 import tensorstore as ts
 from jaxtyping import Bool, Float, Float64
 
+from spexjax.spectrum import checked_masks
 from spexjax.typing import UNNAMED
 from spexjax.values import narrowed
 
@@ -215,11 +216,7 @@ class Shelf:
         return "is damaged" if status.st_size > most else None
 
     def _pack(self, masks: np.ndarray) -> np.ndarray:
-        if masks.ndim != 2 or masks.dtype != bool or masks.shape[1] != self._num_features:
-            raise ValueError(
-                f"Masks must be bool of shape [m, {self._num_features}]; got {masks.dtype} of shape {masks.shape}."
-            )
-        return np.packbits(masks, axis=1)
+        return np.packbits(checked_masks(masks, self._num_features), axis=1)
 
     def _keep(self, packed: np.ndarray, values: np.ndarray) -> None:
         for row, value in zip(packed, np.array(values) if self._shape else values.tolist(), strict=True):

@@ -104,10 +104,10 @@ def directions(provenance: Mapping[str, Any]) -> tuple[str, str]:
 
 def variance_explained(faithfulness: Faithfulness) -> str:
     """R2 in plain words."""
-    if faithfulness.scheme.startswith("exact"):
-        return "exact: every mask was evaluated, nothing is estimated"
     if isnan(faithfulness.r2):
         return "all values are equal: there is no variance to explain"
+    if faithfulness.exact:
+        return "exact: every mask was evaluated, nothing is estimated"
     if not faithfulness.r2 > 0:
         return "no better than guessing the mean, on masks the fit never saw"
     share = 100 * faithfulness.r2

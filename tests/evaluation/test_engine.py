@@ -56,10 +56,25 @@ def test_not_finite_values_say_where():
         evaluate(ablations.host_function(f, 4), all_masks(4))
 
 
-@pytest.mark.parametrize("masks", [np.ones((3, 5), bool), np.ones(4, bool), np.ones((3, 4), int)])
-def test_wrong_masks(masks):
-    with pytest.raises(ValueError, match=r"bool of shape \[m, 4\]"):
+@pytest.mark.parametrize(
+    ("masks", "said"),
+    [
+        (np.ones((3, 5), bool), r"\[m, 4\], .* got \(3, 5\)"),
+        (np.ones(4, bool), r"got \(4,\)"),
+        (2 * np.ones((3, 4), int), "True or 1"),
+        (np.full((3, 4), 0.5), "True or 1"),
+    ],
+)
+def test_wrong_masks(masks, said):
+    with pytest.raises(ValueError, match=said):
         evaluate(ablations.host_function(lambda x: x[:, 0], 4), masks)
+
+
+@pytest.mark.parametrize("kind", [int, np.uint8, float, list])
+def test_masks_of_zeros_and_ones(kind):
+    masks = all_masks(4).astype(int).tolist() if kind is list else all_masks(4).astype(kind)
+    values = evaluate(ablations.host_function(lambda x: x @ [1.0, 2, 4, 8], 4), masks)
+    np.testing.assert_array_equal(values, all_masks(4) @ [1.0, 2, 4, 8])
 
 
 @pytest.mark.parametrize(

@@ -64,11 +64,17 @@ def test_values_in_words():
         (0.996, "held out", "explains 99.6 %"),
         (-0.1, "held out", "no better than guessing"),
         (float("nan"), "held out", "no variance to explain"),
-        (1.0, "exact: all 8 masks were evaluated", "every mask was evaluated"),
+        (0.82, "exactly as the others", "explains 82 % of the variance"),
     ],
 )
 def test_variance_explained(r2, scheme, said):
     assert said in variance_explained(Faithfulness(r2, np.arange(3), scheme))
+
+
+def test_variance_of_an_exact_explanation():
+    assert "every mask was evaluated" in variance_explained(Faithfulness(1.0, np.zeros(0, int), "all", exact=True))
+    nothing = Faithfulness(float("nan"), np.zeros(0, int), "all", exact=True)
+    assert "no variance to explain" in variance_explained(nothing)
 
 
 def test_no_time_at_all():
