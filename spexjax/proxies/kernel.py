@@ -68,11 +68,11 @@ class Kernels:
         f = centre + spread * y
         mean = best_mean([fit_form(start, z, y, subsets, fold, partner) for start in starts], y, fold, inner)
         posterior = mean.used[0][0].posterior
-        links = [log_odds(f, y, posterior), link(f) if helps(f, y, posterior) else None]
+        links = [found for found in (log_odds(f), link(f)) if found and helps(*found, f, posterior)]
         mean = finer(mean, z, y, subsets, fold, partner)
         surrogate, held_out = mean.surrogate(masks, truth, constant, spread), mean.held_out[inner] * spread + centre
         diagnostics = mean.account(fold, ordered)
-        for curve, scores in filter(None, links):
+        for curve, scores in links:
             forms = [fit_form(start, z, scores, subsets, fold, partner) for start in starts]
             latent = best_mean(forms, scores, fold, inner)
             latent = finer(latent, z, scores, subsets, fold, partner)

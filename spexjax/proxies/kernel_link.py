@@ -15,8 +15,9 @@ import scipy.special
 from jaxtyping import Bool, Float, Int, Int8
 
 from spexjax.equality import by_content
+from spexjax.proxies.log_odds import LogOdds
 from spexjax.spectrum import Spectrum, characters
-from spexjax.surrogate import Posterior, ProductKernel, prior_variances, strongest_of_all
+from spexjax.surrogate import Posterior, ProductKernel, errors_of_others, prior_variances, strongest_of_all
 from spexjax.transforms import exact_spectrum
 from spexjax.typing import Array, Key, Masks, Values
 from spexjax.values import standardise
@@ -51,14 +52,19 @@ def link(values: Values) -> tuple[Link, Float[np.ndarray, " m"]]:
     return Link(known, scores), scores[place]
 
 
-def helps(values: Values, y: Float[np.ndarray, " m"], posterior: Posterior) -> bool:
-    """Whether a kernel that was trained on standardised values y predicts each value better through a link.
+def helps(curve: Link | LogOdds, scores: Float[np.ndarray, " m"], values: Values, posterior: Posterior) -> bool:
+    """Whether a kernel that was trained on the standardised values predicts each of them better through a link.
 
-    By leave-one-out with the inverse that is there, `s_i - (P s)_i / P_ii`: one product of a matrix and a vector.
+    By leave-one-out with the inverse that is there; see `errors_of_others`.
+
+    Args:
+      curve: the link.
+      scores: what it makes of the values.
+      values: `[m]`.
+      posterior: of that kernel, given the standardised values.
     """
-    p, (bent, scores) = np.asarray(posterior.inverse, np.float64), link(values)
-    plain, error = (p @ y) / p.diagonal(), (p @ scores) / p.diagonal()
-    through = bent.expected(scores - error, float(np.sqrt(np.mean(error**2))))
+    plain, error = np.asarray(posterior.alpha) / posterior.diagonal, errors_of_others(scores, posterior)
+    through = curve.expected(scores - error, float(np.sqrt(np.mean(error**2))))
     return bool(np.mean((values - through) ** 2) < np.std(values) ** 2 * np.mean(plain**2))
 
 

@@ -130,12 +130,12 @@ def fit_form(start: Parameters, z, y, subsets, fold: Int[np.ndarray, " m"], part
 def _conditioned(kernels, parameters, z, y, fold: Int[np.ndarray, " m"], partner: Int[np.ndarray, " m"]) -> Form:
     alphas, left_out, first = [], np.empty(len(y)), None
     for k, kernel in enumerate(kernels, start=fold.max() + 1 - len(kernels)):
-        posterior = robust_condition(kernel, z, y)
+        posterior = robust_condition(kernel, z, y, partner)
         first = first or posterior
-        left_out[fold == k] = leave_one_out(y, posterior, partner)[fold == k]
+        left_out[fold == k] = leave_one_out(y, posterior)[fold == k]
         alphas.append(np.asarray(posterior.alpha, np.float32))
     kernels = jax.tree.map(lambda *leaves: jnp.stack(leaves), *kernels)
-    variances = leave_one_out_variances(first, partner)
+    variances = leave_one_out_variances(first)
     return Form(kernels, jnp.stack(alphas), left_out, variances, first, list(parameters), int(fold.max()) + 1)
 
 

@@ -9,6 +9,7 @@ from spexjax.surrogate.neighbours import neighbours
 from spexjax.surrogate.posterior import (
     Posterior,
     condition,
+    errors_of_others,
     leave_one_out,
     leave_one_out_variances,
     robust_condition,
@@ -25,6 +26,7 @@ __all__ = [
     "components",
     "condition",
     "derivatives",
+    "errors_of_others",
     "gram",
     "leave_one_out",
     "leave_one_out_variances",

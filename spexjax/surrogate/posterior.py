@@ -16,11 +16,18 @@ _RESIDUAL = 1e-4  # of |y|: what single precision may leave of the system before
 
 
 class Posterior(NamedTuple):
-    """The weights alpha of the posterior mean, the inverse they came from, and the precision that took."""
+    """The weights alpha of the posterior mean, the inverse P they came from, and the precision that took.
+
+    P stays where it was computed; leaving masks out takes only its diagonal and the entries of partners, which are on
+    the host.
+    """
 
     alpha: Float[Array, " m"]
     inverse: Float[Array, "m m"]
     dtype: str
+    partner: Int[np.ndarray, " m"]  # the row left out with each row, its own row for none; an involution
+    diagonal: Float[np.ndarray, " m"]  # P_ii
+    cross: Float[np.ndarray, " m"]  # P_ij for the partner j of i, 0 where there is none
 
 
 def condition(
@@ -42,13 +49,23 @@ def condition(
         return alpha + inverse @ (y - system @ alpha), inverse  # one step of refinement wins back two digits
 
 
-def robust_condition(kernel: ProductKernel, z: Float[Array, "m n"], y: Float[Array, " m"]) -> Posterior:
-    """`condition` on the device in single precision, and again on the host in double where that was not enough."""
-    alpha, inverse, residual = _checked_condition(kernel, z, y)
+def robust_condition(
+    kernel: ProductKernel, z: Float[Array, "m n"], y: Float[Array, " m"], partner: Int[np.ndarray, " m"] | None = None
+) -> Posterior:
+    """`condition` on the device in single precision, and again on the host in double where that was not enough.
+
+    Args:
+      kernel: the prior.
+      z: `signs` of the masks.
+      y: the values there, of mean 0.
+      partner: the row to leave out with each row, its own row for none; an involution. None for any by default.
+    """
+    partner = np.arange(len(y)) if partner is None else partner
+    alpha, inverse, residual, entries = _checked_condition(kernel, z, y, partner)
     if residual <= _RESIDUAL * np.linalg.norm(y):
-        return Posterior(alpha, inverse, "float32")
+        return Posterior(alpha, inverse, "float32", partner, *map(np.asarray, entries))
     inverse = host_inverse(kernel, np.asarray(z) < 0)
-    return Posterior(inverse @ np.asarray(y, np.float64), inverse, "float64")
+    return Posterior(inverse @ np.asarray(y, np.float64), inverse, "float64", partner, *_entries(inverse, partner))
 
 
 def host_inverse(kernel: ProductKernel, masks: Masks) -> Float[np.ndarray, "m m"]:
@@ -67,15 +84,19 @@ def host_inverse(kernel: ProductKernel, masks: Masks) -> Float[np.ndarray, "m m"
 
 
 @jax.jit
-def _checked_condition(kernel, z, y):
+def _checked_condition(kernel, z, y, partner):
     alpha, inverse = condition(kernel, z, y)
     residual = gram(kernel, z, z) @ alpha + kernel.noise * alpha - y
-    return alpha, inverse, jnp.linalg.norm(residual)
+    return alpha, inverse, jnp.linalg.norm(residual), _entries(inverse, partner)
 
 
-def leave_one_out(
-    y: Float[Array, " m"], posterior: Posterior, partner: Int[np.ndarray, " m"] | None = None
-) -> Float[np.ndarray, " m"]:
+def _entries(inverse, partner):
+    """`P_ii`, and `P_ij` for the partner j of i, 0 where i has none."""
+    i = np.arange(len(partner))
+    return inverse[i, i], inverse[i, partner] * (i != partner)
+
+
+def leave_one_out(y: Float[Array, " m"], posterior: Posterior) -> Float[np.ndarray, " m"]:
     """What the posterior given all other masks predicts at each: `y_i - alpha_i / P_ii` with `P = (K + noise I)^-1`.
 
     Without mask i and its partner j as well, the error at i is the first entry of `[[P_ii, P_ij], [P_ij, P_jj]]^-1
@@ -86,26 +107,30 @@ def leave_one_out(
     Args:
       y: the values.
       posterior: given them.
-      partner: the row left out with each row, its own row for none; an involution.
     """
-    alpha, (own, cross, j) = np.asarray(posterior.alpha), _entries(posterior, partner)
+    alpha, own, cross, j = np.asarray(posterior.alpha), posterior.diagonal, posterior.cross, posterior.partner
     return np.asarray(y) - (own[j] * alpha - cross * alpha[j]) / (own * own[j] - cross**2)
 
 
-def leave_one_out_variances(
-    posterior: Posterior, partner: Int[np.ndarray, " m"] | None = None
-) -> Float[np.ndarray, " m"]:
+def leave_one_out_variances(posterior: Posterior) -> Float[np.ndarray, " m"]:
     """The posterior variance at each mask, noise included, given all others: `1 / P_ii`.
 
     Without its partner as well, the first entry of `[[P_ii, P_ij], [P_ij, P_jj]]^-1`; see `leave_one_out`.
     """
-    own, cross, j = _entries(posterior, partner)
+    own, cross, j = posterior.diagonal, posterior.cross, posterior.partner
     return own[j] / (own * own[j] - cross**2)
 
 
-def _entries(posterior: Posterior, partner: Int[np.ndarray, " m"] | None):
-    """`P_ii`, `P_ij` (0 where i has no partner) and j of every row."""
-    i = np.arange(len(posterior.alpha))
-    j = i if partner is None else partner
-    p = np.asarray(posterior.inverse)
-    return p[i, i], np.where(i == j, 0, p[i, j]), j
+def errors_of_others(targets: Float[np.ndarray, " m"], posterior: Posterior) -> Float[np.ndarray, " m"]:
+    """The leave-one-out errors of other values than those the kernel was trained on: `(P t)_i / P_ii`.
+
+    One product of a matrix and a vector, where the matrix is.
+
+    Args:
+      targets: t, the other values at the same masks, of mean 0.
+      posterior: of the kernel.
+    """
+    if posterior.dtype == "float64":
+        return posterior.inverse @ targets / posterior.diagonal
+    found = jnp.matmul(posterior.inverse, jnp.asarray(targets, jnp.float32), precision="highest")
+    return np.asarray(found, np.float64) / posterior.diagonal

@@ -9,7 +9,6 @@ import scipy.special
 from spexjax.metrics import r2
 from spexjax.proxies import kernels
 from spexjax.proxies.log_odds import LogOdds, log_odds
-from spexjax.surrogate import Posterior
 
 N, M = 14, 128  # the shapes of test_kernels: one compilation for both
 MASKS = np.random.default_rng(0).random((M, N)) < 0.5
@@ -32,9 +31,13 @@ def test_the_expected_probability(error):
 
 @pytest.mark.parametrize(("scale", "shift"), [(1.0, 1.0), (2.0, -1.0), (-1.0, 0.0)])
 def test_only_probabilities_have_odds(scale, shift):
-    posterior = Posterior(np.zeros(M), np.eye(M), "float64")
-    values = probability(MASKS) * scale + shift
-    assert log_odds(values, (values - values.mean()) / values.std(), posterior) is None
+    assert log_odds(probability(MASKS) * scale + shift) is None
+
+
+def test_scores_are_standardised_log_odds():
+    link, scores = log_odds(probability(MASKS))
+    np.testing.assert_allclose((scores.mean(), scores.std()), (0, 1), atol=1e-12)
+    np.testing.assert_allclose(link.expected(scores, 0.0), probability(MASKS), atol=1e-12)
 
 
 def test_a_classifier_is_learned_through_its_log_odds():

@@ -8,7 +8,15 @@ import numpy as np
 import pytest
 from common import all_masks, covariance, random_kernel, stacked
 
-from spexjax.surrogate import condition, leave_one_out, robust_condition, signs
+from spexjax.surrogate import (
+    condition,
+    errors_of_others,
+    leave_one_out,
+    leave_one_out_variances,
+    robust_condition,
+    signs,
+)
+from spexjax.surrogate import posterior as module
 
 condition = jax.jit(condition)
 
@@ -76,5 +84,25 @@ def test_leave_one_out_with_partners():
     for i in range(m):
         others = np.delete(np.arange(m), [i, partner[i]])
         expected.append(k[i, others] @ np.linalg.solve(system[np.ix_(others, others)], y[others]))
-    found = leave_one_out(y, robust_condition(kernel, signs(masks), y), partner)
+    found = leave_one_out(y, robust_condition(kernel, signs(masks), y, partner))
     np.testing.assert_allclose(found, expected, atol=2e-4)
+
+
+@pytest.mark.parametrize("precise", [False, True])
+def test_errors_of_other_values_are_those_of_fits_to_them(precise, monkeypatch):
+    kernel, masks, y, _ = problem(noise=0.1)
+    other = np.random.default_rng(3).normal(size=len(y))
+    expected = other - leave_one_out(other, robust_condition(kernel, signs(masks), other))
+    if precise:
+        monkeypatch.setattr(module, "_RESIDUAL", 0.0)
+    posterior = robust_condition(kernel, signs(masks), y)
+    assert posterior.dtype == ("float64" if precise else "float32")
+    np.testing.assert_allclose(errors_of_others(other, posterior), expected, atol=1e-3)
+
+
+def test_only_vectors_come_to_the_host():
+    kernel, masks, y, _ = problem(noise=0.1)
+    posterior = robust_condition(kernel, signs(masks), y)
+    assert isinstance(posterior.inverse, jax.Array)
+    with jax.transfer_guard_device_to_host("disallow"):
+        leave_one_out_variances(posterior)
