@@ -31,13 +31,13 @@ _ROUNDING = 1e-6  # of the range of values: what evaluating a spectrum in single
 class Faithfulness:
     """R2 on masks that the fit never saw, and its standard error.
 
-    `masks` are the rows of `Explanation.masks` it was measured on; `scheme` says how they were kept from the fit.
+    `rows` are the rows of `Explanation.masks` it was measured on; `scheme` says how they were kept from the fit.
     `exact` means that all 2^n masks were evaluated, so that nothing is estimated. Two are equal if all their fields
     are, NaN being equal to NaN.
     """
 
     r2: float
-    masks: Int[np.ndarray, " h"]
+    rows: Int[np.ndarray, " h"]
     scheme: str
     error: float = 0.0
     exact: bool = False

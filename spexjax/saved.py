@@ -72,12 +72,19 @@ def _explanation(whole: Mapping[str, Any], known: tuple[type, ...]) -> Any:
         record = {k: v for k, v in whole.items() if k not in ("format", "checksum")}
         if whole["checksum"] != checksum(record):
             raise ValueError("its content does not match its checksum")
-        faith = record.get("faithfulness")
-        if isinstance(faith, dict) and "exact" not in faith:  # written before that was a field
-            record["faithfulness"] = faith | {"exact": _was_exact(record)}
+        record["faithfulness"] = _present(record)
         explanation = _records(known).from_record({"type": known[0].__name__, **record})
     _check(explanation)
     return explanation
+
+
+def _present(record: Mapping[str, Any]) -> Any:
+    """The record of the faithfulness with the fields it has today: `rows` were `masks`, and `exact` was not one."""
+    faithfulness = record.get("faithfulness")
+    if not isinstance(faithfulness, dict):
+        return faithfulness
+    renamed = {"rows" if name == "masks" else name: entry for name, entry in faithfulness.items()}
+    return {"exact": _was_exact(record)} | renamed
 
 
 def _was_exact(record: Mapping[str, Any]) -> bool:
@@ -98,7 +105,7 @@ def _said(error: Exception) -> str:
 def _check(explanation: Any) -> None:
     """Raises ValueError unless everything fits together, so that nothing fails later, or silently."""
     names, (m, n) = explanation.feature_names, np.shape(explanation.masks)
-    values, rows = explanation.values, explanation.faithfulness.masks
+    values, rows = explanation.values, explanation.faithfulness.rows
     _require(all(isinstance(name, str) for name in names), "a feature name is no string")
     _require(len(names) == n, f"there are {len(names)} feature names for masks of {n} features")
     _require(np.shape(values) == (m,), f"values are of shape {np.shape(values)} for {m} masks")
@@ -186,7 +193,7 @@ def _of_format_1(record: Mapping[str, Any], explanation: type, faithfulness: typ
         spectrum=_terms(record["terms"], len(names)),
         faithfulness=faithfulness(
             r2=_number(faith["r2"]),
-            masks=np.asarray([_count(row) for row in faith["masks"]], np.int64),
+            rows=np.asarray([_count(row) for row in faith["masks"]], np.int64),
             scheme=faith["scheme"],
             error=_number(faith.get("error", 0.0)),
             exact=_was_exact(record),

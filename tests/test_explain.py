@@ -43,7 +43,7 @@ def test_cross_validated_faithfulness_is_honest(method, key):
     for seed in range(6):
         explanation = sx.explain(game(), budget=100, key=jax.random.key(seed), method=method)
         gaps.append(explanation.faithfulness.r2 - sx.metrics.r2(truth, explanation.spectrum(everything)))
-        assert explanation.faithfulness.masks.tolist() == list(range(2, 100))
+        assert explanation.faithfulness.rows.tolist() == list(range(2, 100))
     assert abs(np.mean(gaps)) < 0.08
 
 

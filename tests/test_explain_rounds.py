@@ -184,7 +184,7 @@ def test_the_design_is_that_of_the_index(key, index):
     explanation = sx.explain(ablation, budget=64, key=key, index=index, method=least_squares)
     shapley = index is not None and index.upper() in map(str.upper, SHAPLEY)
     assert explanation.provenance["design"] == ("sized" if shapley else "uniform")
-    np.testing.assert_array_equal(explanation.faithfulness.masks, np.arange(2, 64))
+    np.testing.assert_array_equal(explanation.faithfulness.rows, np.arange(2, 64))
     assert "each of 62 masks" in explanation.faithfulness.scheme
     assert ("weighed as if drawn uniformly" in explanation.faithfulness.scheme) == shapley
     assert explanation.masks[0].all()
@@ -209,7 +209,7 @@ def test_rounds_of_the_sized_design(key):
         ablation, key=key, target_faithfulness=0.8, max_budget=200, budget=20, method=proxy, index="SII"
     )
     assert rounds(explanation) == [20, 40, 80]
-    np.testing.assert_array_equal(explanation.faithfulness.masks, np.arange(2, 80))
+    np.testing.assert_array_equal(explanation.faithfulness.rows, np.arange(2, 80))
     assert len(np.unique(np.concatenate(seen), axis=0)) == 80
     for part in seen[:1]:
         assert part.all(1).any()

@@ -62,7 +62,7 @@ def test_designs_begin_with_both_ends():
 
 def test_faithfulness_is_not_measured_at_the_ends(key):
     explanation = explained(game(-300.0), "lasso", key)
-    rows = explanation.masks[explanation.faithfulness.masks]
+    rows = explanation.masks[explanation.faithfulness.rows]
     assert rows.any(1).all()
     assert not rows.all(1).any()
     assert len(rows) == 126
@@ -73,4 +73,4 @@ def test_a_default_budget_covers_all_masks(key):
     ablation = sx.ablations.host_function(lambda m: m[:, 0] * 1.0 + m[:, 1] * m[:, 2], 8)
     explanation = sx.explain(ablation, budget=512, key=key, method="lasso")
     assert len(explanation.values) == 256
-    assert len(explanation.faithfulness.masks) == 254
+    assert len(explanation.faithfulness.rows) == 254

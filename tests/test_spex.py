@@ -56,7 +56,7 @@ def test_faithfulness_is_measured_where_the_decoder_saw_nothing(explained):
     plan = explanation.provenance["subsampled"]
     ends = explanation.masks.all(1) | ~explanation.masks.any(1)
     rows = np.flatnonzero(~ends[: plan["uniform_masks"]])
-    assert explanation.faithfulness.masks.tolist() == rows.tolist()
+    assert explanation.faithfulness.rows.tolist() == rows.tolist()
 
 
 def test_faithfulness_is_honest_under_noise():
@@ -157,7 +157,7 @@ def test_auto_turns_to_spex_where_it_learns_nothing(key):
     assert explanation.provenance["design"] == "subsampled"
     assert explanation.provenance["ablations"] == len(explanation.masks)
     assert explanation.details["chosen"] == {"spex": 1.0}
-    checks = explanation.faithfulness.masks
+    checks = explanation.faithfulness.rows
     assert set(checks) <= set(range(2, 2 + explanation.provenance["subsampled"]["uniform_masks"]))
     assert len(checks) >= 510
     assert explanation.spectrum.to_dict().keys() - {()} == {s for s in PARITIES if len(s) > 1}
