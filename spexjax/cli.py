@@ -1,6 +1,7 @@
 """The command line: arguments in, a table on the screen, a page and a JSON file on the disk."""
 
 import argparse
+import contextlib
 import io
 import json
 import os
@@ -74,8 +75,11 @@ def _write(stream: Any, text: str) -> None:
     try:
         stream.write(text)
         stream.flush()
-    except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())  # for what Python flushes at its end
+    except OSError as error:
+        with contextlib.suppress(OSError):
+            os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())  # for what is written or flushed later
+        if stream is sys.stdout and not isinstance(error, BrokenPipeError):
+            raise OSError(error.errno, error.strerror, "standard output") from error
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -127,7 +131,7 @@ def _parser() -> argparse.ArgumentParser:
         )
         command.add_argument("--order", type=int, default=2, help="largest interaction (default: 2)")
         command.add_argument("--top", type=int, default=10, help="interactions in the table (default: 10)")
-        command.add_argument("--seed", type=int, default=0)
+        command.add_argument("--seed", type=_seed, default=0, help="a 64-bit whole number (default: 0)")
         command.add_argument("--out", type=Path, default=Path("out"), help="folder for the page and the JSON file")
         command.add_argument("--store", help="folder or bucket where values are kept (default: OUT/values)")
         command.add_argument("--quiet", action="store_true", help="no progress bar")
@@ -221,10 +225,17 @@ def _decoded(stream: io.BufferedIOBase, name: str) -> str:
         ) from error
 
 
+def _seed(string: str) -> int:
+    seed = int(string)
+    if not -(1 << 63) <= seed < 1 << 63:
+        raise argparse.ArgumentTypeError(f"a seed is a whole number of 64 bits, which {string[:40]} is not")
+    return seed
+
+
 def _json_object(string: str) -> dict[str, Any]:
     try:
         value = json.loads(string)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise argparse.ArgumentTypeError(f"not JSON: {error}") from error
     if not isinstance(value, dict):
         raise argparse.ArgumentTypeError(f"not a JSON object: {string}")

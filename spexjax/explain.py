@@ -24,7 +24,7 @@ from spexjax.spex import Spex, SpexPlan, spex
 from spexjax.surrogate import Surrogate
 from spexjax.transforms import exact_spectrum
 from spexjax.typing import Ablation, Key, Masks
-from spexjax.values import narrowed, standardise
+from spexjax.values import narrowed, real_numbers, standardise
 
 SHAPLEY = ("SV", "SII", "STII", "FSII", "k-SII")  # indices that weigh small and large masks as much as all others
 _FOLDS = 3  # of the least that a proxy makes
@@ -227,7 +227,8 @@ def _check_request(ablation: Ablation, key: Key) -> None:
 
 
 def _check_key(key: Key) -> None:
-    if not (isinstance(key, jax.Array) and (key.dtype == jnp.uint32 or jnp.issubdtype(key.dtype, jax.dtypes.prng_key))):
+    typed = isinstance(key, jax.Array) and jnp.issubdtype(key.dtype, jax.dtypes.prng_key) and key.shape == ()
+    if not (typed or (isinstance(key, jax.Array) and key.dtype == jnp.uint32 and key.shape in ((2,), (4,)))):
         raise ValueError(f"The key is one from jax.random.key(0), say; got {key!r}.")
 
 
@@ -264,13 +265,15 @@ def _fit(
     if not spread:
         which = f"{len(inner)} masks between all and none" if standardise(values).spread else f"{len(values)} masks"
         scheme = f"every one of the {which} gave the same value; nothing to explain"
+        if np.ptp(values[inner] if len(inner) else values):
+            scheme = f"the values of the {which} differ by no more than the rounding of numbers of their size"
         nothing = Faithfulness(float("nan"), np.zeros(0, np.int64), scheme, float("nan"), proxy is None)
         return Explanation(Spectrum.constant(centre, masks.shape[1]), nothing, names, name, masks, values)
     if proxy is None:
         scheme = f"exact: all {len(values)} masks were evaluated"
         faithfulness = Faithfulness(1.0, np.zeros(0, np.int64), scheme, exact=True)
         return Explanation(exact_spectrum(masks, narrowed(values)), faithfulness, names, name, masks, values)
-    fitted = checked(proxy(masks, values, key), name, masks)
+    fitted = checked(proxy(masks.copy(), values.copy(), key), name, masks)  # a proxy may centre in place
     rows = np.intersect1d(fitted.held_out_rows, inner)
     scheme = f"each of {len(rows)} masks predicted by a fit that never saw it, in cross-validation"
     weights = size_weights(masks[rows]) if sized else None
@@ -285,7 +288,7 @@ def _fit(
 
 
 def _checked(masks: ArrayLike, values: ArrayLike, names: Sequence[str] | None) -> tuple:
-    masks, values = np.asarray(masks), np.asarray(values, np.float64)
+    masks, values = np.asarray(masks), real_numbers(values, "Values")
     if masks.ndim != 2 or values.shape != masks.shape[:1]:
         raise ValueError(f"Masks must be [m, n] and values [m]; got {masks.shape} and {values.shape}.")
     n = masks.shape[1]
@@ -298,7 +301,7 @@ def _checked(masks: ArrayLike, values: ArrayLike, names: Sequence[str] | None) -
     if len(first) < min_budget(n):
         raise ValueError(f"{len(first)} distinct masks are too few: {n} features need at least {min_budget(n)}.")
     if len(first) < len(masks):
-        masks, values = masks[first], np.bincount(group, values) / counts
+        masks, values = masks[first], np.bincount(group, values / counts[group])
     names = tuple(map(str, names)) if names is not None else tuple(f"x{i}" for i in range(n))
     if len(names) != n:
         raise ValueError(f"There are {n} features but {len(names)} feature names.")

@@ -40,6 +40,26 @@ def standardise(values: ArrayLike) -> Standardised:
     return Standardised(deviations / spread, float(centre * unit), float(spread * unit))
 
 
+def real_numbers(values: ArrayLike, what: str) -> Float[np.ndarray, "*m"]:
+    """A copy in float64, which nobody else can change.
+
+    Args:
+      values: numbers of any real type.
+      what: their name in the error.
+
+    Raises:
+      ValueError: if some are complex, text, dates, masked or no numbers at all.
+    """
+    hidden = isinstance(values, np.ma.MaskedArray) and np.ma.getmaskarray(values).any()
+    try:
+        array = np.asarray(values)
+        if hidden or array.dtype.kind in "cSUTmM":
+            raise TypeError
+        return np.array(array, np.float64)
+    except (TypeError, ValueError) as error:
+        raise ValueError(f"{what} must be real numbers, all of one shape, and none of them masked.") from error
+
+
 def narrowed(values: ArrayLike) -> Float[np.ndarray, "*m"]:
     """The same numbers in float32 if it holds all of them, and else in float64.
 

@@ -127,9 +127,15 @@ def test_usage_errors_exit_with_two(capsys):
 
 @pytest.mark.parametrize(
     ("arguments", "message"),
-    [(["--template-kwargs", "{"], "not JSON"), (["--template-kwargs", "[1]"], "not a JSON object")],
+    [
+        (["--template-kwargs", "{"], "not JSON"),
+        (["--template-kwargs", "[" * 100_000], "not JSON"),
+        (["--template-kwargs", "[1]"], "not a JSON object"),
+        (["--seed", str(1 << 64)], "a whole number of 64 bits"),
+        (["--seed", str(-(1 << 70))], "a whole number of 64 bits"),
+    ],
 )
-def test_template_kwargs_are_a_json_object(arguments, message, capsys):
+def test_options_that_cannot_be_read(arguments, message, capsys):
     with pytest.raises(SystemExit) as stop:
         main(["explain", WORDS, *arguments])
     assert stop.value.code == 2
@@ -185,6 +191,21 @@ def test_the_files_are_written_whatever_the_terminal_can_do(terminal, tmp_path, 
         assert " -0." in table  # a minus is no question mark
     if stdout is not None:
         stdout.close()
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="only Linux has a device that is always full")
+def test_a_full_disk_behind_standard_output_is_said_once(tmp_path, monkeypatch, capsys):
+    with open("/dev/full", "w", encoding="utf-8") as full:
+        monkeypatch.setattr(sys, "stdout", full)
+        assert run("a b c", "--question", "Q", "--answers", "x", "y", "--out", str(tmp_path)) == 2
+    assert capsys.readouterr().err == "spexjax: standard output: No space left on device.\n"
+    assert len(sx.load(tmp_path).feature_names) == 3
+
+
+@pytest.mark.parametrize("store", ["~nobody-of-this-name/x", "/tmp/s\udcff"])
+def test_stores_that_cannot_be_named(store, tmp_path, capsys):
+    assert run("a b c", "--question", "Q", "--answers", "x", "y", "--out", str(tmp_path), "--store", store) == 2
+    assert "A store is a folder or a URL" in capsys.readouterr().err
 
 
 def test_a_table_is_shown_though_the_files_cannot_be_written(tmp_path, monkeypatch, capsys):

@@ -170,3 +170,18 @@ def test_a_proxy_that_is_called_exact_is_none(key):
     assert not explanation.faithfulness.exact
     assert np.isnan(explanation.prediction_errors(all_masks(12)[:3])).all()
     assert sx.explain(game(7), budget=128, key=key).faithfulness.exact
+
+
+@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("n", [1, 2, 3])
+def test_methods_by_name_where_there_are_hardly_any_masks(method, n, key):
+    ablation = sx.ablations.host_function(lambda m: 1.0 + 2.0 * m[:, 0] + m[:, -1], n)
+    explanation = sx.explain(ablation, budget=1 << n, key=key, method=method, progress=False)
+    ends = np.array([[True] * n, [False] * n])
+    np.testing.assert_allclose(explanation.predict(ends), [4, 1], atol=1e-6)
+
+
+@pytest.mark.parametrize("n", [0, -1])
+def test_a_number_of_features_that_is_none(n):
+    with pytest.raises(ValueError, match="The number of features is a whole number, 1 or more; got"):
+        sx.ablations.host_function(lambda m: m[:, 0], n)

@@ -105,3 +105,30 @@ def test_a_rare_and_is_not_explained_but_its_ends_are(key):
     shapley = explanation.interactions("SV")
     np.testing.assert_allclose(shapley.values, 1 / 20, atol=1e-12)
     assert explanation.predict(np.ones((1, 20), bool)) == 1
+
+
+@pytest.mark.parametrize("scale", [2.0**-565, 2.0**260, 2.0**565])  # powers of two, so that no digit differs
+def test_the_choice_of_a_link_does_not_depend_on_the_unit(scale):
+    def jumps(masks):
+        score = masks @ np.linspace(-1, 2, N) + 1.5 * masks[:, 1] * masks[:, 6]
+        return np.where(score > 1.5, 3.0, -3.0) + 0.3 * score
+
+    values = jumps(MASKS)
+    plain, found = (sx.fit(MASKS, s * values, method="proxyspex", key=jax.random.key(1)) for s in (1.0, scale))
+    assert plain.details["kernels"]["link"]
+    assert found.details["kernels"]["link"]
+    assert found.faithfulness.r2 == pytest.approx(plain.faithfulness.r2, abs=1e-6)
+    np.testing.assert_allclose(found.predict(all_masks(N)) / scale, plain.predict(all_masks(N)), atol=1e-5)
+
+
+def test_values_that_differ_by_less_than_their_rounding_are_not_called_equal():
+    explanation = sx.fit(MASKS, 4e15 + signal(MASKS), method="lasso", key=jax.random.key(1))
+    assert "differ by no more than the rounding of numbers of their size" in explanation.faithfulness.scheme
+
+
+@pytest.mark.parametrize(
+    "values", [1j * signal(MASKS), signal(MASKS).astype(str), np.ma.masked_equal(signal(MASKS), 1)]
+)
+def test_values_that_are_no_real_numbers(values):
+    with pytest.raises(ValueError, match="Values must be real numbers"):
+        sx.fit(MASKS, values, method="lasso", key=jax.random.key(1))

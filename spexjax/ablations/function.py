@@ -78,7 +78,7 @@ def function(
       batch_size: masks a step, at least 1.
 
     Raises:
-      ValueError: if there are not n names, or the batch size is not a whole number from 1.
+      ValueError: if n or the batch size is not a whole number from 1, or there are not n names.
 
     >>> from spexjax.evaluation import evaluate
     >>> both = function(lambda x: 2.0 * x[0] * x[1], num_features=2)
@@ -116,6 +116,8 @@ def host_function(
 
 
 def _make(apply, parameters, n, names, fingerprint, batch_size, compiled) -> FunctionAblation:
+    if not isinstance(n, int | np.integer) or n < 1:
+        raise ValueError(f"The number of features is a whole number, 1 or more; got {n!r}.")
     names = tuple(names) if names is not None else tuple(f"x{i}" for i in range(n))
     if len(names) != n:
         raise ValueError(f"There are {n} features but {len(names)} feature names.")

@@ -62,7 +62,7 @@ class Store:
         try:
             spec = url or {"driver": "file", "path": f"{Path(location).expanduser().absolute()}/"}
             self._kv = ts.KvStore.open(spec).result()
-        except ValueError as error:
+        except (ValueError, RuntimeError, TypeError) as error:  # no such home; no UTF-8; no path
             raise ValueError(
                 f"A store is a folder or a URL such as gs://bucket/path; {str(location)!r} cannot be opened: {error}"
             ) from error

@@ -89,9 +89,10 @@ def check_index(index: str, max_order: int | None = None) -> str:
     """
     if max_order is not None and not (isinstance(max_order, int | np.integer) and max_order >= 1):
         raise ValueError(f"max_order is the largest interaction's size, a whole number, 1 or more; got {max_order}.")
-    if index.lower() in _ALIASES:
-        return _ALIASES[index.lower()]
-    near = get_close_matches(index.lower(), _ALIASES, n=1)
+    name = index.lower() if isinstance(index, str) else ""
+    if name in _ALIASES:
+        return _ALIASES[name]
+    near = get_close_matches(name, _ALIASES, n=1)
     hint = f" (did you mean {_ALIASES[near[0]]}?)" if near else ""
     raise ValueError(f"{index!r} is not an index{hint}; the known ones are {', '.join(INDICES)}.")
 

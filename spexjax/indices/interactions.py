@@ -76,7 +76,13 @@ class Interactions:
         return self._rows(np.flatnonzero(self.orders == o))
 
     def top(self, k: int = 10) -> "Interactions":
-        """The k interactions of largest |I(S)|, strongest first, the empty set not among them."""
+        """The k interactions of largest |I(S)|, strongest first, the empty set not among them.
+
+        Raises:
+          ValueError: if k is negative.
+        """
+        if k < 0:
+            raise ValueError(f"There are no {k} interactions to list; ask for 0 or more.")
         rows = np.argsort(-np.abs(self.values), kind="stable")
         return self._rows(rows[self.orders[rows] > 0][:k])
 

@@ -2,7 +2,6 @@
 
 import dataclasses
 from collections.abc import Iterable
-from functools import partial
 
 import jax
 import jax.numpy as jnp
@@ -57,7 +56,8 @@ class Kernels:
             return Fit(constant, np.full(m, centre), {"folds": int(fold.max()) + 1, "terms": 0}, held_out_rows=inner)
         z, y = signs(masks), (f - centre) / spread
         order = np.asarray(jax.random.permutation(subset_key, m))
-        subsets = self._subsets(order[np.isin(order, inner)], fold)
+        known = order[np.isin(order, inner)]
+        subsets = self._subsets(known if len(np.unique(fold[known])) > 1 else order, fold)
         ordered, trial = _neighbours_matter(z, y, subsets[0][:_TRIAL])
         starts, partner = self._starts(n, ordered), complements(masks)
         if m > self.max_masks:
@@ -70,48 +70,54 @@ class Kernels:
         posterior = mean.used[0][0].posterior
         links = [found for found in (log_odds(f), link(f)) if found and helps(*found, f, posterior)]
         mean = finer(mean, z, y, subsets, fold, partner)
-        surrogate, held_out = mean.surrogate(masks, truth, constant, spread), mean.held_out[inner] * spread + centre
+        surrogate, held_out = mean.surrogate(masks, truth, constant, spread), mean.held_out[inner]
         diagnostics = mean.account(fold, ordered)
         for curve, scores in links:
             forms = [fit_form(start, z, scores, subsets, fold, partner) for start in starts]
             latent = best_mean(forms, scores, fold, inner)
             latent = finer(latent, z, scores, subsets, fold, partner)
             error = latent.error(scores) ** 0.5
-            through = curve.expected(latent.held_out[inner], error)
-            if _surely_better(through, held_out, f[inner]):
+
+            def expected(score, curve=curve, error=error):
+                return (curve.expected(score, error) - centre) / spread
+
+            through = expected(latent.held_out[inner])
+            if _surely_better(through, held_out, y[inner]):
                 smooth = latent.surrogate(masks, scores, constant.scale(0.0), 1.0)
-                expected = partial(curve.expected, error=error)
-                fit = self._through_link(surrogate, smooth, expected, f[inner], held_out, through, diagnostics, key)
+                fit = self._through_link(surrogate, smooth, expected, y[inner], held_out, through, diagnostics, key)
                 if fit:
                     return fit.spread_over(inner, masks)
         spectrum, terms = self._spectrum(surrogate, mean.used, y, inner)
-        return Fit(spectrum, held_out, {**diagnostics, "link": False, **terms}, surrogate).spread_over(inner, masks)
+        fit = Fit(spectrum, held_out * spread + centre, {**diagnostics, "link": False, **terms}, surrogate)
+        return fit.spread_over(inner, masks)
 
     def _through_link(
-        self, plain: Surrogate, smooth: Surrogate, expected, f, held_out, through, diagnostics: dict, key: Key
+        self, plain: Surrogate, smooth: Surrogate, expected, y, held_out, through, diagnostics: dict, key: Key
     ) -> Fit | None:
         """The fit whose mean is a spectrum, that of the function, and whose errors are the plain processes'.
 
-        Their posterior variances are scaled to the held-out errors of the spectrum. None where that, which holds the
-        function's likeliest terms, is not surely better than the plain processes.
+        The processes' posterior variances are scaled to the held-out errors of the spectrum. None where that, which
+        holds the function's likeliest terms, is not surely better than the plain processes. `expected` maps scores to
+        values, which are standardised here, as y and all predictions are.
         """
         kernels = [p.first for p in (*plain.processes, *smooth.processes)]
         rest, lost = distilled(
             lambda new: expected(smooth(new)), kernels, plain.rest.num_features, jax.random.fold_in(key, 2)
         )
-        through = enlarged(through, f, lost)
-        if not _surely_better(through, held_out, f):
+        through = enlarged(through, y, lost)
+        if not _surely_better(through, held_out, y):
             return None
-        growth = np.mean((through - f) ** 2) / np.mean((held_out - f) ** 2)
+        growth = np.mean((through - y) ** 2) / np.mean((held_out - y) ** 2)
         processes = tuple(dataclasses.replace(p, alphas=jnp.zeros_like(p.alphas)) for p in plain.processes)
         energy = np.square(np.asarray(rest.coefficients, np.float64))[::-1].cumsum()[::-1]  # of a term and all weaker
         terms, most = (int(np.sum(energy > loss * energy[1])) for loss in (_ENOUGH, 0.01))
         counts = {"candidates": len(rest) - 1, "terms": terms - 1, "terms_for_99_percent": most - 1}
         diagnostics = {**diagnostics, "link": True, **counts}
+        rest = plain.rest.merge(rest.scale(float(plain.spread))).truncate(len(rest))
         surrogate = dataclasses.replace(
             plain, processes=processes, rest=rest, deviation=plain.deviation * np.sqrt(growth)
         )
-        return Fit(rest.truncate(terms), through, diagnostics, surrogate)
+        return Fit(rest.truncate(terms), through * plain.spread + plain.rest.coefficients[0], diagnostics, surrogate)
 
     def _starts(self, n: int, ordered: bool) -> list[Parameters]:
         others = [kernel for surrogate in self.like for process in surrogate.processes for kernel in process.members]

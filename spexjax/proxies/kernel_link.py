@@ -65,7 +65,7 @@ def helps(curve: Link | LogOdds, scores: Float[np.ndarray, " m"], values: Values
     """
     plain, error = np.asarray(posterior.alpha) / posterior.diagonal, errors_of_others(scores, posterior)
     through = curve.expected(scores - error, float(np.sqrt(np.mean(error**2))))
-    return bool(np.mean((values - through) ** 2) < np.std(values) ** 2 * np.mean(plain**2))
+    return bool(np.mean(((values - through) / standardise(values).spread) ** 2) < np.mean(plain**2))
 
 
 def enlarged(predictions: Values, values: Values, loss: float) -> Values:

@@ -152,6 +152,8 @@ def finer(mean: Mean, z, y, subsets, fold: Int[np.ndarray, " m"], partner: Int[n
         kernels = [
             polish(p, z[rows], y[rows]) for p, rows in zip(form.parameters[outside], subsets[outside], strict=True)
         ]
+        if not all(np.isfinite(leaf).all() for leaf in jax.tree.leaves(kernels)):
+            return mean  # of a handful of masks the likelihood may have no maximum
         forms.append(_conditioned(kernels, form.parameters[outside], z, y, fold, partner))
     polished = best_mean(forms, y, fold, mean.rows)
     return polished if polished.error(y) < mean.error(y) else mean

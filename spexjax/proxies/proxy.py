@@ -1,7 +1,7 @@
 """What every proxy is: a function from masks and values to a spectrum and honest predictions."""
 
 import dataclasses
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import wraps
 from typing import Any, NamedTuple, Protocol, runtime_checkable
 
@@ -9,9 +9,11 @@ import numpy as np
 from jaxtyping import Int
 
 from spexjax.ends import inner_rows
+from spexjax.records import plain
 from spexjax.spectrum import Spectrum
 from spexjax.surrogate import Surrogate
 from spexjax.typing import Key, Masks, Values
+from spexjax.values import real_numbers
 
 
 class Fit(NamedTuple):
@@ -70,12 +72,19 @@ def checked(fit: Any, name: str, masks: Masks) -> Fit:
         there are not as many predictions as masks.
     """
     m, n = masks.shape
-    if not isinstance(fit, Fit) or np.shape(fit.held_out) != (m,):
-        raise ValueError(f"The proxy {name} must return a proxies.Fit whose held_out has {m} predictions.")
+    if not isinstance(fit, Fit) or np.shape(fit.held_out) != (m,) or not isinstance(fit.spectrum, Spectrum):
+        raise ValueError(
+            f"The proxy {name} must return a proxies.Fit, with a Spectrum, whose held_out has {m} predictions."
+        )
     rows = np.arange(m) if fit.held_out_rows is None else np.asarray(fit.held_out_rows)
-    if not len(rows) or not np.isin(rows, np.arange(m)).all():
-        raise ValueError(f"held_out_rows of the proxy {name} must be some of the rows 0..{m - 1}.")
-    bad = rows[~np.isfinite(np.asarray(fit.held_out)[rows])]
+    whole = rows.ndim == 1 and rows.dtype.kind in "iu" and np.isin(rows, np.arange(m)).all()
+    if not whole or len(np.unique(rows)) < 2:
+        raise ValueError(
+            f"held_out_rows of the proxy {name} must be whole numbers, at least two of the rows 0..{m - 1}."
+        )
+    rows = np.unique(rows)
+    held_out = real_numbers(fit.held_out, f"Held-out predictions of the proxy {name}")
+    bad = rows[~np.isfinite(held_out[rows])]
     if len(bad):
         raise ValueError(
             f"The proxy {name} gives {len(bad)} held-out predictions that are not finite, first at row {bad[0]}; leave "
@@ -83,18 +92,29 @@ def checked(fit: Any, name: str, masks: Masks) -> Fit:
         )
     surrogate = fit.surrogate
     if surrogate is not None:
-        if np.shape(surrogate.masks)[1:] != (n,):
-            raise ValueError(f"The surrogate of the proxy {name} must be of masks with {n} features.")
+        if not isinstance(surrogate, Surrogate) or np.shape(surrogate.masks)[1:] != (n,):
+            raise ValueError(f"The surrogate of the proxy {name} must be a Surrogate of masks with {n} features.")
         surrogate = dataclasses.replace(surrogate, rest=_sorted(surrogate.rest, name, n))
-    return fit._replace(spectrum=_sorted(fit.spectrum, name, n), surrogate=surrogate, held_out_rows=rows)
+    if not isinstance(fit.diagnostics, Mapping):
+        raise ValueError(f"The diagnostics of the proxy {name} must be a dict of plain values; it may be empty.")
+    plain(fit.diagnostics, f"diagnostics of the proxy {name}")
+    spectrum = _sorted(fit.spectrum, name, n)
+    return fit._replace(spectrum=spectrum, held_out=held_out, surrogate=surrogate, held_out_rows=rows)
 
 
 def _sorted(spectrum: Spectrum, name: str, n: int) -> Spectrum:
-    support, coefficients = np.sort(np.asarray(spectrum.support), axis=1), np.asarray(spectrum.coefficients)
+    support, coefficients = np.asarray(spectrum.support), np.asarray(spectrum.coefficients)
+    if support.ndim != 2 or support.dtype.kind not in "iu":
+        raise ValueError(f"The support of the proxy {name} must be whole numbers [k, d], 0..{n - 1} padded with {n}.")
+    support = np.sort(support, axis=1)
     twice = (support[:, 1:] == support[:, :-1]) & (support[:, 1:] < n)
     if spectrum.num_features != n or support.min(initial=0) < 0 or support.max(initial=0) > n or twice.any():
         raise ValueError(f"A term of the proxy {name} is no set of the features 0..{n - 1}; pad supports with {n}.")
+    coefficients = real_numbers(coefficients, f"Coefficients of the proxy {name}")
     if coefficients.shape != support.shape[:1] or not np.isfinite(coefficients).all():
         raise ValueError(f"The proxy {name} must give each term one coefficient, a finite number.")
-    merged = Spectrum(support, np.asarray(coefficients, np.float64), n).merge()
+    with np.errstate(over="ignore"):
+        merged = Spectrum(support, coefficients, n).merge()
+    if not np.isfinite(merged.coefficients).all():
+        raise ValueError(f"Equal terms of the proxy {name} add up to more than a float64 holds.")
     return merged.truncate(len(merged))

@@ -34,11 +34,12 @@ class Select:
 
     def __call__(self, masks: Masks, values: Values, key: Key) -> Fit:
         """Fits every proxy, and keeps the best or a mixture; see `select`."""
+        masks = np.asarray(masks)
         names, inner = list(self.proxies), inner_rows(masks)
         _, centre, spread = standardise(np.asarray(values)[inner])
         f = (np.asarray(values, np.float64) - centre) / (spread or 1.0)
         fold_key, *keys = jax.random.split(key, len(names) + 1)
-        fits = [proxy(masks, values, k) for proxy, k in zip(self.proxies.values(), keys, strict=True)]
+        fits = [proxy(masks.copy(), np.array(values), k) for proxy, k in zip(self.proxies.values(), keys, strict=True)]
         rows = _rows(fits, len(f))
         finite = [bool(np.isfinite(np.asarray(fit.held_out)[rows]).all()) for fit in fits]
         left_out = [name for name, fine in zip(names, finite, strict=True) if not fine]

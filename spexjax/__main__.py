@@ -1,0 +1,7 @@
+"""`python -m spexjax` is the command line."""
+
+import sys
+
+from spexjax.cli import main
+
+sys.exit(main())
