@@ -20,6 +20,7 @@ LAYERS = {
     **dict.fromkeys(["budget", "explanation", "explain", "influence", "methods", "spex"], 4),
     **dict.fromkeys(["report", "interop"], 5),
     **dict.fromkeys(["cli", "demo"], 6),
+    "__main__": 7,
 }
 SIBLINGS = {
     ("decoder", "designs"),

@@ -366,3 +366,13 @@ def test_files_of_format_2_with_the_first_names_of_its_fields(tmp_path):
         whole = {"format": 2, "checksum": saved.checksum(record), **record}
         (tmp_path / "explanation.json").write_text(json.dumps(whole), encoding="utf-8")
         assert sx.load(tmp_path).faithfulness == dataclasses.replace(explanation.faithfulness, exact=exact)
+
+
+@pytest.mark.parametrize(
+    ("wrong", "said"),
+    [({"r2": 9.0}, "R2 is above 1"), ({"error": -1.0}, "error is below 0"), ({"exact": True}, "has no surrogate")],
+)
+def test_faithfulness_that_cannot_be(wrong, said, tmp_path):
+    explanation = with_surrogate()
+    with pytest.raises(ValueError, match=said):
+        dataclasses.replace(explanation, faithfulness=dataclasses.replace(FAIR, **wrong)).save(tmp_path)

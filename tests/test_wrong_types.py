@@ -15,6 +15,11 @@ CASES = {
     "explain(method=None)": "a proxy that is called with masks, values and a key; None is not",
     "explain(like=7)": "`like` takes explanations, from explain or fit",
     "decode(np.zeros((2, 9)))": "One signal is [m]; got shape (2, 9). For many, use decode_many or jax.vmap",
+    "explain(key=jax.numpy.zeros(3, 'uint32'))": "The key is one from jax.random.key(0), say; got",
+    "explain(index=5)": "5 is not an index; the known ones are",
+    "sx.ablations.host_function(len, 2.0)": "The number of features is a whole number, 1 or more; got 2.0",
+    "sx.ablations.host_function(len, '3')": "The number of features is a whole number, 1 or more; got '3'",
+    "sx.Store(5)": "A store is a folder or a URL",
     "explain(budget=np.int64(50))": "50 ablations",  # the last, as it spends them
 }
 SCRIPT = """

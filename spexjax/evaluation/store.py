@@ -54,6 +54,8 @@ class Store:
           ValueError: if TensorStore knows no such URL, or can only read there.
         """
         url = str(location) if "://" in str(location) else None
+        if location == "":
+            raise ValueError("A store is a folder or a URL such as gs://bucket/path, not an empty name.")
         if url and re.match("https?:", url, re.IGNORECASE):
             raise ValueError(
                 f"A store must be writable, and {url!r} can only be read; give a folder or a URL such as "

@@ -52,6 +52,9 @@ def gguf_tokenizer(gguf: GGUF) -> Any:
     names = {"bos": "bos", "eos": "eos", "unknown": "unk", "padding": "pad"}
     named = {f"{short}_token": tokens[ids[name]] for name, short in names.items() if ids[name] is not None}
 
+    adds_bos = _typed(gguf, "tokenizer.ggml.add_bos_token", bool)
+    template = _typed(gguf, "tokenizer.chat_template", str)
+
     def build():
         core = (
             _byte_level(gguf, tokens, splits)
@@ -61,11 +64,11 @@ def gguf_tokenizer(gguf: GGUF) -> Any:
         core.add_special_tokens(_added(tokens, types, _CONTROL))
         core.add_tokens(_added(tokens, types, _USER_DEFINED))
         begins = kind == "llama" or _LLAMA3 in splits
-        if ids["bos"] is not None and gguf.field("tokenizer.ggml.add_bos_token", begins):
+        if ids["bos"] is not None and (begins if adds_bos is None else adds_bos):
             _begin_with(core, tokens[ids["bos"]], ids["bos"])
         return PreTrainedTokenizerFast(
             tokenizer_object=core,
-            chat_template=gguf.field("tokenizer.chat_template"),
+            chat_template=template,
             clean_up_tokenization_spaces=False,
             **named,
         )
@@ -74,6 +77,14 @@ def gguf_tokenizer(gguf: GGUF) -> Any:
         return checked(build)
     except ValueError as error:
         raise ValueError(f"The tokenizer in the GGUF file cannot be built: {error}.") from error
+
+
+def _typed(gguf: GGUF, key: str, kind: type) -> Any:
+    """The value of a key of this type, None where it is missing."""
+    found = gguf.field(key)
+    if found is not None and not isinstance(found, kind):
+        raise ValueError(f"{key} of the GGUF file is {str(found)[:40]!r}, which is no {kind.__name__}.")
+    return found
 
 
 def _strings(gguf: GGUF, name: str) -> list[str]:

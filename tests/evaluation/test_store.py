@@ -416,3 +416,10 @@ def test_masks_in_memory_are_bits(tmp_path):
     assert tracemalloc.get_traced_memory()[0] < 400 * len(masks)
     tracemalloc.stop()
     assert same(shelf.values(masks), values)
+
+
+@pytest.mark.parametrize("location", ["", "~nobody-of-this-name/x", "a\udcff"])
+def test_names_that_are_no_store(location, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(ValueError, match="A store is a folder or a URL"):
+        Store(location)

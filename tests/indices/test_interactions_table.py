@@ -85,3 +85,8 @@ def test_text_of_many_and_of_none():
 def test_frozen(result):
     with pytest.raises(dataclasses.FrozenInstanceError):
         result.index = "SV"
+
+
+def test_no_negative_number_of_interactions(result):
+    with pytest.raises(ValueError, match="There are no -3 interactions to list"):
+        result.top(-3)

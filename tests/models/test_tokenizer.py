@@ -135,3 +135,9 @@ def test_unknown_kinds_are_named():
         byte_level("tekken")
     with pytest.raises(ValueError, match="'bert'"):
         gguf_tokenizer(Metadata(model="bert", tokens=[]))
+
+
+@pytest.mark.parametrize("value", ["no", 1])
+def test_metadata_of_another_type_is_named(value):
+    with pytest.raises(ValueError, match=f"add_bos_token of the GGUF file is '{value}', which is no bool"):
+        byte_level("llama-bpe", ["<|a|>"], bos_token_id=97, add_bos_token=value)
