@@ -23,7 +23,13 @@ def min_budget(num_features: int) -> int:
 
 
 def rounds(num_features: int, budget: int | None, target: float | None, max_budget: int | None) -> list[int]:
-    """How many ablations will have been spent after each round: one without a target, else each twice the last.
+    """The ablations spent after each round: a single round without a target, else each round doubles the last.
+
+    Args:
+      num_features: n.
+      budget: the ablations to spend or, with a target, those of the first round.
+      target: the held-out R2 to reach; None for a single round.
+      max_budget: the most ablations to spend on reaching it.
 
     Raises:
       ValueError: if a budget is missing, no whole number, too small, too large for any memory or at odds with another,
@@ -84,7 +90,12 @@ def reason_to_stop(history: Sequence[tuple[int, float, float]], target: float, m
 
 
 def hopeless(r2: float, error: float) -> bool:
-    """Whether so little is learned that the function cannot be of the kind that proxies learn: R2 surely below 0.1."""
+    """True if R2 is below 0.1 by at least two standard errors.
+
+    Args:
+      r2: the held-out R2.
+      error: its standard error.
+    """
     return r2 + 2 * error < _HOPELESS
 
 

@@ -58,10 +58,10 @@ def explain(
         target, the size of the first round (128 by default).
       target_faithfulness: the held-out R2 to reach, below 1.
       max_budget: how many ablations may be spent to reach it.
-      method: as in `fit`, or "spex" or the settings from `spex`, which draw masks of their own and use as much of the
-        budget as the largest design needs that it covers. Where "auto" learns next to nothing from 512 masks (R2
-        surely below 0.1) and the budget covers it, the rest is spent on SPEX's masks, and SPEX competes with the
-        others. For Shapley-type indices it leaves trees out.
+      method: as in `fit`, or "spex" or the settings from `spex`, which draw masks of their own and use the largest
+        design that fits the budget. If "auto" learns next to nothing from 512 masks (R2 below 0.1 by two standard
+        errors) and the budget allows it, the rest is spent on SPEX's masks, and SPEX competes with the other methods.
+        For Shapley-type indices "auto" leaves trees out.
       index: the interaction index that will be asked for. For a Shapley-type index (SV, SII, STII, FSII, k-SII) three
         quarters of the masks are drawn with the sizes it depends on (`designs.sized`), and faithfulness weighs
         masks as if all were uniform.

@@ -106,6 +106,10 @@ class Explanation:
         where nothing is. `spexjax.indices.surrogate_interactions` says which index is which, and that in an order of
         more than 20,000 sets only those that the spectrum names get a value.
 
+        Args:
+          index: SV, BV, SII, BII, STII, FSII, FBII, k-SII, Moebius or Fourier.
+          max_order: the size of the largest interaction; by default the index's own, or that of the spectrum.
+
         Raises:
           ValueError: if the index is unknown, or `max_order` no whole number, 1 or more.
         """

@@ -90,6 +90,10 @@ class Spectrum:
     def from_dict(cls, terms: Mapping[tuple[int, ...], float], num_features: int) -> "Spectrum":
         """Builds a spectrum from `{S: F(S)}`.
 
+        Args:
+          terms: maps each S, a tuple of feature indices in any order, to its coefficient; `()` is the constant.
+          num_features: n.
+
         Raises:
           ValueError: if an S repeats a feature, names one outside `0..n-1`, or appears twice in another order.
         """
@@ -106,7 +110,7 @@ class Spectrum:
 
     @classmethod
     def constant(cls, value: float, num_features: int) -> "Spectrum":
-        """The function that is `value` everywhere."""
+        """The function that is `value` at every mask of `num_features` features."""
         return cls(np.full((1, 1), num_features, np.int32), np.array([float(value)]), num_features)
 
     def to_dict(self) -> dict[tuple[int, ...], float]:
@@ -132,16 +136,25 @@ def unique_rows(rows: Shaped[np.ndarray, "k d"]) -> tuple[Shaped[np.ndarray, "u 
 
 
 def characters(support: Int[Array, "k d"], masks: Masks) -> Float[Array, "m k"]:
-    """The Fourier characters `(-1)^{|S ∩ x|}` of every mask and support row."""
+    """The Fourier characters `(-1)^{|S ∩ x|}` of every mask and support row.
+
+    Args:
+      support: k sets of feature indices, padded with n.
+      masks: bool `[m, n]`, True = kept.
+    """
     return _signs(jnp.asarray(support), jnp.asarray(masks)).T
 
 
 def checked_masks(masks: ArrayLike, num_features: int) -> Masks:
-    """Masks as bool `[m, n]`, whatever numbers say which features are kept.
+    """Returns masks as bool `[m, n]`.
+
+    Args:
+      masks: `[m, n]`, bool or numbers that are all 0 or 1.
+      num_features: n.
 
     Raises:
-      ValueError: if the shape is another, or a number is neither 0 nor 1; inside `jax.jit` and the like, where numbers
-        cannot be seen, if they are not bool.
+      ValueError: if the shape is wrong or a number is neither 0 nor 1. Inside `jax.jit` and other transformations
+        numbers cannot be checked, so masks must be bool there.
     """
     masks, n = masks if isinstance(masks, jax.Array) else np.asarray(masks), num_features
     if masks.ndim != 2 or masks.shape[1] != n:

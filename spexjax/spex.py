@@ -31,10 +31,16 @@ class Spex:
     mode: str
 
     def size(self, num_features: int, bins_log2: int, known: int = 0) -> int:
-        """The most ablations of a plan with 2^b bins: the design's, and an eighth of them, 64 to 1,024, to check it.
+        """An upper bound on the ablations of a plan with 2^b bins.
 
-        Fewer where n is so small that masks repeat by chance; those at l = 0, the delays, repeat in every group.
-        Uniform masks that are `known` already count, and serve as checks.
+        The bound counts the masks of the design, without those that repeat in every group (the delays, at l = 0), and
+        uniform masks to check it: an eighth as many, at least 64 and at most 1,024. For small n more masks repeat by
+        chance, and a plan needs fewer.
+
+        Args:
+          num_features: n.
+          bins_log2: b.
+          known: how many uniform masks have been evaluated already; they serve as checks.
 
         >>> spex().size(63, 4), spex().size(63, 8), spex(max_order=3).size(63, 4)
         (1449, 22472, 983)
@@ -44,7 +50,13 @@ class Spex:
         return size + max(_num_checks(size), known)
 
     def affords(self, budget: int, num_features: int, known: int = 0) -> bool:
-        """Whether the budget covers a plan."""
+        """True if the budget covers the smallest plan.
+
+        Args:
+          budget: how many ablations may be spent.
+          num_features: n.
+          known: as in `size`.
+        """
         fits = _LEAST_BINS <= num_features < 1 << MAX_DEGREE
         return fits and budget >= self.size(num_features, _LEAST_BINS, known)
 

@@ -74,6 +74,12 @@ class Subsampled:
 def subsampled_size(num_features: int, bins_log2: int, max_order: int = 5, num_groups: int = 3) -> int:
     """How many masks `subsampled` makes, repeated ones included: `C (p + 1) 2^b` with `p = parity_size(n, t)`.
 
+    Args:
+      num_features: n.
+      bins_log2: b; each group hashes the interactions into 2^b bins.
+      max_order: t, the largest interaction that the code can decode.
+      num_groups: C, how many independent hashes there are.
+
     Raises:
       ValueError: as `subsampled`.
 

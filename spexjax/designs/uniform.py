@@ -13,7 +13,11 @@ ENUMERABLE = 20  # up to 2^20 masks are listed and shuffled, and more if a good 
 
 
 def uniform_size(num_masks: int, num_features: int) -> int:
-    """How many masks `uniform` returns for that budget: at most the 2^n there are.
+    """How many masks `uniform` returns: the budget, or 2^n if that is less.
+
+    Args:
+      num_masks: m, the ablation budget.
+      num_features: n.
 
     >>> uniform_size(100, 5), uniform_size(100, 50)
     (32, 100)

@@ -74,7 +74,15 @@ def _closed(index: str, max_order: int | None) -> bool:
 
 
 def standard_errors(surrogate: Surrogate, table: Interactions) -> Float[np.ndarray, " k"]:
-    """The standard error of each value of a table made from the surrogate; NaN where it has no closed form."""
+    """The standard error of each value of a table made from the surrogate; NaN where it has no closed form.
+
+    Args:
+      surrogate: the Gaussian process that the table was taken from.
+      table: k interactions, as `surrogate_interactions` returns them.
+
+    Returns:
+      `[k]`, in the units of the values.
+    """
     errors, n = np.full(len(table), np.nan), table.num_features
     if table.index == "Fourier":
         return np.asarray(surrogate.coefficient_errors(table.support))

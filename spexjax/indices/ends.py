@@ -30,8 +30,12 @@ class Ends(NamedTuple):
 def with_ends(table: Interactions, ends: Ends) -> Interactions:
     """Adds an index of `ends` to that index of another function.
 
-    It is the same for all sets of one order. Every set gets a value if `max_order` is given and the order has at most
-    20,000 sets; otherwise those of the table are corrected.
+    The correction is the same for all sets of one order. Every set gets a value if `max_order` is given and the order
+    has at most 20,000 sets; otherwise only the sets of the table are corrected.
+
+    Args:
+      table: the index of a function that is wrong at the two ends.
+      ends: what that function misses where everything is kept, and where nothing is.
     """
     if not any(ends):
         return table

@@ -33,6 +33,14 @@ def removal(full: float, value: float | Numbers) -> float | Float[np.ndarray, " 
 def nested_masks(ranking: Numbers, num_features: int, *, keep: bool = False) -> Bool[np.ndarray, "k n"]:
     """Masks that remove, or keep alone, the first 0, 1, 2, ... features of a ranking.
 
+    Args:
+      ranking: k feature indices, the most important first.
+      num_features: n.
+      keep: keep these features and remove all others, instead of removing them.
+
+    Returns:
+      bool `[k + 1, n]`, True = kept.
+
     Raises:
       ValueError: if the ranking repeats a feature or names one outside `0..n-1`.
       TypeError: if it names something else than whole numbers.

@@ -68,9 +68,14 @@ def r2_error(
 
 
 def few_hold_half(values: ArrayLike, predictions: ArrayLike, weights: ArrayLike | None = None) -> int:
-    """How many of the worst predicted masks hold half of the squared error; all of them, where there is no error.
+    """The smallest number of masks that together hold half of the squared error; all of them if there is no error.
 
-    A few say that errors are heavy-tailed: R2 depends on which masks happened to be drawn.
+    A small number means that errors are heavy-tailed: R2 then depends on which masks happened to be drawn.
+
+    Args:
+      values: `Float[m]`, the value function at m masks.
+      predictions: `Float[m]`, what the explanation says there.
+      weights: as in `r2`.
 
     >>> few_hold_half(np.array([9.0, 0.1, 0.1, 0.1]), np.zeros(4))
     1

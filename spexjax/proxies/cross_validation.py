@@ -22,11 +22,16 @@ class Selection(NamedTuple):
 
 
 def folds(key: Key, masks: Masks, num_folds: int) -> Int[np.ndarray, " m"]:
-    """A random fold `0..num_folds-1` for each of m masks.
+    """Assigns each of m masks to a random fold `0..num_folds-1`.
 
-    A mask and its complement fall into one fold, for together they tell odd from even orders: a mask whose complement
-    was seen is predicted better than a new one. Sizes differ by at most one mask, or pair of masks. Where there are
-    fewer pairs than folds, pairs are not kept together.
+    A mask and its complement share a fold: a mask is easier to predict once its complement has been seen, because the
+    pair separates odd from even orders. Fold sizes differ by at most one mask or one pair. If there are fewer pairs
+    than folds, pairs are split.
+
+    Args:
+      key: PRNG key, consumed.
+      masks: bool `[m, n]`, distinct.
+      num_folds: K.
 
     Raises:
       ValueError: unless `2 <= num_folds <= m`.

@@ -65,11 +65,16 @@ def without_ends(call: Callable[[Any, Masks, Values, Key], Fit]) -> Callable[[An
 
 
 def checked(fit: Any, name: str, masks: Masks) -> Fit:
-    """The fit of a proxy, with each S sorted and named once, if that is what it should be.
+    """Checks what a proxy returned; sorts each S and merges equal ones.
+
+    Args:
+      fit: what the proxy returned.
+      name: of the proxy, for the error.
+      masks: bool `[m, n]`, those it was given.
 
     Raises:
-      ValueError: if it is no Fit, an S is no set of features, a coefficient or a held-out prediction is not finite, or
-        there are not as many predictions as masks.
+      ValueError: if it is no Fit, or a part has the wrong type or shape, an S is no set of features, a coefficient or a
+        held-out prediction is not finite, or the diagnostics cannot be saved as JSON.
     """
     m, n = masks.shape
     if not isinstance(fit, Fit) or np.shape(fit.held_out) != (m,) or not isinstance(fit.spectrum, Spectrum):

@@ -82,5 +82,11 @@ def combine(
 
 
 def gram(kernel: ProductKernel, z: Float[Array, "m n"], z2: Float[Array, "l n"]) -> Float[Array, "m l"]:
-    """`k(x, x')` for every pair of masks given by their `signs`; the noise is not included."""
+    """`k(x, x')` for every pair of masks, without the noise.
+
+    Args:
+      kernel: the prior.
+      z: `signs` of m masks.
+      z2: `signs` of l masks.
+    """
     return combine(kernel, components(kernel, z, z2), z, z2)
