@@ -78,7 +78,8 @@ class Explanation:
     def predict(self, masks: ArrayLike) -> Values:
         """What the explanation says of the value function at any masks, `Float[l]`.
 
-        Where everything is kept, and where nothing is, the true value if it was evaluated.
+        Where everything is kept, and where nothing is, the true value if it was evaluated; everywhere, for an exact
+        explanation.
 
         Args:
           masks: `[l, n]`, True or 1 = kept.
@@ -87,6 +88,8 @@ class Explanation:
           ValueError: if they have another shape, or other numbers than 0 and 1.
         """
         masks = checked_masks(masks, len(self.feature_names))
+        if self.faithfulness.exact:
+            return self._table[_numbers(masks)]
         return (self.surrogate or self.spectrum)(masks) + self._missed_ends.at(masks)
 
     def prediction_errors(self, masks: ArrayLike) -> Values:
@@ -114,7 +117,9 @@ class Explanation:
           ValueError: if the index is unknown, or `max_order` no whole number, 1 or more.
         """
         if self.surrogate is None:
-            return with_ends(interactions(self.spectrum, index, max_order, self.feature_names), self._missed_ends)
+            table = interactions(self.spectrum, index, max_order, self.feature_names)
+            # The coefficients of an exact spectrum miss nothing; only its values are rounded, where they are evaluated.
+            return table if self.faithfulness.exact else with_ends(table, self._missed_ends)
         return surrogate_interactions(
             self.surrogate, self._residuals, self.spectrum, self._truncated_ends, index, max_order, self.feature_names
         )
@@ -156,6 +161,13 @@ class Explanation:
         return np.full(count, 0.0 if self.faithfulness.exact else np.nan)
 
     @cached_property
+    def _table(self) -> Values:
+        """The value of each of the 2^n masks, by its number."""
+        values = np.empty(len(self.values))
+        values[_numbers(self.masks)] = self.values
+        return values
+
+    @cached_property
     def _missed_ends(self) -> Ends:
         return self._ends(self.surrogate or self.spectrum)
 
@@ -191,6 +203,12 @@ class Explanation:
           OSError: if the file cannot be written.
         """
         return write_durably(Path(folder) / _FILE, saved.encode(self, Explanation, Faithfulness))
+
+
+def _numbers(masks: Masks) -> Int[np.ndarray, " m"]:
+    """`sum_i x_i 2^i` of each mask."""
+    masks = np.asarray(masks)
+    return masks.astype(np.int64) @ (1 << np.arange(masks.shape[1]))
 
 
 def load(folder: str | Path) -> Explanation:

@@ -110,6 +110,7 @@ def _check(explanation: Any) -> None:
     _require(not faithfulness.r2 > 1, "an R2 is above 1")
     _require(not faithfulness.error < 0, "a standard error is below 0")
     _require(not (faithfulness.exact and surrogate is not None), "what is exact has no surrogate")
+    _require(not faithfulness.exact or m == 1 << n, f"what is exact has all 2^{n} masks, but there are {m}")
     _require(all(isinstance(name, str) for name in names), "a feature name is no string")
     _require(len(names) == n, f"there are {len(names)} feature names for masks of {n} features")
     _require(np.shape(values) == (m,), f"values are of shape {np.shape(values)} for {m} masks")

@@ -174,7 +174,9 @@ def test_mistakes_are_named_before_anything_is_spent(key, options, message):
 
 @pytest.mark.parametrize("result", [None, sx.Spectrum.from_dict({(): 0.0}, 12)])
 def test_a_proxy_that_returns_no_fit_is_named(key, result):
-    with pytest.raises(ValueError, match=r"must return a proxies.Fit whose held_out has 50 predictions"):
+    with pytest.raises(
+        ValueError, match=r"must return a proxies.Fit, with a Spectrum, whose held_out has 50 predictions"
+    ):
         sx.explain(counted(game)[0], budget=50, key=key, method=lambda masks, values, key: result)
 
 

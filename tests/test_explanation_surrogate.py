@@ -127,7 +127,7 @@ def test_faithfulness_is_compared_by_its_fields(explanation, loaded):
         sx.Faithfulness(r2, rows, "by hand", 0.1) for r2 in (0.5, np.nan) for rows in (np.arange(20), np.arange(3))
     ]
     assert len({*kinds, *kinds}) == 4
-    assert kinds == [dataclasses.replace(kind, masks=kind.masks.copy()) for kind in kinds]
+    assert kinds == [dataclasses.replace(kind, rows=kind.rows.copy()) for kind in kinds]
     assert kinds[0] == explanation.faithfulness == loaded.faithfulness
     assert hash(kinds[0]) == hash(loaded.faithfulness)
     for other in (*kinds[1:], dataclasses.replace(kinds[0], scheme="x"), dataclasses.replace(kinds[0], error=0.0), 0.5):

@@ -74,3 +74,30 @@ def test_a_default_budget_covers_all_masks(key):
     explanation = sx.explain(ablation, budget=512, key=key, method="lasso")
     assert len(explanation.values) == 256
     assert len(explanation.faithfulness.rows) == 254
+
+
+def test_an_exact_explanation_has_no_rounding_added_to_its_indices(key):
+    """The values of 4,096 terms are rounded where they are summed in single precision; the coefficients are not."""
+    weights = np.random.default_rng(0).normal(size=12)
+    ablation = sx.ablations.host_function(lambda m: np.where(m.any(1), m @ weights, -1e6), 12)
+    explanation = sx.explain(ablation, budget=4096, key=key)
+    shapley = explanation.interactions("SV")
+    np.testing.assert_allclose(shapley.values, weights + 1e6 / 12, atol=1e-8)
+    np.testing.assert_array_equal(explanation.predict(np.zeros((1, 12), bool)), -1e6)
+
+
+@pytest.mark.parametrize("index", [None, "SV"])
+def test_an_outlier_beside_a_function_without_noise(index, key):
+    """The kernels of a function with next to no noise are nearly singular: what they say of the ends is still true."""
+    n, rng = 11, np.random.default_rng(5)
+    pairs = np.triu(rng.normal(size=(n, n)) * 0.3, 1) * (np.random.default_rng(1).random((n, n)) < 0.2)
+
+    def quadratic(masks):
+        x = masks.astype(float)
+        return x @ np.linspace(-1, 1, n) + np.einsum("bi,ij,bj->b", x, pairs, x)
+
+    ablation = sx.ablations.host_function(lambda m: np.where(m.any(1), quadratic(m), -500.0), n)
+    explanation = sx.explain(ablation, budget=256, method="proxyspex", index=index, key=key)
+    assert explanation.faithfulness.r2 > 0.99
+    inner = all_masks(n)[1:]
+    assert sx.metrics.r2(quadratic(inner), explanation.predict(inner)) > 0.99

@@ -64,7 +64,7 @@ class Kernels:
             target = jnp.asarray(y[subsets[0]], jnp.float32)
             priors = [trained(start, z[subsets[0]], target)[0] for start in starts]
             return self._in_weight_space(priors, masks[inner], f[inner], fold[inner]).spread_over(inner, masks)
-        truth, y = y, without_outliers(trial, z, y, subsets[0][:_TRIAL], end_rows(masks))
+        truth, y = y, without_outliers(trial, masks, y, subsets[0][:_TRIAL], end_rows(masks))
         f = centre + spread * y
         mean = best_mean([fit_form(start, z, y, subsets, fold, partner) for start in starts], y, fold, inner)
         posterior = mean.used[0][0].posterior

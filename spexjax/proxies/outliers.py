@@ -1,19 +1,17 @@
 """Outliers at the two ends of the cube: values that must not bend a process that fits the other masks."""
 
-import jax
-import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Float, Int
+from jaxtyping import Bool, Float, Int
 
-from spexjax.surrogate import ProductKernel, condition, gram
-from spexjax.typing import Array
+from spexjax.surrogate import ProductKernel, host_gram, host_inverse
+from spexjax.typing import Masks
 
 _FAR = 3.0  # standard errors of the prediction
 
 
 def without_outliers(
     kernel: ProductKernel,
-    z: Float[Array, "m n"],
+    masks: Masks,
     y: Float[np.ndarray, " m"],
     rows: Int[np.ndarray, " t"],
     ends: Int[np.ndarray, " e"],
@@ -25,27 +23,23 @@ def without_outliers(
 
     Args:
       kernel: trained on `rows`.
-      z: `signs` of the masks.
+      masks: bool `[m, n]`.
       y: their values; those of `rows` have mean 0 and variance 1.
       rows: inner masks that predict the ends.
       ends: the masks in question.
     """
     if not len(ends):
         return y
-    predicted, error = (
-        np.asarray(a, np.float64) for a in _predict(kernel, z[rows], jnp.asarray(y[rows], jnp.float32), z[ends])
-    )
+    predicted, error = _predict(kernel, masks[rows], y[rows], masks[ends])
     kept = np.array(y)
     kept[ends] = np.where(np.abs(y[ends] - predicted) > _FAR * error, predicted, y[ends])
     return kept
 
 
-@jax.jit
-@jax.default_matmul_precision("highest")
-def _predict(kernel: ProductKernel, z: Float[Array, "t n"], y: Float[Array, " t"], new: Float[Array, "e n"]):
-    """What the posterior predicts at new masks, and its standard error."""
-    alpha, inverse = condition(kernel, z, y)
-    cross, own = gram(kernel, new, z), jnp.diagonal(inverse)
-    unit = jnp.mean((alpha / own) ** 2) / jnp.mean(1 / own)  # squared leave-one-out error per posterior variance
-    variance = kernel.variance + kernel.noise - ((cross @ inverse) * cross).sum(1)
-    return cross @ alpha, jnp.sqrt(unit * jnp.maximum(variance, 0))
+def _predict(kernel: ProductKernel, masks, y: Float[np.ndarray, " t"], new: Bool[np.ndarray, "e n"]) -> tuple:
+    """What the posterior predicts at new masks, and its standard error; little noise asks for double precision."""
+    inverse = host_inverse(kernel, masks)
+    alpha, cross, own = inverse @ y, host_gram(kernel, new, masks), inverse.diagonal()
+    unit = np.mean((alpha / own) ** 2) / np.mean(1 / own)  # squared leave-one-out error per posterior variance
+    variance = float(kernel.variance + kernel.noise) - ((cross @ inverse) * cross).sum(1)
+    return cross @ alpha, np.sqrt(unit * np.maximum(variance, 0))

@@ -6,13 +6,14 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import scipy.linalg
-from jaxtyping import Float, Int
+from jaxtyping import Bool, Float, Int
 
 from spexjax.surrogate.inverse import spd_inverse
 from spexjax.surrogate.kernel import ProductKernel, gram, terms
 from spexjax.typing import Array, Masks
 
 _RESIDUAL = 1e-4  # of |y|: what single precision may leave of the system before double precision takes over
+_JITTERS = (1e-14, 1e-12, 1e-10)
 
 
 class Posterior(NamedTuple):
@@ -68,19 +69,28 @@ def robust_condition(
     return Posterior(inverse @ np.asarray(y, np.float64), inverse, "float64", partner, *_entries(inverse, partner))
 
 
+def host_gram(
+    kernel: ProductKernel, masks: Bool[np.ndarray, "m n"], masks2: Bool[np.ndarray, "l n"]
+) -> Float[np.ndarray, "m l"]:
+    """`gram` of two lists of masks in double precision, on the host."""
+    kernel = jax.tree.map(lambda leaf: np.asarray(leaf, np.float64), kernel)
+    z, z2 = (1 - 2 * np.asarray(x, np.float64) for x in (masks, masks2))
+    left, right = (np.asarray(terms(kernel, x), np.float64) for x in (z, z2))
+    found = (left * np.concatenate([kernel.linear, kernel.near])) @ right.T
+    for scale, rate in zip(kernel.scales, kernel.rates, strict=True):
+        found += scale * np.exp(((z * rate) @ z2.T - rate.sum()) / 2)
+    return found
+
+
 def host_inverse(kernel: ProductKernel, masks: Masks) -> Float[np.ndarray, "m m"]:
     """`(K + noise I)^-1` in double precision, on the host."""
-    kernel = jax.tree.map(lambda leaf: np.asarray(leaf, np.float64), kernel)
-    z = 1 - 2 * np.asarray(masks, np.float64)
-    sparse = np.asarray(terms(kernel, z), np.float64)
-    system = (sparse * np.concatenate([kernel.linear, kernel.near])) @ sparse.T + kernel.noise * np.eye(len(z))
-    for scale, rate in zip(kernel.scales, kernel.rates, strict=True):
-        system += scale * np.exp(((z * rate) @ z.T - rate.sum()) / 2)
-    factor, failed = scipy.linalg.lapack.dpotrf(system, lower=True)
-    if failed:
-        raise ValueError("The kernel matrix is singular even in double precision; give the kernel some noise.")
-    inverse, _ = scipy.linalg.lapack.dpotri(factor, lower=True)  # the lower triangle
-    return np.tril(inverse) + np.tril(inverse, -1).T
+    system = host_gram(kernel, masks, masks) + float(kernel.noise) * np.eye(len(masks))
+    for jitter in (0.0, *_JITTERS):  # a share of the variance, where rounding has made the matrix indefinite
+        factor, failed = scipy.linalg.lapack.dpotrf(system + jitter * system[0, 0] * np.eye(len(masks)), lower=True)
+        if not failed:
+            inverse, _ = scipy.linalg.lapack.dpotri(factor, lower=True)  # the lower triangle
+            return np.tril(inverse) + np.tril(inverse, -1).T
+    raise ValueError("The kernel matrix is singular even in double precision; give the kernel some noise.")
 
 
 @jax.jit
