@@ -227,8 +227,12 @@ def _check_request(ablation: Ablation, key: Key) -> None:
 
 
 def _check_key(key: Key) -> None:
-    typed = isinstance(key, jax.Array) and jnp.issubdtype(key.dtype, jax.dtypes.prng_key) and key.shape == ()
-    if not (typed or (isinstance(key, jax.Array) and key.dtype == jnp.uint32 and key.shape in ((2,), (4,)))):
+    def one(key: jax.Array) -> bool:
+        if jnp.issubdtype(key.dtype, jax.dtypes.prng_key):
+            return key.shape == ()
+        return key.dtype == jnp.uint32 and key.shape in ((2,), (4,))  # as jax.random.PRNGKey makes them
+
+    if not (isinstance(key, jax.Array) and one(key)):
         raise ValueError(f"The key is one from jax.random.key(0), say; got {key!r}.")
 
 
@@ -261,11 +265,12 @@ def _fit(
 ) -> Explanation:
     """`sized` says that masks were drawn by their size, and so must be weighed to stand for uniform ones."""
     inner = inner_rows(masks)
-    _, centre, spread = standardise(values if proxy is None else values[inner])
+    known = values if proxy is None else values[inner]
+    _, centre, spread = standardise(known)
     if not spread:
         which = f"{len(inner)} masks between all and none" if standardise(values).spread else f"{len(values)} masks"
         scheme = f"every one of the {which} gave the same value; nothing to explain"
-        if np.ptp(values[inner] if len(inner) else values):
+        if np.ptp(known):
             scheme = f"the values of the {which} differ by no more than the rounding of numbers of their size"
         nothing = Faithfulness(float("nan"), np.zeros(0, np.int64), scheme, float("nan"), proxy is None)
         return Explanation(Spectrum.constant(centre, masks.shape[1]), nothing, names, name, masks, values)

@@ -1,7 +1,7 @@
 """The Explanation: a spectrum, how faithful it is, and where it comes from."""
 
 import dataclasses
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -17,13 +17,13 @@ from spexjax.equality import by_content
 from spexjax.indices import Ends, Interactions, interactions, standard_errors, surrogate_interactions, with_ends
 from spexjax.influence import Subset
 from spexjax.printable import printable
-from spexjax.spectrum import Spectrum, checked_masks
+from spexjax.spectrum import Spectrum, checked_masks, mask_numbers
 from spexjax.subsets import check_count, optimum
 from spexjax.surrogate import Surrogate
-from spexjax.typing import Masks, Values
+from spexjax.typing import Values
 
 _FILE = "explanation.json"
-_ROUNDING = 1e-6  # of the range of values: what evaluating a spectrum in single precision may lose
+_ROUNDING = 1e-6  # of the range of values: what a spectrum in single precision may lose
 
 
 @by_content
@@ -89,8 +89,11 @@ class Explanation:
         """
         masks = checked_masks(masks, len(self.feature_names))
         if self.faithfulness.exact:
-            return self._table[_numbers(masks)]
-        return (self.surrogate or self.spectrum)(masks) + self._missed_ends.at(masks)
+            return self._table[mask_numbers(masks)]
+        predictions = np.array((self.surrogate or self.spectrum)(masks), np.float64)
+        for row in end_rows(self.masks):
+            predictions[(np.asarray(masks) == self.masks[row]).all(1)] = self.values[row]
+        return predictions
 
     def prediction_errors(self, masks: ArrayLike) -> Values:
         """The standard error of `predict` at each mask: 0 for an exact explanation, NaN if the method has none.
@@ -111,17 +114,16 @@ class Explanation:
 
         Args:
           index: SV, BV, SII, BII, STII, FSII, FBII, k-SII, Moebius or Fourier.
-          max_order: the size of the largest interaction; by default the index's own, or that of the spectrum.
+          max_order: the order of the index, the size of the largest interaction; by default 2, or all orders for
+            Fourier and Moebius. SV and BV are of order 1 whatever is given.
 
         Raises:
           ValueError: if the index is unknown, or `max_order` no whole number, 1 or more.
         """
         if self.surrogate is None:
-            table = interactions(self.spectrum, index, max_order, self.feature_names)
-            # The coefficients of an exact spectrum miss nothing; only its values are rounded, where they are evaluated.
-            return table if self.faithfulness.exact else with_ends(table, self._missed_ends)
+            return with_ends(interactions(self.spectrum, index, max_order, self.feature_names), self._missed_ends)
         return surrogate_interactions(
-            self.surrogate, self._residuals, self.spectrum, self._truncated_ends, index, max_order, self.feature_names
+            self.surrogate, self._residuals, self.spectrum, self._missed_ends, index, max_order, self.feature_names
         )
 
     def standard_errors(self, table: Interactions) -> Float[np.ndarray, " k"]:
@@ -164,23 +166,20 @@ class Explanation:
     def _table(self) -> Values:
         """The value of each of the 2^n masks, by its number."""
         values = np.empty(len(self.values))
-        values[_numbers(self.masks)] = self.values
+        values[mask_numbers(self.masks)] = self.values
         return values
 
     @cached_property
     def _missed_ends(self) -> Ends:
-        return self._ends(self.surrogate or self.spectrum)
+        """What the spectrum misses at the two ends, as far as they were evaluated.
 
-    @cached_property
-    def _truncated_ends(self) -> Ends:
-        return self._ends(self.spectrum)
-
-    def _ends(self, function: Callable[[Masks], Values]) -> Ends:
-        """What a function misses at the two ends, as far as they were evaluated."""
-        rows = end_rows(self.masks)
-        missed = self.values[rows] - np.asarray(function(self.masks[rows]), np.float64)
+        There a term is `(-1)^|S| F(S)` where everything is kept and F(S) where nothing is. Summed in double precision,
+        as the rounding of many terms would otherwise enter the indices.
+        """
+        rows, terms = end_rows(self.masks), np.asarray(self.spectrum.coefficients, np.float64)
+        kept, signs = self.masks[rows].all(1), 1 - 2.0 * (np.asarray(self.spectrum.orders) % 2)
+        missed = self.values[rows] - np.where(kept, signs @ terms, terms.sum())
         missed[np.abs(missed) <= _ROUNDING * np.ptp(self.values)] = 0  # exact already
-        kept = self.masks[rows].all(1)
         return Ends(float(missed[kept].sum()), float(missed[~kept].sum()))
 
     @cached_property
@@ -203,12 +202,6 @@ class Explanation:
           OSError: if the file cannot be written.
         """
         return write_durably(Path(folder) / _FILE, saved.encode(self, Explanation, Faithfulness))
-
-
-def _numbers(masks: Masks) -> Int[np.ndarray, " m"]:
-    """`sum_i x_i 2^i` of each mask."""
-    masks = np.asarray(masks)
-    return masks.astype(np.int64) @ (1 << np.arange(masks.shape[1]))
 
 
 def load(folder: str | Path) -> Explanation:

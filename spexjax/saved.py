@@ -12,7 +12,7 @@ import numpy as np
 
 from spexjax.printable import printable
 from spexjax.records import Records, checksum, strict_bytes
-from spexjax.spectrum import Spectrum
+from spexjax.spectrum import Spectrum, mask_numbers
 from spexjax.surrogate import Process, ProductKernel, Surrogate, neighbours
 
 FORMAT = 2
@@ -105,12 +105,14 @@ def _said(error: Exception) -> str:
 def _check(explanation: Any) -> None:
     """Raises ValueError unless everything fits together, so that nothing fails later, or silently."""
     names, (m, n) = explanation.feature_names, np.shape(explanation.masks)
-    values, rows = explanation.values, explanation.faithfulness.rows
-    faithfulness, surrogate = explanation.faithfulness, explanation.surrogate
+    values, faithfulness = explanation.values, explanation.faithfulness
+    rows = faithfulness.rows
     _require(not faithfulness.r2 > 1, "an R2 is above 1")
     _require(not faithfulness.error < 0, "a standard error is below 0")
-    _require(not (faithfulness.exact and surrogate is not None), "what is exact has no surrogate")
-    _require(not faithfulness.exact or m == 1 << n, f"what is exact has all 2^{n} masks, but there are {m}")
+    if faithfulness.exact:
+        _require(explanation.surrogate is None, "what is exact has no surrogate")
+        every = m == 1 << n and len(np.unique(mask_numbers(explanation.masks))) == m
+        _require(every, f"what is exact has each of the 2^{n} masks once")
     _require(all(isinstance(name, str) for name in names), "a feature name is no string")
     _require(len(names) == n, f"there are {len(names)} feature names for masks of {n} features")
     _require(np.shape(values) == (m,), f"values are of shape {np.shape(values)} for {m} masks")

@@ -135,6 +135,16 @@ def unique_rows(rows: Shaped[np.ndarray, "k d"]) -> tuple[Shaped[np.ndarray, "u 
     return rows[order[new]], inverse
 
 
+def mask_numbers(masks: Masks) -> Int[np.ndarray, " m"]:
+    """The number `sum_i x_i 2^i` of each mask of at most 62 features.
+
+    >>> mask_numbers(np.array([[1, 0, 0], [0, 1, 1]], bool)).tolist()
+    [1, 6]
+    """
+    masks = np.asarray(masks)
+    return masks @ (1 << np.arange(masks.shape[1]))
+
+
 def characters(support: Int[Array, "k d"], masks: Masks) -> Float[Array, "m k"]:
     """The Fourier characters `(-1)^{|S ∩ x|}` of every mask and support row.
 

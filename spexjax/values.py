@@ -41,14 +41,14 @@ def standardise(values: ArrayLike) -> Standardised:
 
 
 def real_numbers(values: ArrayLike, what: str) -> Float[np.ndarray, "*m"]:
-    """A copy in float64, which nobody else can change.
+    """Copies numbers to float64, so that what happens to the original later does not matter.
 
     Args:
       values: numbers of any real type.
-      what: their name in the error.
+      what: what to call them in the error.
 
     Raises:
-      ValueError: if some are complex, text, dates, masked or no numbers at all.
+      ValueError: if they are complex, text or dates, some are masked, or their shapes differ.
     """
     hidden = isinstance(values, np.ma.MaskedArray) and np.ma.getmaskarray(values).any()
     try:

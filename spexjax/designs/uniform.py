@@ -7,6 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Bool
 
+from spexjax.spectrum import mask_numbers
 from spexjax.typing import Array, Key, Masks
 
 ENUMERABLE = 20  # up to 2^20 masks are listed and shuffled, and more if a good part of them is wanted; else redrawn
@@ -65,7 +66,7 @@ def _distinct(key: Key, m: int, first: Bool[np.ndarray, "f n"]) -> Bool[Array, "
     """The given masks, then others."""
     n, masks = first.shape[1], first[:m]
     if n <= ENUMERABLE or 1 << n <= 4 * m:
-        known = masks @ (1 << np.arange(n))
+        known = mask_numbers(masks)
         codes = np.concatenate([known, np.asarray(jax.random.permutation(key, np.setdiff1d(np.arange(1 << n), known)))])
         return jnp.asarray((codes[:m, None] >> np.arange(n) & 1).astype(bool))
     while len(masks) < m:

@@ -54,14 +54,14 @@ class Store:
           ValueError: if TensorStore knows no such URL, or can only read there.
         """
         url = str(location) if "://" in str(location) else None
-        if location == "":
-            raise ValueError("A store is a folder or a URL such as gs://bucket/path, not an empty name.")
         if url and re.match("https?:", url, re.IGNORECASE):
             raise ValueError(
                 f"A store must be writable, and {url!r} can only be read; give a folder or a URL such as "
                 "gs://bucket/path or s3://bucket/path."
             )
         try:
+            if location == "":
+                raise ValueError("it is empty")
             spec = url or {"driver": "file", "path": f"{Path(location).expanduser().absolute()}/"}
             self._kv = ts.KvStore.open(spec).result()
         except (ValueError, RuntimeError, TypeError) as error:  # no such home; no UTF-8; no path

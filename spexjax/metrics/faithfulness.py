@@ -6,7 +6,7 @@ from jax.typing import ArrayLike
 from jaxtyping import Float
 
 from spexjax.typing import Masks
-from spexjax.values import standardise
+from spexjax.values import real_numbers, standardise
 
 
 def r2(values: ArrayLike, predictions: ArrayLike, weights: ArrayLike | None = None) -> float:
@@ -105,7 +105,7 @@ def size_weights(masks: Masks) -> Float[np.ndarray, " m"]:
 
 def _squares(values: ArrayLike, predictions: ArrayLike, weights: ArrayLike | None):
     """Squares of the errors and of the deviations from the mean, in units of the variance, and weights of sum 1."""
-    f, g = np.asarray(values, np.float64), np.asarray(predictions, np.float64)
+    f, g = real_numbers(values, "Values"), real_numbers(predictions, "Predictions")
     if f.shape != g.shape or f.size == 0:
         raise ValueError(f"R2 needs as many predictions as values, and at least one; got {g.shape} and {f.shape}.")
     w = np.ones(len(f)) if weights is None else np.asarray(weights, np.float64)

@@ -113,11 +113,12 @@ class Kernels:
         terms, most = (int(np.sum(energy > loss * energy[1])) for loss in (_ENOUGH, 0.01))
         counts = {"candidates": len(rest) - 1, "terms": terms - 1, "terms_for_99_percent": most - 1}
         diagnostics = {**diagnostics, "link": True, **counts}
-        rest = plain.rest.merge(rest.scale(float(plain.spread))).truncate(len(rest))
+        constant, spread = plain.rest, float(plain.spread)
+        rest = constant.merge(rest.scale(spread)).truncate(len(rest))
         surrogate = dataclasses.replace(
             plain, processes=processes, rest=rest, deviation=plain.deviation * np.sqrt(growth)
         )
-        return Fit(rest.truncate(terms), through * plain.spread + plain.rest.coefficients[0], diagnostics, surrogate)
+        return Fit(rest.truncate(terms), through * spread + constant.coefficients[0], diagnostics, surrogate)
 
     def _starts(self, n: int, ordered: bool) -> list[Parameters]:
         others = [kernel for surrogate in self.like for process in surrogate.processes for kernel in process.members]

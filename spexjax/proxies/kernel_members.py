@@ -94,7 +94,7 @@ def _tail_factor(squares: Float[np.ndarray, " h"]) -> float:
     if not squares.any():
         return 1.0
     kurtosis = np.mean(squares**2) / np.mean(squares) ** 2
-    freedom = max(2 * len(squares) / max(kurtosis - 1, 1e-9), 2.0)
+    freedom = 2 * len(squares) / max(kurtosis - 1, 1e-9)
     return float(scipy.special.stdtrit(freedom, scipy.special.ndtr(2)) / 2)
 
 

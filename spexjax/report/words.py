@@ -105,7 +105,7 @@ def directions(provenance: Mapping[str, Any]) -> tuple[str, str]:
 def variance_explained(faithfulness: Faithfulness) -> str:
     """R2 in plain words."""
     if isnan(faithfulness.r2):
-        return "all values are equal: there is no variance to explain"
+        return "the values do not vary beyond rounding: there is no variance to explain"
     if faithfulness.exact:
         return "exact: every mask was evaluated, nothing is estimated"
     if not faithfulness.r2 > 0:
@@ -117,7 +117,7 @@ def variance_explained(faithfulness: Faithfulness) -> str:
 def caution(r2: float) -> str | None:
     """A warning where the explanation is not faithful enough to be taken at its word."""
     if isnan(r2):
-        return "All masks that were evaluated gave the same value: there is nothing to read."
+        return "Up to rounding, and but for the two ends, all masks gave the same value: there is nothing to read."
     if r2 < 0.1:
         return "Not learnable at this budget: do not read the list."
     if r2 < 0.5:

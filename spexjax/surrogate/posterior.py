@@ -13,7 +13,7 @@ from spexjax.surrogate.kernel import ProductKernel, gram, terms
 from spexjax.typing import Array, Masks
 
 _RESIDUAL = 1e-4  # of |y|: what single precision may leave of the system before double precision takes over
-_JITTERS = (1e-14, 1e-12, 1e-10)
+_JITTERS = (0.0, 1e-10)  # shares of the variance: more than rounding takes, where it makes the system indefinite
 
 
 class Posterior(NamedTuple):
@@ -84,9 +84,11 @@ def host_gram(
 
 def host_inverse(kernel: ProductKernel, masks: Masks) -> Float[np.ndarray, "m m"]:
     """`(K + noise I)^-1` in double precision, on the host."""
-    system = host_gram(kernel, masks, masks) + float(kernel.noise) * np.eye(len(masks))
-    for jitter in (0.0, *_JITTERS):  # a share of the variance, where rounding has made the matrix indefinite
-        factor, failed = scipy.linalg.lapack.dpotrf(system + jitter * system[0, 0] * np.eye(len(masks)), lower=True)
+    system = host_gram(kernel, masks, masks)
+    diagonal = system.diagonal() + float(kernel.noise)
+    for jitter in _JITTERS:
+        np.fill_diagonal(system, diagonal * (1 + jitter))
+        factor, failed = scipy.linalg.lapack.dpotrf(system, lower=True)
         if not failed:
             inverse, _ = scipy.linalg.lapack.dpotri(factor, lower=True)  # the lower triangle
             return np.tril(inverse) + np.tril(inverse, -1).T

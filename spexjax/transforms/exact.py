@@ -3,7 +3,7 @@
 import jax
 import numpy as np
 
-from spexjax.spectrum import Spectrum
+from spexjax.spectrum import Spectrum, mask_numbers
 from spexjax.transforms.hadamard import walsh_hadamard
 from spexjax.typing import Masks, Values
 from spexjax.values import standardise
@@ -31,7 +31,7 @@ def exact_spectrum(masks: Masks, values: Values) -> Spectrum:
     masks, values = np.asarray(masks, bool), np.asarray(values)
     eps = float(np.finfo(values.dtype if values.dtype == np.float32 else np.float64).eps)
     m, n = masks.shape
-    subset = masks @ (1 << np.arange(n))
+    subset = mask_numbers(masks)
     if len(values) != m or m != 1 << n or np.bincount(subset, minlength=m).max() > 1:
         raise ValueError(
             f"An exact spectrum of n = {n} features needs each of the 2^{n} masks once, with one value each; "

@@ -9,8 +9,11 @@ import pytest
 from common import all_masks, covariance, random_kernel, stacked
 
 from spexjax.surrogate import (
+    ProductKernel,
     condition,
     errors_of_others,
+    host_gram,
+    host_inverse,
     leave_one_out,
     leave_one_out_variances,
     robust_condition,
@@ -102,7 +105,23 @@ def test_errors_of_other_values_are_those_of_fits_to_them(precise, monkeypatch):
 
 def test_only_vectors_come_to_the_host():
     kernel, masks, y, _ = problem(noise=0.1)
-    posterior = robust_condition(kernel, signs(masks), y)
+    partner = np.arange(len(y))
+    partner[[2, 7]] = [7, 2]
+    posterior = robust_condition(kernel, signs(masks), y, partner)
     assert isinstance(posterior.inverse, jax.Array)
-    with jax.transfer_guard_device_to_host("disallow"):
-        leave_one_out_variances(posterior)
+    assert isinstance(posterior.diagonal, np.ndarray)
+    assert isinstance(posterior.cross, np.ndarray)
+    inverse = np.asarray(posterior.inverse)
+    np.testing.assert_array_equal(posterior.diagonal, inverse.diagonal())
+    assert np.flatnonzero(posterior.cross).tolist() == [2, 7]
+    np.testing.assert_array_equal(posterior.cross[[2, 7]], inverse[[2, 7], [7, 2]])
+    assert not hasattr(leave_one_out_variances(posterior), "devices")
+
+
+def test_a_kernel_that_rounding_makes_indefinite_is_given_what_it_lacks():
+    """A linear kernel of 3 features has rank 3 on 8 masks; what lies in its range is still solved for."""
+    masks = all_masks(3)
+    kernel = ProductKernel(jnp.zeros(1), jnp.ones((1, 3)), jnp.full(3, 1e6), jnp.zeros(0), jnp.float32(1e-30))
+    y = (2.0 * masks - 1) @ [1.0, -2.0, 0.5]
+    alpha = host_inverse(kernel, masks) @ y
+    np.testing.assert_allclose(host_gram(kernel, masks, masks) @ alpha, y, atol=1e-4)
