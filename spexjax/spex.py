@@ -9,9 +9,9 @@ import numpy as np
 
 from spexjax import proxies
 from spexjax.codes import MAX_DEGREE
-from spexjax.decoder import Status, decode
+from spexjax.decoder import Decoded, Status, decode
 from spexjax.designs import Subsampled, subsampled, subsampled_size, uniform
-from spexjax.ends import inner_rows
+from spexjax.ends import end_rows, inner_rows
 from spexjax.proxies import Fit
 from spexjax.spectrum import Spectrum
 from spexjax.typing import Key, Masks, Values
@@ -20,6 +20,8 @@ from spexjax.values import standardise
 _LEAST_BINS = 4  # log2; fewer hardly keep two coefficients apart
 _CHECKS = (64, 1024)  # uniform masks besides the design's: an eighth of them, within these bounds
 _NUM_FOLDS = 5
+_IMPUTATIONS = 3  # of the values at the ends
+_EXPLAINED = 1e-6  # residual energy that no outlier leaves
 
 
 @dataclasses.dataclass(frozen=True)
@@ -159,24 +161,41 @@ class SpexPlan:
 
     def __call__(self, masks: Masks, values: Values, key: Key) -> Fit:
         """What the decoder and the refit make of the values at `self.masks`; see `spex`."""
-        f, inner = np.asarray(values, np.float64), inner_rows(masks)
-        y, _, spread = standardise(f[self.rows])
-        decoded = decode(self.design, jnp.asarray(y, jnp.float32), mode=self.mode)
-        found = np.asarray(decoded.spectrum.coefficients) != 0
-        support, coefficients = decoded.spectrum.support[found], np.asarray(decoded.spectrum.coefficients)[found]
-        spectrum = Spectrum(np.asarray(support), coefficients * spread, masks.shape[1])
+        inner = inner_rows(masks)
+        _, centre, spread = standardise(np.asarray(values)[inner])
+        y = (np.asarray(values, np.float64) - centre) / (spread or 1.0)
+        decoded = self._decoded(masks, y)
+        coefficients = np.asarray(decoded.spectrum.coefficients)
+        found = coefficients != 0
+        spectrum = Spectrum(np.asarray(decoded.spectrum.support)[found], coefficients[found], masks.shape[1])
         checks = np.intersect1d(self.checks, inner)
         fold = np.full(len(masks), -1)  # the design's masks, which the decoder has seen, are in no fold
         fold[checks] = proxies.folds(key, masks[checks], _NUM_FOLDS)
-        fit = proxies.refit(spectrum, [spectrum] * _NUM_FOLDS, masks[inner], f[inner], fold[inner])
-        fit = fit.spread_over(inner, masks)
+        fit = proxies.refit(spectrum, [spectrum] * _NUM_FOLDS, masks[inner], y[inner], fold[inner])
+        fit = fit.spread_over(inner, masks).rescaled(centre, spread)
         diagnostics = {
             "status": Status(int(decoded.status)).name,
-            "found": int(found.sum()),
+            "found": int((np.asarray(spectrum.orders) > 0).sum()),
             "rounds": int(decoded.rounds),
             "residual": round(float(decoded.residual), 6),
         }
         return fit._replace(diagnostics=diagnostics | fit.diagnostics, held_out_rows=checks)
+
+    def _decoded(self, masks: Masks, y: Values) -> Decoded:
+        """The decoder's result on the values, or on those without an outlier at an end, whichever leaves less over.
+
+        In the latter the ends start at the mean, 0, and then take the value that the other masks predict for them.
+        """
+        best = decode(self.design, jnp.asarray(y[self.rows], jnp.float32), mode=self.mode)
+        ends = np.intersect1d(end_rows(masks), self.rows)
+        predicted = np.zeros(len(ends))
+        for _ in range(_IMPUTATIONS if len(ends) and best.residual > _EXPLAINED else 0):
+            y = np.array(y)
+            y[ends] = predicted
+            decoded = decode(self.design, jnp.asarray(y[self.rows], jnp.float32), mode=self.mode)
+            predicted = np.asarray(decoded.spectrum(masks[ends]))
+            best = min(best, decoded, key=lambda d: float(d.residual))
+        return best
 
 
 def _num_checks(num_masks: int) -> int:

@@ -86,16 +86,30 @@ def test_an_exact_explanation_has_no_rounding_added_to_its_indices(key):
     np.testing.assert_array_equal(explanation.predict(np.zeros((1, 12), bool)), -1e6)
 
 
+def quadratic(masks):
+    n, rng = masks.shape[1], np.random.default_rng(5)
+    pairs = np.triu(rng.normal(size=(n, n)) * 0.3, 1) * (np.random.default_rng(1).random((n, n)) < 0.2)
+    x = masks.astype(float)
+    return x @ np.linspace(-1, 1, n) + np.einsum("bi,ij,bj->b", x, pairs, x)
+
+
+@pytest.mark.parametrize(("empty", "unit"), [(-50.0, 1.0), (500.0, 1.0), (None, 1e300), (None, 1e-300)])
+def test_spex_decodes_beside_an_outlier_and_in_any_unit(empty, unit, key):
+    n = 11
+
+    def f(masks):
+        return unit * (quadratic(masks) if empty is None else np.where(masks.any(1), quadratic(masks), empty))
+
+    explanation = sx.explain(sx.ablations.host_function(f, n), budget=1500, method="spex", key=key)
+    inner = all_masks(n)[1:]
+    assert explanation.details["chosen"] == {"spex": 1.0}
+    assert sx.metrics.r2(quadratic(inner), explanation.predict(inner) / unit) > 1 - 1e-9
+
+
 @pytest.mark.parametrize("index", [None, "SV"])
 def test_an_outlier_beside_a_function_without_noise(index, key):
     """The kernels of a function with next to no noise are nearly singular: what they say of the ends is still true."""
-    n, rng = 11, np.random.default_rng(5)
-    pairs = np.triu(rng.normal(size=(n, n)) * 0.3, 1) * (np.random.default_rng(1).random((n, n)) < 0.2)
-
-    def quadratic(masks):
-        x = masks.astype(float)
-        return x @ np.linspace(-1, 1, n) + np.einsum("bi,ij,bj->b", x, pairs, x)
-
+    n = 11
     ablation = sx.ablations.host_function(lambda m: np.where(m.any(1), quadratic(m), -500.0), n)
     explanation = sx.explain(ablation, budget=256, method="proxyspex", index=index, key=key)
     assert explanation.faithfulness.r2 > 0.99

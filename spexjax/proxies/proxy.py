@@ -38,6 +38,13 @@ class Fit(NamedTuple):
             held_out=held_out, held_out_rows=rows if self.held_out_rows is None else rows[self.held_out_rows]
         )
 
+    def rescaled(self, centre: float, spread: float) -> "Fit":
+        """The fit to `centre + spread * values`, of one without a surrogate."""
+        support, coefficients = self.spectrum.support, np.asarray(self.spectrum.coefficients, np.float64) * spread
+        spectrum = Spectrum(support, coefficients, self.spectrum.num_features)
+        shifted = spectrum.merge(Spectrum.constant(centre, spectrum.num_features))
+        return self._replace(spectrum=shifted, held_out=centre + spread * np.asarray(self.held_out, np.float64))
+
 
 @runtime_checkable
 class Proxy(Protocol):
