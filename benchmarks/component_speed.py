@@ -21,9 +21,9 @@ import numpy as np
 from throughput import torch_model
 
 import spexjax as sx
-from spexjax.ablations.prompt_set import plant
+from spexjax.ablations._components._prompt_set import plant
 from spexjax.evaluation import run
-from spexjax.models.language_model import smollm2_path
+from spexjax.models._language_model import smollm2_path
 
 SHOTS = [
     ("I loved every minute of it, from the first scene to the last.", "Positive"),

@@ -23,10 +23,10 @@ import jax.numpy as jnp
 import numpy as np
 
 import spexjax as sx
-from spexjax.demo import ANSWER_PREFIX, ANSWERS
+from spexjax.cli._demo import ANSWER_PREFIX, ANSWERS
 from spexjax.evaluation import run
-from spexjax.models.gguf import GGUF
-from spexjax.models.language_model import smollm2_path
+from spexjax.models._gguf import GGUF
+from spexjax.models._language_model import smollm2_path
 
 REVIEW = (
     "I expected to hate this film, and the first hour is not exactly gripping. But the acting is never less than "

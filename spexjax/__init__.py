@@ -6,23 +6,23 @@ from spexjax import (
     decoder,
     designs,
     evaluation,
+    gp,
     indices,
     metrics,
     models,
     proxies,
     report,
     subsets,
-    surrogate,
     transforms,
 )
-from spexjax.budget import min_budget
+from spexjax._budget import min_budget
+from spexjax._explain import explain, fit
 from spexjax.evaluation import Store, evaluate
-from spexjax.explain import explain, fit
 from spexjax.explanation import Explanation, Faithfulness, load
 from spexjax.indices import INDICES, Interactions
+from spexjax.methods import spex
 from spexjax.models import load_model
 from spexjax.spectrum import Spectrum
-from spexjax.spex import spex
 
 __version__ = "0.1.0"
 
@@ -41,6 +41,7 @@ __all__ = [
     "evaluation",
     "explain",
     "fit",
+    "gp",
     "indices",
     "load",
     "load_model",
@@ -51,6 +52,5 @@ __all__ = [
     "report",
     "spex",
     "subsets",
-    "surrogate",
     "transforms",
 ]

@@ -2,7 +2,7 @@
 
 import sys
 
-from spexjax.cli import main
+from spexjax.cli._main import main
 
 if __name__ == "__main__":
     sys.exit(main())

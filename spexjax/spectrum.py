@@ -12,7 +12,7 @@ import numpy as np
 from jaxtyping import Bool, Float, Int, Shaped
 from numpy.typing import ArrayLike
 
-from spexjax.equality import by_content
+from spexjax._equality import by_content
 from spexjax.typing import Array, Leaf, Masks, Values
 
 _BLOCK = 1 << 22  # entries of the [k, rows] block of signs, and of the [rows, n] block of masks, held at once

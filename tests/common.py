@@ -6,8 +6,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from spexjax.gp import Process, ProductKernel, Surrogate, neighbours
 from spexjax.spectrum import Spectrum
-from spexjax.surrogate import Process, ProductKernel, Surrogate, neighbours
 
 GOLDEN, GAMES = Path(__file__).parent / "golden", Path(__file__).parent / "games"
 

@@ -3,7 +3,7 @@
 import pytest
 
 import spexjax as sx
-from spexjax.budget import rounds
+from spexjax._budget import rounds
 
 HUGE = {"10^30": 10**30, "2^63": 2**63, "10^5000": 10**5000}
 

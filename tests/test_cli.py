@@ -12,7 +12,7 @@ import pytest
 from common import GOLDEN
 
 import spexjax as sx
-from spexjax.cli import main
+from spexjax.cli._main import main
 
 TINY = str(GOLDEN / "tiny_llama3")
 WORDS = "a quick brown fox jumps over the lazy dog again"
@@ -149,7 +149,7 @@ def test_bytes_that_are_no_utf8_and_endless_files_are_refused(tmp_path, monkeypa
     (tmp_path / "latin.txt").write_bytes("naïve".encode("latin-1"))
     assert run("--file", str(tmp_path / "latin.txt")) == 2
     assert "latin.txt is not UTF-8: byte 2 is 0xef" in capsys.readouterr().err
-    monkeypatch.setattr("spexjax.cli._MOST", 1 << 20)
+    monkeypatch.setattr("spexjax.cli._main._MOST", 1 << 20)
     assert run("--file", "/dev/zero") == 2
     assert "/dev/zero holds more than 1 MB" in capsys.readouterr().err
 

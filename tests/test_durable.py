@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from spexjax.durable import write_durably
+from spexjax._durable import write_durably
 
 OLD, NEW = b"what was there before", "new: ü\r\n" * 10_000
 

@@ -8,7 +8,7 @@ import pytest
 from common import random_surrogate
 
 import spexjax as sx
-from spexjax.equality import by_content
+from spexjax._equality import by_content
 
 
 @by_content

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 import spexjax as sx
-from spexjax.explain import SHAPLEY
+from spexjax._explain import SHAPLEY
 
 
 def counted(function, n=12):

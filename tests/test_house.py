@@ -1,4 +1,4 @@
-"""The house rules: who may import whom, and which names are public."""
+"""The house rules: who may import whom, which files are private, and which names are public."""
 
 import ast
 import dataclasses
@@ -12,37 +12,37 @@ import pytest
 import spexjax
 
 PACKAGE = Path(spexjax.__file__).parent
-LAYERS = {
-    **dict.fromkeys(["typing", "durable", "equality", "printable", "records", "values"], 0),
-    **dict.fromkeys(["spectrum", "ends", "surrogate", "codes", "transforms"], 1),
-    **dict.fromkeys(["designs", "decoder", "proxies", "indices", "metrics", "subsets", "saved"], 2),
-    **dict.fromkeys(["models", "ablations", "evaluation"], 3),
-    **dict.fromkeys(["budget", "explanation", "explain", "influence", "methods", "spex"], 4),
-    **dict.fromkeys(["report", "interop"], 5),
-    **dict.fromkeys(["cli", "demo"], 6),
-    "__main__": 7,
-}
-SIBLINGS = {
-    ("decoder", "designs"),
-    ("proxies", "metrics"),
-    ("subsets", "indices"),
-    ("surrogate", "spectrum"),
-    ("transforms", "spectrum"),
-    ("ablations", "models"),
-    ("explain", "budget"),
-    ("explain", "explanation"),
-    ("explain", "methods"),
-    ("explain", "spex"),
-    ("methods", "spex"),
-    ("explanation", "influence"),
-}
-LAZY = {"lightgbm": "proxies", "matplotlib": "report", "torch": "", "shapiq": "interop", "ray": ""}
-FORBIDDEN = {"explain": {"models"}, "explanation": {"models"}, "evaluation": {"models", "ablations"}}
+ROOT = PACKAGE.parent
 FILES = sorted(PACKAGE.rglob("*.py"))
+LAZY = {"lightgbm": "proxies", "matplotlib": "report", "torch": "", "shapiq": "interop", "ray": ""}
+BESIDE = {"experiments", "benchmarks", "colab", "examples", "tests"}
+UNKNOWN_TO = {"_explain": {"models", "ablations"}, "explanation": {"models", "ablations"}}
+IMPURE = {"models", "ablations", "evaluation"}  # of the rooms up to layer 4
+
+
+def layers():
+    """`{room: layer}`, read from CONTRIBUTING.md."""
+    rows = re.findall(r"^\| (\d) \| (.*) \|$", (ROOT / "CONTRIBUTING.md").read_text(), re.MULTILINE)
+    return {room: int(layer) for layer, rooms in rows for room in re.findall(r"`(\w+)`", rooms)}
+
+
+LAYERS = layers()
 
 
 def room(path):
     return path.relative_to(PACKAGE).with_suffix("").parts[0]
+
+
+def module_name(path):
+    return ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__")
+
+
+def relative(path):
+    return str(path.relative_to(PACKAGE))
+
+
+IN_ROOMS = [p for p in FILES if room(p) not in ("__init__", "__main__")]
+NUMERICS = [p for p in IN_ROOMS if 1 <= LAYERS[room(p)] <= 4 and room(p) not in IMPURE]
 
 
 def imports(tree, top_level_only=False):
@@ -55,35 +55,33 @@ def imports(tree, top_level_only=False):
             yield from (f"{node.module}.{alias.name}" for alias in node.names)
 
 
-@pytest.mark.parametrize("path", FILES, ids=lambda p: str(p.relative_to(PACKAGE)))
+def test_every_room_has_a_layer():
+    assert {room(path) for path in IN_ROOMS} == set(LAYERS)
+
+
+@pytest.mark.parametrize("path", IN_ROOMS, ids=relative)
 def test_imports_go_downward_only(path):
     here, tree = room(path), ast.parse(path.read_text())
-    if here == "__init__":
-        return
     for name in imports(tree):
-        parts = name.split(".")
-        if parts[0] in ("experiments", "benchmarks", "colab"):
-            pytest.fail(f"{name} is not for the package")
-        if parts[0] in LAZY:
-            assert LAZY[parts[0]] == here, f"{parts[0]} is for {LAZY[parts[0]] or 'nobody'}"
-        if parts[0] != "spexjax" or len(parts) == 1:
+        package, *inner = name.split(".")
+        assert package not in BESIDE, f"{name} is not for the package"
+        if package in LAZY:
+            assert LAZY[package] == here, f"{package} is for {LAZY[package] or 'nobody'}"
+        if package != "spexjax" or not inner or inner[0] == here:
             continue
-        there = parts[1]
-        if there not in LAYERS:  # a public name out of spexjax/__init__, which only the command line may use
-            assert here == "cli", name
-        elif there != here:
-            lower = LAYERS[there] < LAYERS[here] or (here, there) in SIBLINGS or (here, there) == ("cli", "demo")
-            assert lower, f"{here} must not import {there}"
-            assert there not in FORBIDDEN.get(here, ()), f"{here} must not know {there}"
-    heavy = {"lightgbm", "matplotlib", "torch", "shapiq", "ray", "transformers"}
+        if inner[0] not in LAYERS:
+            assert here == "cli", f"{name}: only the command line may use the public face"
+            continue
+        assert LAYERS[inner[0]] < LAYERS[here], f"{here} must not import {inner[0]}"
+        assert inner[0] not in UNKNOWN_TO.get(here, ()), f"{here} must not know {inner[0]}"
+        assert not any(part.startswith("_") for part in inner[1:]), f"{name} is private to {inner[0]}"
+    heavy = {*LAZY, "transformers"}
     at_top = {name.split(".")[0] for name in imports(tree, top_level_only=True)}
     assert not at_top & heavy, "imported lazily, inside the function that needs it"
 
 
-@pytest.mark.parametrize("path", FILES, ids=lambda p: str(p.relative_to(PACKAGE)))
+@pytest.mark.parametrize("path", NUMERICS, ids=relative)
 def test_numerics_are_pure(path):
-    if LAYERS.get(room(path), 9) > 2:
-        return
     text = path.read_text()
     assert "numpy.random" not in text
     assert "np.random" not in text
@@ -91,19 +89,31 @@ def test_numerics_are_pure(path):
     assert not re.search(r"\bprint\(", re.sub(r">>> .*", "", text))
 
 
-@pytest.mark.parametrize("path", FILES, ids=lambda p: str(p.relative_to(PACKAGE)))
+@pytest.mark.parametrize("path", IN_ROOMS, ids=relative)
+def test_no_module_hides_behind_an_object_of_its_name(path):
+    parent, _, name = module_name(path).rpartition(".")
+    module = importlib.import_module(module_name(path))
+    assert getattr(importlib.import_module(parent), name) is module
+
+
+@pytest.mark.parametrize("path", FILES, ids=relative)
 def test_one_concept_per_file(path):
-    assert len(path.read_text().splitlines()) <= 400
+    text = path.read_text()
+    assert len(text.splitlines()) <= 340
+    for node in ast.walk(ast.parse(text)):
+        if isinstance(node, ast.FunctionDef):
+            start = node.body[1].lineno if ast.get_docstring(node) and len(node.body) > 1 else node.lineno
+            assert node.end_lineno - start < 50, f"{node.name} is long"
 
 
 def test_files_are_written_durably():
     written = re.compile(r"\.write_(text|bytes)\(|open\([^)]*[\"'][wax]b?[\"']")
-    assert [p.name for p in FILES if written.search(p.read_text())] == ["durable.py"], "use durable.write_durably"
+    assert [p.name for p in FILES if written.search(p.read_text())] == ["_durable.py"], "use write_durably"
 
 
 def test_dataclasses_that_hold_arrays_can_be_compared():
-    for module in {path.relative_to(PACKAGE.parent).with_suffix("") for path in FILES if path.name != "__main__.py"}:
-        for cls in vars(importlib.import_module(".".join(module.parts).removesuffix(".__init__"))).values():
+    for path in IN_ROOMS:
+        for cls in vars(importlib.import_module(module_name(path))).values():
             if isinstance(cls, type) and cls.__module__.startswith("spexjax") and dataclasses.is_dataclass(cls):
                 arrays = [f for f in dataclasses.fields(cls) if f.type is Any or "jaxtyping" in str(f.type)]
                 unequal = arrays and cls.__dataclass_params__.eq and not cls.__name__.startswith("_")
@@ -115,27 +125,17 @@ def test_public_names():
     assert public == sorted(public, key=lambda name: (not name.isupper(), name[0].islower(), name))
     for name in public:
         assert getattr(spexjax, name).__doc__ or name == "INDICES", f"{name} has no docstring"
-    readme = (PACKAGE.parent / "README.md").read_text()
+    readme = (ROOT / "README.md").read_text()
     table = set(re.findall(r"^\| `sx\.(\w+)", readme, re.MULTILINE))
     assert table == set(public)
-    for room_name in (
-        "ablations",
-        "codes",
-        "decoder",
-        "designs",
-        "evaluation",
-        "indices",
-        "metrics",
-        "models",
-        "proxies",
-        "subsets",
-        "surrogate",
-        "transforms",
-    ):
-        module = getattr(spexjax, room_name)
-        assert all(hasattr(module, name) for name in module.__all__)
+
+
+@pytest.mark.parametrize("name", [n for n, v in vars(spexjax).items() if type(v) is type(ast) and n[0] != "_"])
+def test_rooms_offer_what_they_say(name):
+    module = getattr(spexjax, name)
+    assert all(hasattr(module, offered) for offered in getattr(module, "__all__", ()))
 
 
 def test_version_is_said_once():
-    version = re.search(r'^version = "(.*)"', (PACKAGE.parent / "pyproject.toml").read_text(), re.MULTILINE)[1]
+    version = re.search(r'^version = "(.*)"', (ROOT / "pyproject.toml").read_text(), re.MULTILINE)[1]
     assert spexjax.__version__ == version

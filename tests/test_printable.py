@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 
 import spexjax as sx
-from spexjax.explanation import Explanation, Faithfulness
-from spexjax.printable import printable
+from spexjax._printable import printable
+from spexjax.explanation._explanation import Explanation, Faithfulness
 from spexjax.report import where_time_went
 
 HOSTILE = "\x1b]0;owned\x07\x9b31m\r\n\x08\x7f\u202e\u2066\u2028\ud800 ok"

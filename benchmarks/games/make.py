@@ -17,7 +17,7 @@ import numpy as np
 from flax import nnx
 
 import spexjax as sx
-from spexjax.demo import ANSWER_PREFIX, ANSWERS, QUESTION
+from spexjax.cli._demo import ANSWER_PREFIX, ANSWERS, QUESTION
 from spexjax.models import Gates, Prefix
 
 HERE = Path(__file__).parent

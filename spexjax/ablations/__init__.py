@@ -1,12 +1,12 @@
 """The lenses: value functions whose components can be removed."""
 
-from spexjax.ablations.components import ComponentAblation, components
-from spexjax.ablations.data import DataAblation
-from spexjax.ablations.function import FunctionAblation, function, host_function
-from spexjax.ablations.linear_probe import ridge
-from spexjax.ablations.retraining import margin
-from spexjax.ablations.text import TextAblation, text
-from spexjax.ablations.training_data import nnx_functions, training_data
+from spexjax.ablations._components._components import ComponentAblation, components
+from spexjax.ablations._function import FunctionAblation, function, host_function
+from spexjax.ablations._text._text import TextAblation, text
+from spexjax.ablations._training._data import DataAblation
+from spexjax.ablations._training._linear_probe import ridge
+from spexjax.ablations._training._retraining import margin
+from spexjax.ablations._training._training_data import nnx_functions, training_data
 
 __all__ = [
     "ComponentAblation",

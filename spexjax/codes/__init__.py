@@ -1,9 +1,9 @@
 """BCH codes over GF(2): parities that name a set of at most t features, and the decoder that reads the set back."""
 
-from spexjax.codes.bch import BCH, bch, parity_size
-from spexjax.codes.decode import decode
-from spexjax.codes.field import MAX_DEGREE, Field, field, inverse, multiply
-from spexjax.codes.gf2 import independent_rows, random_full_rank, rank
+from spexjax.codes._bch import BCH, bch, parity_size
+from spexjax.codes._decode import decode
+from spexjax.codes._field import MAX_DEGREE, Field, field, inverse, multiply
+from spexjax.codes._gf2 import independent_rows, random_full_rank, rank
 
 __all__ = [
     "BCH",

@@ -1,8 +1,8 @@
 """Which masks to evaluate."""
 
-from spexjax.designs.sized import size_probabilities, sized, uniform_rows
-from spexjax.designs.subsampled import Subsampled, subsampled, subsampled_size
-from spexjax.designs.uniform import uniform, uniform_size
+from spexjax.designs._sized import size_probabilities, sized, uniform_rows
+from spexjax.designs._subsampled import Subsampled, subsampled, subsampled_size
+from spexjax.designs._uniform import uniform, uniform_size
 
 __all__ = [
     "Subsampled",

@@ -1,25 +1,31 @@
 """Flax language models with gates, and how to load them."""
 
-from spexjax.models.checkpoint import save_model
-from spexjax.models.config import TransformerConfig
-from spexjax.models.generate import greedy_answer, next_log_probabilities
-from spexjax.models.language_model import LanguageModel, load_model
-from spexjax.models.memory import nodes_that_fit
-from spexjax.models.sharding import tensor_parallel
-from spexjax.models.transformer import Fill, Gates, Prefix, Trace, Transformer, run_prefix
+from spexjax.models._chat_template import RAW, Conversation, Rendered, chat_template, render
+from spexjax.models._checkpoint import save_model
+from spexjax.models._config import TransformerConfig
+from spexjax.models._generate import greedy_answer, next_log_probabilities
+from spexjax.models._language_model import LanguageModel, load_model
+from spexjax.models._memory import nodes_that_fit
+from spexjax.models._sharding import tensor_parallel
+from spexjax.models._transformer import Fill, Gates, Prefix, Trace, Transformer, run_prefix
 
 __all__ = [
+    "RAW",
+    "Conversation",
     "Fill",
     "Gates",
     "LanguageModel",
     "Prefix",
+    "Rendered",
     "Trace",
     "Transformer",
     "TransformerConfig",
+    "chat_template",
     "greedy_answer",
     "load_model",
     "next_log_probabilities",
     "nodes_that_fit",
+    "render",
     "run_prefix",
     "save_model",
     "tensor_parallel",

@@ -1,8 +1,8 @@
 """What a person reads: a self-contained HTML page and terminal tables."""
 
-from spexjax.report.curves import draw_curves
-from spexjax.report.html import html, write_html
-from spexjax.report.tables import interaction_table
-from spexjax.report.words import labels, where_time_went
+from spexjax.report._curves import draw_curves
+from spexjax.report._html import html, write_html
+from spexjax.report._tables import interaction_table
+from spexjax.report._words import labels, where_time_went
 
 __all__ = ["draw_curves", "html", "interaction_table", "labels", "where_time_went", "write_html"]

@@ -8,8 +8,8 @@ import pytest
 from chat_templates import TEMPLATES
 
 from spexjax import ablations
-from spexjax.ablations.prompt import frame
-from spexjax.ablations.units import split
+from spexjax.ablations._prompts._frame import frame
+from spexjax.ablations._text._units import split
 
 TEXT = "  It is so.\n\nIs it so? \n"
 QUESTIONS = (None, "Is it {text}", "True?", "Read:\n{text}\n\nSo?\n")

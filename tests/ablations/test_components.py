@@ -11,8 +11,8 @@ from common import GOLDEN
 from flax import nnx
 
 from spexjax import ablations, explain, load, load_model
-from spexjax.ablations.filling import sources
-from spexjax.ablations.prompt_set import plant, read
+from spexjax.ablations._components._filling import sources
+from spexjax.ablations._components._prompt_set import plant, read
 from spexjax.evaluation import evaluate, run
 from spexjax.models import Gates, Prefix
 from spexjax.report import html, interaction_table
@@ -94,7 +94,7 @@ def test_units_are_the_same_components_seen_otherwise(tiny):
 
 
 def test_one_program_for_all_masks_and_few_nodes(tiny, monkeypatch):
-    module = importlib.import_module("spexjax.ablations.components")
+    module = importlib.import_module("spexjax.ablations._components._components")
     monkeypatch.setattr(module, "nodes_that_fit", lambda *_: 200)
     prompts = [f"The quick brown fox jumps over the lazy dog. {w}" for w in ("It", "It's", "In", "I")]
     ablation = ablations.components(tiny, prompts, ANSWERS)

@@ -5,7 +5,8 @@ import numpy as np
 import pytest
 
 import spexjax as sx
-from spexjax.ablations import linear_probe, ridge
+from spexjax.ablations import ridge
+from spexjax.ablations._training import _linear_probe as linear_probe
 
 
 def refitted(x, labels, x_test, y_test, l2, intercept):

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from spexjax.ablations.packing import ancestors, batches, pack, shared_prefix
+from spexjax.ablations._prompts._packing import ancestors, batches, pack, shared_prefix
 
 
 def sequences(count, length, alphabet, seed=0):

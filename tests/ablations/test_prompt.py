@@ -5,7 +5,7 @@ from copy import deepcopy
 
 import pytest
 
-from spexjax.ablations.prompt import Frame, frame
+from spexjax.ablations._prompts._frame import Frame, frame
 
 CHATML = (
     "{% for m in messages %}{% if loop.first and m['role'] != 'system' %}<|im_start|>system\nBe nice<|im_end|>\n"

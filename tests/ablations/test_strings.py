@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from spexjax import ablations
-from spexjax.ablations import strings
-from spexjax.ablations.strings import answer_tokens, check_room, check_text
+from spexjax.ablations._prompts import _strings as strings
+from spexjax.ablations._prompts._strings import answer_tokens, check_room, check_text
 
 GIVEN = {"question": "Q", "answers": ("x", "y")}
 

@@ -10,7 +10,7 @@ from common import all_masks
 from flax import nnx
 
 from spexjax import ablations
-from spexjax.ablations.reading import log_odds
+from spexjax.ablations._prompts._reading import log_odds
 from spexjax.evaluation import evaluate, run
 from spexjax.models import Gates, Prefix
 from spexjax.transforms import exact_spectrum
@@ -200,7 +200,7 @@ def test_equal_inputs_are_evaluated_once(tiny):
 
 
 def test_one_compilation_for_texts_of_one_size(tiny):
-    from spexjax.ablations.reading import program
+    from spexjax.ablations._prompts._reading import program
 
     apply = {
         ablations.text(tiny, t, question="Q", answers=("x", "y")).plan(all_masks(3)).apply for t in ("a b c", "d e f")

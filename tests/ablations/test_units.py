@@ -5,7 +5,7 @@ import time
 import numpy as np
 import pytest
 
-from spexjax.ablations.units import split
+from spexjax.ablations._text._units import split
 
 REVIEW = "Dr. Smith's film isn't bad.  Really!\n\nSee it (twice?) at 3.5 stars... \"Wow.\" he said"
 

@@ -11,8 +11,8 @@ import pytest
 
 from spexjax import Spectrum
 from spexjax.decoder import Status, decode, decode_many
-from spexjax.decoder.bins import Bins, _kth_smallest, bins_of, measure, noise_floor, parities_of, to_bins
-from spexjax.decoder.rows import fold
+from spexjax.decoder._bins import Bins, _kth_smallest, bins_of, measure, noise_floor, parities_of, to_bins
+from spexjax.decoder._rows import fold
 from spexjax.designs import subsampled, subsampled_size
 from spexjax.metrics import r2
 
@@ -202,7 +202,7 @@ def test_one_by_one_pooled_and_nested(key):
 @pytest.mark.parametrize(("name", "size"), [("_CACHED", 25), ("_CPU", 3), ("_CPU", 4096)])
 def test_part_by_part(key, monkeypatch, name, size):
     """On a CPU, more signals than its cache holds are decoded in parts, and few rows are worked on at a time."""
-    monkeypatch.setattr(sys.modules["spexjax.decoder.decode"], name, size)
+    monkeypatch.setattr(sys.modules["spexjax.decoder._decode"], name, size)
     design = subsampled(key, 10, 3, 2)
     _, values = signals(design, 6, 4, 5, order=2)
     other = pooled("hard", max_rounds=100 + size)  # another program, since that of 100 rounds may be there already

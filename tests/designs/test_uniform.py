@@ -29,7 +29,7 @@ def test_enumerates_when_there_is_budget():
 
 
 def test_all_masks_come_quickly_beyond_the_limit(monkeypatch):
-    monkeypatch.setattr(import_module("spexjax.designs.uniform"), "ENUMERABLE", 5)
+    monkeypatch.setattr(import_module("spexjax.designs._uniform"), "ENUMERABLE", 5)
     masks = np.asarray(uniform(jax.random.key(0), 2**12, 12))
     assert sorted(masks @ (1 << np.arange(12))) == list(range(2**12))
     assert masks[0].all()

@@ -39,7 +39,7 @@ def fail_together(ablation, masks, folder, process):
     def fails(*_):
         raise OSError("it is down")
 
-    sx.evaluation.store.Shelf.add = fails
+    sx.evaluation._store.Shelf.add = fails
     for failing, place in (
         (sx.ablations.host_function(fails, 12, batch_size=64), None),
         (dataclasses.replace(ablation, fingerprint="g"), folder),

@@ -138,14 +138,14 @@ def test_one_function_is_compiled_once_for_all_ablations_of_it():
 
 
 def test_plans_are_made_under_the_settings_of_the_calling_thread(monkeypatch):
-    monkeypatch.setattr("spexjax.evaluation.engine._AT_ONCE", 5)
+    monkeypatch.setattr("spexjax.evaluation._engine._AT_ONCE", 5)
     seen = []
 
     class Asks(ablations.FunctionAblation):
-        def plan(self, masks, devices=1):
+        def plan(self, masks, *, devices=1, shrink=1):
             here = jax.config.jax_default_device, jax.config.jax_default_matmul_precision, jnp.asarray(0.5).dtype
             seen.append((threading.get_ident(), here))
-            return super().plan(masks, devices)
+            return super().plan(masks, devices=devices, shrink=shrink)
 
     made = ablations.function(lambda x: 1.0 * x.sum(), 4)
     ablation = Asks(**{field.name: getattr(made, field.name) for field in dataclasses.fields(made)})
@@ -271,7 +271,7 @@ def test_several_values_a_mask(tmp_path, key):
 
 
 def test_many_masks_are_planned_part_by_part(monkeypatch):
-    monkeypatch.setattr("spexjax.evaluation.engine._AT_ONCE", 40)
+    monkeypatch.setattr("spexjax.evaluation._engine._AT_ONCE", 40)
     masks = all_masks(8)[np.random.default_rng(0).permutation(256)]
     ablation, seen = counted()
     evaluation = run(ablation, masks)

@@ -19,7 +19,7 @@ from common import all_masks
 
 from spexjax import ablations
 from spexjax.evaluation import evaluate
-from spexjax.evaluation.store import Store, _reason
+from spexjax.evaluation._store import Store, _reason
 
 
 def draw(m, n, seed=0):

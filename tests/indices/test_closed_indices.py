@@ -10,7 +10,7 @@ import pytest
 from common import all_masks, covariance, functional, random_surrogate
 
 from spexjax.indices import Ends, interactions, measure, standard_errors, surrogate_interactions
-from spexjax.indices.weights import TABLE
+from spexjax.indices._weights import TABLE
 from spexjax.spectrum import Spectrum
 from spexjax.transforms import exact_spectrum
 
@@ -126,8 +126,8 @@ def test_standard_errors_where_there_is_a_closed_form(case, monkeypatch):
     def errors(self, sets, at, mu):
         return 10 * sets.shape[1] + np.sum(np.asarray(at) * mu) + np.arange(len(sets)) / 100
 
-    monkeypatch.setattr("spexjax.surrogate.Surrogate.index_errors", errors)
-    monkeypatch.setattr("spexjax.surrogate.Surrogate.coefficient_errors", lambda self, support: support.sum(1) / 7)
+    monkeypatch.setattr("spexjax.gp.Surrogate.index_errors", errors)
+    monkeypatch.setattr("spexjax.gp.Surrogate.coefficient_errors", lambda self, support: support.sum(1) / 7)
     surrogate, _, spectrum = case
     for index, k, known in (
         ("SV", 1, {1: "SV"}),

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 from common import all_masks
 
-from spexjax.ends import end_rows, inner_rows
+from spexjax._ends import end_rows, inner_rows
 from spexjax.indices import INDICES, Ends, interactions, with_ends
-from spexjax.indices import ends as module
+from spexjax.indices import _ends as module
 from spexjax.spectrum import Spectrum
 from spexjax.transforms import exact_spectrum
 

@@ -3,8 +3,8 @@
 import pytest
 
 from spexjax.indices import INDICES, measure
-from spexjax.indices.measure import CLOSED
-from spexjax.indices.weights import TABLE
+from spexjax.indices._measure import CLOSED
+from spexjax.indices._weights import TABLE
 
 
 @pytest.mark.parametrize("index", [*CLOSED, "Moebius"])

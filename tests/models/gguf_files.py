@@ -6,7 +6,7 @@ import gguf
 import numpy as np
 from safetensors.numpy import load_file
 
-from spexjax.models.gguf import _INSIDE
+from spexjax.models._gguf import _INSIDE
 
 
 def write_gguf(

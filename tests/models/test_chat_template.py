@@ -6,8 +6,8 @@ from types import SimpleNamespace
 
 import pytest
 
-from spexjax.models import chat_template
-from spexjax.models.chat_template import Conversation, render
+from spexjax.models import _chat_template as chat_template
+from spexjax.models._chat_template import Conversation, render
 
 BIG = "messages | length * 99999999"  # not folded when the template is compiled
 

@@ -6,7 +6,7 @@ import pytest
 import transformers
 from common import GOLDEN
 
-from spexjax.models.config import from_hugging_face
+from spexjax.models._config import from_hugging_face
 
 CLASSES = {"llama": "LlamaConfig", "mistral": "MistralConfig", "qwen2": "Qwen2Config"}
 KEYS = {

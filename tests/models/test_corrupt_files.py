@@ -19,11 +19,11 @@ from common import GOLDEN
 from gguf_files import write_gguf
 from safetensors.numpy import load_file
 
-from spexjax.cli import main
+from spexjax.cli._main import main
 from spexjax.models import load_model
-from spexjax.models.folder import Folder
-from spexjax.models.gguf import GGUF
-from spexjax.models.weights import load_weights
+from spexjax.models._folder import Folder
+from spexjax.models._gguf import GGUF
+from spexjax.models._weights import load_weights
 
 SIZES = (0, 1, 255, 1 << 16, 1 << 31, (1 << 32) - 1, 1 << 40, (1 << 63) - 1, (1 << 64) - 1)
 

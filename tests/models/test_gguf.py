@@ -11,7 +11,7 @@ from safetensors.numpy import load_file, save_file
 from test_golden_logits import logits
 
 from spexjax.models import load_model
-from spexjax.models.gguf import GGUF
+from spexjax.models._gguf import GGUF
 
 LLAMA, QWEN2 = GOLDEN / "tiny_llama", GOLDEN / "tiny_qwen2"
 

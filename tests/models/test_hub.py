@@ -9,7 +9,7 @@ import pytest
 from common import GOLDEN
 
 from spexjax.models import load_model
-from spexjax.models.hub import download
+from spexjax.models._hub import download
 
 
 @pytest.fixture

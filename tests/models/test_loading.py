@@ -14,7 +14,7 @@ from test_golden_logits import logits
 
 from spexjax.evaluation import mesh
 from spexjax.models import load_model, save_model
-from spexjax.models.gguf import GGUF
+from spexjax.models._gguf import GGUF
 
 
 @pytest.mark.parametrize("name", ["tiny_llama", "tiny_qwen2", "tiny_mistral"])

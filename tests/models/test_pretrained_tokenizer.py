@@ -12,9 +12,9 @@ from pathlib import Path
 import pytest
 from common import GOLDEN
 
-from spexjax.ablations.prompt import frame
-from spexjax.cli import main
-from spexjax.models.pretrained_tokenizer import load_tokenizer
+from spexjax.ablations._prompts._frame import frame
+from spexjax.cli._main import main
+from spexjax.models._pretrained_tokenizer import load_tokenizer
 
 SOURCE = GOLDEN / "tiny_llama3"
 TEMPLATE = "{% for m in messages %}<|{{ m['role'] }}|>{{ m['content'] | trim }}\n{% endfor %}<|assistant|>"
@@ -88,7 +88,7 @@ def test_code_in_a_folder_is_never_run(folder, tokenizer_class, tmp_path):
         auto_map={"AutoTokenizer": ["own.Own", "own.Own"]},
     )
     change(folder / "config.json", auto_map={"AutoConfig": "own.OwnConfig", "AutoTokenizer": "own.Own"})
-    command = [sys.executable, "-m", "spexjax.cli", "explain", "it is so", "--model", str(folder), "--quiet"]
+    command = [sys.executable, "-m", "spexjax", "explain", "it is so", "--model", str(folder), "--quiet"]
     done = subprocess.run(
         [*command, "--question", "Q", "--answers", "x", "y", "--out", str(tmp_path / "out")],
         input="yes\n" * 1000,

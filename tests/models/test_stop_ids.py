@@ -9,8 +9,9 @@ import numpy as np
 import pytest
 from common import GOLDEN
 
-from spexjax.models import generate, greedy_answer, load_model, save_model
-from spexjax.models.stop_ids import folder_stop_ids, gguf_stop_ids
+from spexjax.models import _generate as generate
+from spexjax.models import greedy_answer, load_model, save_model
+from spexjax.models._stop_ids import folder_stop_ids, gguf_stop_ids
 
 
 def write(folder, **files):

@@ -2,9 +2,9 @@
 
 import pytest
 
-from spexjax.models.generate import control_tokens
-from spexjax.models.gguf import GGUF
-from spexjax.models.tokenizer import gguf_tokenizer
+from spexjax.models._generate import control_tokens
+from spexjax.models._gguf import GGUF
+from spexjax.models._tokenizer import gguf_tokenizer
 
 
 class Metadata(GGUF):

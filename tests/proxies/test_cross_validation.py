@@ -2,7 +2,7 @@ import jax
 import numpy as np
 import pytest
 
-from spexjax.proxies.cross_validation import complements, folds, leave_fold_selection
+from spexjax.proxies._cross_validation import complements, folds, leave_fold_selection
 
 MASKS = np.arange(64)[:, None] >> np.arange(7) & 1 == 1  # none keeps the last feature: no complements
 

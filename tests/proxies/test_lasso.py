@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from spexjax.proxies import lasso
-from spexjax.proxies.lasso import lasso_paths
+from spexjax.proxies._lasso import lasso_paths
 
 
 @pytest.mark.parametrize(("m", "n"), [(120, 15), (40, 90)])

@@ -3,7 +3,7 @@ import numpy as np
 import pytest
 
 from spexjax.metrics import r2
-from spexjax.proxies.refit import Penalty, nested_ridge, refit
+from spexjax.proxies._refit import Penalty, nested_ridge, refit
 from spexjax.spectrum import Spectrum, characters
 
 

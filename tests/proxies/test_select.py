@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from common import all_masks, random_surrogate
 
-from spexjax.ends import inner_rows
+from spexjax._ends import inner_rows
 from spexjax.metrics import r2
 from spexjax.proxies import Fit, kernels, lasso, select
 from spexjax.spectrum import Spectrum

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from spexjax.explanation import Explanation, Faithfulness
+from spexjax.explanation._explanation import Explanation, Faithfulness
 from spexjax.spectrum import Spectrum
 
 

@@ -8,7 +8,7 @@ from html.parser import HTMLParser
 import numpy as np
 import pytest
 
-from spexjax.explanation import Faithfulness
+from spexjax.explanation._explanation import Faithfulness
 from spexjax.report import html, write_html
 
 HOSTILE = (

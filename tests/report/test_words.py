@@ -1,9 +1,9 @@
 import numpy as np
 import pytest
 
-from spexjax.explanation import Faithfulness
+from spexjax.explanation._explanation import Faithfulness
 from spexjax.indices import INDICES
-from spexjax.report.words import (
+from spexjax.report._words import (
     DEFINITIONS,
     directions,
     labels,

@@ -6,8 +6,8 @@ from common import all_masks
 
 from spexjax.spectrum import Spectrum
 from spexjax.subsets import certify, optimum, problem
-from spexjax.subsets.enumeration import enumerate_all, few
-from spexjax.subsets.mip import moebius
+from spexjax.subsets._enumeration import enumerate_all, few
+from spexjax.subsets._mip import moebius
 
 GOALS = ("farthest", "nearest", "largest", "smallest")
 

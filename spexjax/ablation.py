@@ -1,0 +1,170 @@
+"""The contract of a lens: what the evaluation engine asks of an `Ablation`, and the `Plan` and `Batch`es it gets."""
+
+import abc
+import uuid
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+from jaxtyping import Int, Shaped
+
+from spexjax.typing import Masks
+
+UNNAMED = "unnamed-"  # how a fingerprint begins that no other process can find again
+
+
+class Batch(NamedTuple):
+    """One fixed-shape step of an evaluation.
+
+    `Plan.apply` maps `inputs` to values `[b]`, or `[b, t]` for an ablation with `num_values = t`. Entry i answers
+    evaluation `slots[i]`; a slot of -1 is padding, whose value is dropped.
+    """
+
+    slots: Int[np.ndarray, " b"]
+    inputs: Any
+    work: int  # useful positions in `inputs`, of `capacity`: the rest is padding
+    capacity: int
+
+
+class Plan(NamedTuple):
+    """How an ablation will answer a set of masks.
+
+    Attributes:
+      owner: the evaluation that answers each mask; masks that lead to the same input share one.
+      num_evaluations: how many evaluations there are.
+      apply: pure `apply(parameters, inputs) -> Float[b]` or `Float[b, t]`. Return the same function object for the same
+        program: `jax.jit` then compiles once per shape.
+      parameters: a pytree, handed to every call (weights, say).
+      batches: the steps, in any order.
+      compiled: False if `apply` is ordinary Python, which is neither traced nor sharded.
+      partition: `partition(parameters, mesh)` gives a PartitionSpec for each leaf of the parameters; without it, every
+        device holds all of them.
+    """
+
+    owner: Int[np.ndarray, " m"]
+    num_evaluations: int
+    apply: Callable[[Any, Any], Any]
+    parameters: Any
+    batches: Iterator[Batch]
+    compiled: bool = True
+    partition: Callable[[Any, Any], Any] | None = None
+
+
+class Ablation(abc.ABC):
+    """A value function whose components can be removed; the base class of every lens.
+
+    A subclass sets `feature_names` and `fingerprint`, and defines `plan`. The rest has defaults.
+
+    Attributes:
+      feature_names: n names, one for each component.
+      fingerprint: identifies the value function across processes. Values in a `Store` are found again under it, so it
+        must change whenever a value may. Use `unnamed()` where nothing identifies the function.
+
+    >>> class Parity(Ablation):
+    ...     feature_names, fingerprint = ("a", "b", "c"), "parity-of-three"
+    ...
+    ...     def plan(self, masks, *, devices=1, shrink=1):
+    ...         return plan_rows(lambda _, rows: rows.sum(1) % 2, masks, devices=devices, shrink=shrink)
+    >>> from spexjax.evaluation import evaluate
+    >>> evaluate(Parity(), np.array([[1, 1, 0], [1, 1, 1]])).tolist()
+    [0.0, 1.0]
+    """
+
+    feature_names: Sequence[str]
+    fingerprint: str
+
+    @property
+    def num_features(self) -> int:
+        """n."""
+        return len(self.feature_names)
+
+    @property
+    def num_values(self) -> int | None:
+        """t, where an evaluation gives t values; None where it gives a single number."""
+        return None
+
+    def describe(self) -> Mapping[str, Any]:
+        """What belongs into the provenance of an explanation, as plain JSON values."""
+        return {}
+
+    @abc.abstractmethod
+    def plan(self, masks: Masks, *, devices: int = 1, shrink: int = 1) -> Plan:
+        """How these masks will be answered.
+
+        Args:
+          masks: bool `[m, n]` on the host, each of them once.
+          devices: how many work side by side; each gets batches of its own.
+          shrink: make batches so many times smaller than usual, as those did not fit the device.
+        """
+
+
+def plan_rows(
+    apply: Callable[[Any, Any], Any],
+    rows: Shaped[np.ndarray, "m ..."],
+    *,
+    parameters: Any = None,
+    batch_size: int = 256,
+    devices: int = 1,
+    shrink: int = 1,
+    compiled: bool = True,
+) -> Plan:
+    """The plan of a function that takes one row of an array for each mask.
+
+    Args:
+      apply: `apply(parameters, rows[b, ...]) -> Float[b]`, or `Float[b, t]`.
+      rows: what stands for each mask; the masks themselves, say.
+      parameters: as in `Plan`.
+      batch_size: rows a step. If compiled, the last step is padded with its first row.
+      devices: as in `Ablation.plan`.
+      shrink: as in `Ablation.plan`.
+      compiled: as in `Plan`.
+    """
+    rows = np.asarray(rows)
+    per_device = 1 << max(-(-len(rows) // devices) - 1, 0).bit_length()
+    size = min(max(1, batch_size // shrink), per_device)
+
+    def batches() -> Iterator[Batch]:
+        for start in range(0, len(rows), size):
+            part = rows[start : start + size]
+            missing = size - len(part) if compiled else 0
+            slots = np.pad(np.arange(start, start + len(part)), (0, missing), constant_values=-1)
+            yield Batch(slots, np.concatenate([part, np.repeat(part[:1], missing, 0)]), len(part), len(slots))
+
+    return Plan(np.arange(len(rows)), len(rows), apply, parameters, batches(), compiled)
+
+
+def unnamed() -> str:
+    """A fingerprint that no other object has: its values are not found again by another process."""
+    return UNNAMED + uuid.uuid4().hex
+
+
+def checked_ablation(ablation: Any, *, single: bool = False) -> Ablation:
+    """Returns the ablation, if it is one.
+
+    Args:
+      ablation: what was given.
+      single: whether it must give a single value per mask.
+
+    Raises:
+      ValueError: if it is no `Ablation`, lacks names or a fingerprint, or gives several values where one is wanted.
+    """
+    if not isinstance(ablation, Ablation):
+        what = getattr(ablation, "__name__", type(ablation).__name__)
+        raise ValueError(
+            f"{what} is no ablation; make one of it, by sx.ablations.function or host_function, or derive its class "
+            "from sx.Ablation."
+        )
+    names, fingerprint = getattr(ablation, "feature_names", None), getattr(ablation, "fingerprint", None)
+    if not isinstance(names, Sequence) or isinstance(names, str) or not len(names):
+        raise ValueError(f"feature_names of {type(ablation).__name__} must be one or more names; got {names!r}.")
+    if not isinstance(fingerprint, str) or not fingerprint:
+        raise ValueError(
+            f"fingerprint of {type(ablation).__name__} must be a text; got {fingerprint!r}. Use sx.ablation.unnamed() "
+            "where nothing identifies the function."
+        )
+    if single and ablation.num_values is not None:
+        raise ValueError(
+            f"This ablation gives {ablation.num_values} values per mask; take one of them (ablation.only(i)), or "
+            "evaluate once and fit each: values = sx.evaluate(ablation, masks), sx.fit(masks, values[:, i], key=key)."
+        )
+    return ablation

@@ -1,0 +1,187 @@
+"""The mechanistic lens: heads, MLPs or layers of a language model are removed while it answers a set of prompts."""
+
+import dataclasses
+import functools
+import hashlib
+import json
+from collections.abc import Iterable, Iterator, Sequence
+
+import numpy as np
+
+from spexjax.ablation import Ablation, Batch, Plan
+from spexjax.ablations._components import _filling as filling
+from spexjax.ablations._components._gated_model import Parameters, Targets, program, stream
+from spexjax.ablations._components._gating import Components, select
+from spexjax.ablations._components._prompt_set import Forest, PromptSet, encode, plant, read
+from spexjax.models import LanguageModel, nodes_that_fit, tensor_parallel
+from spexjax.typing import Masks
+
+_MANY = 8  # steps, of which one that is not full is a small loss
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class ComponentAblation(Ablation):
+    """f(mask) = the mean value over prompts of a model with only the kept components; made by `components`.
+
+    All prompts are packed once (see `packing`), and what they begin with is run once a mask. Layers below the first
+    with a feature are run once for all masks.
+    """
+
+    model: LanguageModel
+    texts: tuple[str, ...]
+    prompts: PromptSet
+    references: tuple[tuple[int, ...], ...]
+    units: str
+    components: Components
+    fill: str
+    rescale: bool
+    value: str
+
+    @property
+    def feature_names(self) -> tuple[str, ...]:
+        """Such as "L12.H3", "L7.MLP", or "L7" for a layer; numbers begin with 0."""
+        return self.components.names
+
+    @property
+    def fingerprint(self) -> str:
+        """Identifies the value function across processes: model, prompts, answers, components, fill and value."""
+        parts = [self.model.fingerprint, self.prompts, self.references, self.components.names]
+        parts += [self.fill, self.rescale, self.value]
+        return hashlib.blake2b(json.dumps(parts).encode(), digest_size=16).hexdigest()
+
+    def describe(self) -> dict:
+        """What is explained, as plain JSON values."""
+        answers = {self._decoded(group) for group in self.prompts.answers}
+        return {
+            "model": self.model.name,
+            "prompts": list(self.texts),
+            "answers": list(answers.pop()) if len(answers) == 1 else [],
+            "value": self.value,
+            "units": self.units,
+            "removal": self.fill + ", the layer's other heads scaled up" * self.rescale,
+        }
+
+    def _decoded(self, answers: tuple) -> tuple[str, ...]:
+        return tuple(self.model.tokenizer.decode(list(tokens)) for tokens in answers)
+
+    def plan(self, masks: Masks, *, devices: int = 1, shrink: int = 1) -> Plan:
+        """Groups the masks into steps of one size; in each, all masks' prompts are rows of one pass."""
+        masks = np.asarray(masks)
+        return Plan(
+            owner=np.arange(len(masks)),
+            num_evaluations=len(masks),
+            apply=program(self.model.graph, self.components.first, self.value, self.prompts.choice, self.rescale),
+            parameters=self._parameters,
+            batches=self._batches(masks, devices, shrink),
+            partition=tensor_parallel,
+        )
+
+    def _batches(self, masks: np.ndarray, devices: int, shrink: int) -> Iterator[Batch]:
+        (r, t), each = self._forest.tokens.shape, -(-len(masks) // devices)
+        fit = nodes_that_fit(self.model.config, self.model.dtype, t) // shrink
+        size = max(1, min(each, fit // (r * t)))
+        if 0 < each < _MANY * size:  # few steps are filled evenly; many are of one size whatever their number
+            size = -(-each // -(-each // size))
+        for start in range(0, len(masks), size):
+            part = masks[start : start + size]
+            spare = size - len(part)
+            slots = np.pad(np.arange(start, start + len(part)), (0, spare), constant_values=-1)
+            inputs = np.concatenate([part, np.repeat(part[:1], spare, 0)])
+            yield Batch(slots, inputs, len(part) * self._forest.used, size * r * t)
+
+    @functools.cached_property
+    def _forest(self) -> Forest:
+        if self.fill != "resample":
+            return plant(self.prompts)
+        ends = [len(prompt) for prompt in self.prompts.prompts]
+        return plant(self.prompts, filling.sources(self.prompts.sequences(), ends, self.references))
+
+    @functools.cached_property
+    def _parameters(self) -> Parameters:
+        """Runs the layers that are the same for all masks, and the references."""
+        model, forest, first = self.model, self._forest, self.components.first
+        below = stream(model.graph, first)(model.parameters, forest.tokens, forest.positions, forest.ends)
+        fill = None
+        if self.fill != "zero":
+            references = filling.stack(self.references)
+            at = forest.sources if self.fill == "resample" else None
+            fill = filling.outputs(model.graph, model.parameters, references, first, at)
+        targets, owners = _targets(self.prompts, forest), self.components.owners
+        return Parameters(model.parameters, below, forest.positions, forest.ends, owners, fill, targets)
+
+
+def components(
+    model: LanguageModel,
+    prompts: Sequence[str],
+    answers: str | Sequence[str] | Sequence[Sequence[str]],
+    *,
+    units: str = "head",
+    layers: Iterable[int] | None = None,
+    fill: str = "zero",
+    references: Sequence[str] | None = None,
+    rescale: bool = False,
+    value: str | None = None,
+) -> ComponentAblation:
+    """The value function of a model's components: n heads, MLPs or layers are kept or removed while it answers.
+
+    A removed component's output (of a head before the output projection, whose bias stays) is replaced at all tokens:
+    `gate * output + (1 - gate) * fill`.
+
+    Args:
+      model: from `load_model`.
+      prompts: texts that end where the answer begins, taken as they stand: special tokens written in them count, and
+        only the beginning-of-sequence token is put before them where the tokenizer has one.
+      answers: strings, the same for all prompts, or such a tuple for each prompt; the right one first.
+      units: "head", "mlp", "layer" (all heads and the MLP together) or "head+mlp".
+      layers: the layers whose components are features, numbered from 0; all by default. A mask costs only the layers
+        from the first of these on.
+      fill: "zero"; "mean", the component's mean output over all tokens of the references; "resample", its output in
+        another prompt, prompt i's in reference `i mod f`. Tokens with which both begin are aligned with themselves
+        (which changes nothing there), the rest of them from the end; see `filling.sources`.
+      references: prompts; by default the prompts themselves, for "resample" each prompt's successor.
+      rescale: whether the kept heads of a layer are multiplied by the number of its heads over that of its kept ones;
+        for heads with fill "zero" (ProxySPEX, arXiv 2505.17495).
+      value: averaged over prompts. "logit-difference" is the right answer's first logit less the largest of the other
+        answers'; "log-probability" that of one answer, over all its tokens; "accuracy" the share of prompts whose
+        logit difference is positive, or with one answer, whose most likely tokens are the answer's. By default the
+        first for several answers and the second for one.
+
+    Raises:
+      ValueError: if an option is unknown, a layer is not there, an answer does not fit the value, a prompt is empty or
+        exceeds the model's context, or references or rescaling do not fit the fill.
+    """
+    if fill not in filling.FILLS:
+        raise ValueError(f"Fill must be one of {', '.join(filling.FILLS)}, not {fill!r}.")
+    if rescale and (fill != "zero" or "head" not in units):
+        raise ValueError("Rescaling makes up for heads that are missing: it needs head units and fill 'zero'.")
+    if references is not None and (fill == "zero" or not references or isinstance(references, str)):
+        raise ValueError("References are a list of prompts for fill 'mean' or 'resample'; leave them out otherwise.")
+    found = select(model.config, units, layers)
+    value = value or ("log-probability" if _single(answers) else "logit-difference")
+    prompt_set = read(model, prompts, answers, value)
+    if references is not None:
+        filled = encode(model, references)
+        longest = max(map(len, filled))
+        if longest > model.config.max_length:
+            raise ValueError(f"A reference has {longest} tokens, more than the model's {model.config.max_length}.")
+    elif fill == "resample" and len(prompts) < 2:
+        raise ValueError("Fill 'resample' takes outputs from another prompt: give two prompts or references.")
+    else:
+        filled = {"zero": (), "mean": prompt_set.prompts}.get(fill, prompt_set.prompts[1:] + prompt_set.prompts[:1])
+    return ComponentAblation(model, tuple(prompts), prompt_set, filled, units, found, fill, rescale, value)
+
+
+def _single(answers) -> bool:
+    """Whether there is one answer a prompt, as far as can be seen before it is checked."""
+    first = answers if isinstance(answers, str) else next(iter(answers), "")
+    return isinstance(answers, str) or len(answers if isinstance(first, str) else first) == 1
+
+
+def _targets(prompts: PromptSet, forest: Forest) -> Targets:
+    if prompts.choice:
+        firsts = [[tokens[0] for tokens in group] for group in prompts.answers]
+        tokens, answers = np.unique(firsts, return_inverse=True)
+        return Targets(forest.reads, forest.counted, tokens.astype(np.int32), answers.reshape(np.shape(firsts)))
+    answers = np.zeros(forest.reads.shape, np.int32)
+    answers[forest.counted] = np.concatenate([group[0] for group in prompts.answers])
+    return Targets(forest.reads, forest.counted, np.zeros(0, np.int32), answers)

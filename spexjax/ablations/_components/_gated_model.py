@@ -1,0 +1,89 @@
+"""The program of the mechanistic lens: many masks' gates in one pass over a set of prompts."""
+
+import functools
+from collections.abc import Callable
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+from flax import nnx
+from jaxtyping import Bool, Float, Int
+
+from spexjax.ablations._components._gating import Owners, gates
+from spexjax.models import Fill, Gates, Prefix, Transformer
+from spexjax.typing import Array
+
+
+class Targets(NamedTuple):
+    """What is read where: `counted` says which of a prompt's k nodes belong to its answer."""
+
+    reads: Int[Array, "p k"]
+    counted: Bool[Array, "p k"]
+    tokens: Int[Array, " u"]  # of all answers, when there is a choice
+    answers: Int[Array, "p a"]  # a choice's answers as indices into these, or one answer's tokens at the nodes read
+
+
+class Parameters(NamedTuple):
+    """What stays the same over all masks: `stream` is the residual stream before the first layer with a feature."""
+
+    weights: nnx.State
+    stream: Float[Array, "r t d"]
+    positions: Int[Array, "r t"]
+    ends: Int[Array, "r t"]
+    owners: Owners
+    fill: Fill | None
+    targets: Targets
+
+
+@functools.cache
+def program(
+    graph: nnx.GraphDef, first: int, value: str, choice: bool, rescale: bool
+) -> Callable[[Parameters, Bool[Array, "m n"]], Float[Array, " m"]]:
+    """The pure function of one batch of masks; the same object for the same model and value."""
+
+    def apply(parameters: Parameters, masks: Bool[Array, "m n"]) -> Float[Array, " m"]:
+        model, m = nnx.merge(graph, parameters.weights), len(masks)
+        r = len(parameters.stream)
+        x, positions, ends = (jnp.tile(a, (m, *[1] * (a.ndim - 1))) for a in parameters[1:4])
+        open_ = jax.tree.map(lambda g: jnp.repeat(g, r, axis=1), gates(parameters.owners, masks, rescale))
+        empty = Prefix.empty(model.config, model.dtype)
+        reads = jnp.arange(m)[:, None, None] * positions[:r].size + parameters.targets.reads
+        reads = reads.reshape(-1, reads.shape[-1])
+        x, _ = model.run(x, positions, ends, empty, open_, parameters.fill, first=first, reads=reads)
+        hidden = model.norm(x).reshape(m, -1, *x.shape[1:])
+        score = _choice if choice else _answer
+        return score(model, hidden, parameters.targets, value).mean(-1)
+
+    return apply
+
+
+def _choice(model: Transformer, hidden: Float[Array, "m p k d"], targets: Targets, value: str):
+    logits = model.logits_of(hidden[:, :, -1], targets.tokens)
+    chosen = jnp.take_along_axis(logits, targets.answers[None], -1)
+    margin = chosen[..., 0] - chosen[..., 1:].max(-1)
+    return margin if value == "logit-difference" else (margin > 0).astype(jnp.float32)
+
+
+def _answer(model: Transformer, hidden: Float[Array, "m p k d"], targets: Targets, value: str):
+    def one(hidden):
+        logits = model.logits(hidden)
+        if value == "accuracy":
+            right = logits.argmax(-1) == targets.answers
+            return (right | ~targets.counted).all(-1).astype(jnp.float32)
+        log_p = jnp.take_along_axis(jax.nn.log_softmax(logits), targets.answers[..., None], -1)[..., 0]
+        return (log_p * targets.counted).sum(-1)
+
+    return jax.lax.map(one, hidden)  # one mask at a time: logits of the whole vocabulary are large
+
+
+@functools.cache
+def stream(graph: nnx.GraphDef, first: int) -> Callable[..., Float[Array, "r t d"]]:
+    """Compiled: the residual stream before layer `first`."""
+
+    def run(weights, tokens, positions, ends):
+        model = nnx.merge(graph, weights)
+        below = Gates(*(part[:first] for part in Gates.open(model.config)))
+        empty = Prefix.empty(model.config, model.dtype)
+        return model.run(model.embed(tokens), positions, ends, empty, below)[0]
+
+    return jax.jit(run)

@@ -1,0 +1,111 @@
+"""Any function of a mask as an ablation: a pure JAX function, or ordinary Python."""
+
+import dataclasses
+from collections.abc import Callable
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from spexjax.ablation import Ablation, Plan, plan_rows, unnamed
+from spexjax.ablations._programs import made_once
+from spexjax.typing import Masks, Values
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class FunctionAblation(Ablation):
+    """A value function given as code; made by `function` or `host_function`."""
+
+    apply: Callable[[Any, Any], Any]
+    parameters: Any
+    feature_names: tuple[str, ...]
+    fingerprint: str
+    batch_size: int
+    compiled: bool
+
+    def __post_init__(self):
+        if not isinstance(self.batch_size, int | np.integer) or self.batch_size < 1:
+            raise ValueError(f"Masks are evaluated in batches of a whole number, at least 1, not {self.batch_size!r}.")
+
+    def plan(self, masks: Masks, *, devices: int = 1, shrink: int = 1) -> Plan:
+        """Cuts the masks into batches of one size; to a compiled function they travel as bits."""
+        rows = np.packbits(masks, axis=1) if self.compiled else np.asarray(masks)
+        return plan_rows(
+            self.apply,
+            rows,
+            parameters=self.parameters,
+            batch_size=self.batch_size,
+            devices=devices,
+            shrink=shrink,
+            compiled=self.compiled,
+        )
+
+
+def function(
+    fn: Callable[..., jax.Array],
+    num_features: int,
+    *,
+    parameters: Any = None,
+    feature_names: tuple[str, ...] | None = None,
+    fingerprint: str | None = None,
+    batch_size: int = 256,
+) -> FunctionAblation:
+    """A pure JAX function of one mask, `fn(mask)` or `fn(parameters, mask)`, as an ablation; the engine batches it.
+
+    Args:
+      fn: maps a bool `[n]` mask to a scalar; traced, and compiled once for all ablations of one `fn`: what changes
+        belongs into the parameters.
+      num_features: n.
+      parameters: a pytree `fn` reads (weights, say), handed over as an argument so that it is not baked into the
+        compiled program.
+      feature_names: n names; x0, x1, ... by default.
+      fingerprint: says that values from another process are the same function's; unique by default.
+      batch_size: masks a step, at least 1.
+
+    Raises:
+      ValueError: if n or the batch size is not a whole number from 1, or there are not n names.
+
+    >>> from spexjax.evaluation import evaluate
+    >>> both = function(lambda x: 2.0 * x[0] * x[1], num_features=2)
+    >>> evaluate(both, np.array([[True, True], [True, False]])).tolist()
+    [2.0, 0.0]
+    """
+    apply = _program(fn, num_features, parameters is None)
+    return _make(apply, parameters, num_features, feature_names, fingerprint, batch_size, True)
+
+
+@made_once
+def _program(fn: Callable[..., jax.Array], num_features: int, bare: bool) -> Callable[[Any, Any], Any]:
+    one = (lambda _, mask: fn(mask)) if bare else fn
+
+    def apply(parameters, packed):  # masks travel to the device as bits
+        masks = jnp.unpackbits(packed, axis=1, count=num_features).astype(bool)
+        return jax.vmap(one, (None, 0))(parameters, masks)
+
+    return apply
+
+
+def host_function(
+    fn: Callable[[np.ndarray], Values],
+    num_features: int,
+    *,
+    feature_names: tuple[str, ...] | None = None,
+    fingerprint: str | None = None,
+    batch_size: int = 256,
+) -> FunctionAblation:
+    """Any Python function of a batch of masks, bool `[b, n]` to b numbers: a call to a service, say, or a training run.
+
+    Args are those of `function`.
+    """
+    return _make(lambda _, masks: fn(masks), None, num_features, feature_names, fingerprint, batch_size, False)
+
+
+def _make(apply, parameters, n, names, fingerprint, batch_size, compiled) -> FunctionAblation:
+    if not isinstance(n, int | np.integer) or n < 1:
+        raise ValueError(f"The number of features is a whole number, 1 or more; got {n!r}.")
+    names = tuple(names) if names is not None else tuple(f"x{i}" for i in range(n))
+    if len(names) != n:
+        raise ValueError(f"There are {n} features but {len(names)} feature names.")
+    fingerprint = unnamed() if fingerprint is None else fingerprint
+    return FunctionAblation(apply, parameters, names, fingerprint, batch_size, compiled)

@@ -1,0 +1,183 @@
+"""The template around an ablated text: chat markup, question and the beginning of the answer, never ablated."""
+
+import dataclasses
+import itertools
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from spexjax.models import RAW, Conversation, Rendered, chat_template, render
+
+STABLE_DATE = "2024-07-26"  # what Llama 3's own templates say where they cannot ask for the day
+_MARK, _SYSTEM = "\ue000", "\ue001"  # private-use characters that stand for the user's turn and for a system turn
+_SPACED = f" \n\t{_MARK}\t\n "
+
+
+@dataclasses.dataclass(frozen=True)
+class Frame:
+    """A prompt around any text: `opening + turn + closing`, where the turn is `before + text + after`.
+
+    Many templates trim a turn: `strips` says whether white space at its beginning and at its end is lost. Where
+    nothing is left of it, some write another prompt, `blank`.
+    """
+
+    opening: str
+    before: str
+    after: str
+    closing: str
+    strips: tuple[bool, bool] = (False, False)
+    blank: str | None = None
+
+    def prompt(self, text: str) -> str:
+        """What the model is given for this text."""
+        turn = self.before + text + self.after
+        first, last = self._kept(turn)
+        if first == last and self.blank is not None:
+            return self.blank
+        return self.opening + turn[first:last] + self.closing
+
+    def place(self, text: str) -> tuple[int, int, int]:
+        """Where the text stands in its prompt: what to add to its positions, and which of them are there (from, to)."""
+        turn = self.before + text + self.after
+        first, last = self._kept(turn)
+        shift = len(self.opening) + len(self.before) - first
+        begin = max(0, first - len(self.before))
+        return shift, begin, max(begin, min(len(text), last - len(self.before)))
+
+    def _kept(self, turn: str) -> tuple[int, int]:
+        last = len(turn.rstrip()) if self.strips[1] else len(turn)
+        return (last - len(turn[:last].lstrip()) if self.strips[0] else 0), last
+
+
+def frame(
+    tokenizer: Any,
+    text: str,
+    question: str | None = None,
+    *,
+    answer_prefix: str = "",
+    system: str | None = None,
+    template: str | None = "chat",
+    chat_template_kwargs: Mapping[str, Any] | None = None,
+    date: str = STABLE_DATE,
+) -> Frame:
+    """What stands around `text` in the full prompt.
+
+    With a chat template, one user turn holds question and text and the assistant's turn begins with `answer_prefix`;
+    a system turn is there only if asked for, even where the template has a default one. Without a chat template, or
+    with `template=None`, the question, the text and `answer_prefix` follow each other on lines of their own.
+
+    Args:
+      tokenizer: of the model; its chat template is used where it has one.
+      text: the template is shown to write it, and nothing, as the frame says.
+      question: may say where the text goes with `{text}`; otherwise the text follows on a new line.
+      answer_prefix: what the answer begins with.
+      system: the system turn.
+      template: "chat" for the model's own, None for none.
+      chat_template_kwargs: variables for the chat template.
+      date: "YYYY-MM-DD", for a template that asks for today's.
+
+    Raises:
+      ValueError: if the question has more than one `{text}`, if there is a system turn or there are variables but no
+        chat template for them, or if the template fails, takes too much, or does not write the text as it stands.
+    """
+    if template not in ("chat", None):
+        raise ValueError(f"The template must be 'chat', for the model's own, or None, for raw text; not {template!r}.")
+    question = question or "{text}"
+    if "{text}" not in question:
+        question += "\n{text}"
+    if question.count("{text}") > 1:
+        raise ValueError("The question may contain {text} only once: it is where the text goes.")
+    before, after = question.split("{text}")
+    if template and chat_template(tokenizer):
+        chat = _Chat(tokenizer, dict(chat_template_kwargs or {}), date)
+        found = chat.frame(text, before, after, system)
+        blank = None if found.blank is None else found.blank + answer_prefix
+        return dataclasses.replace(found, closing=found.closing + answer_prefix, blank=blank)
+    kind = "This model has no chat template" if template else "Raw text has no chat template"
+    if system is not None:
+        raise ValueError(f"{kind}, so it has no system turn; put it into the question.")
+    if chat_template_kwargs:
+        raise ValueError(f"{kind}, so there is nothing to give {', '.join(chat_template_kwargs)} to.")
+    return Frame(beginning(tokenizer), before, after, "\n" + answer_prefix if answer_prefix else "")
+
+
+def beginning(tokenizer: Any) -> str:
+    """The beginning-of-sequence token where the tokenizer puts one."""
+    return tokenizer.bos_token if tokenizer("")["input_ids"][:1] == [tokenizer.bos_token_id] else ""
+
+
+class _UnfitError(ValueError):
+    """A template that does not write a turn of this form as it stands."""
+
+
+@dataclasses.dataclass(frozen=True)
+class _Chat:
+    """One template with its variables."""
+
+    tokenizer: Any
+    variables: dict
+    date: str
+
+    def frame(self, text: str, before: str, after: str, system: str | None) -> Frame:
+        """Raises the first reason if neither content as a string nor content as a list of parts is written."""
+        turns = [_MARK, _SPACED, before + text + after, before + after]
+        first = None
+        for content in (lambda words: words, lambda words: [{"type": "text", "text": words}]):
+            try:
+                written = self._written([content(turn) for turn in turns], content, system)
+                return _frame(written, text, before, after)
+            except _UnfitError as error:
+                first = first or error
+        raise first
+
+    def _written(self, turns: list, content, system: str | None) -> list[str]:
+        """What the template writes for each user turn, with the system turn asked for or without any."""
+        users = [[{"role": "user", "content": turn}] for turn in turns]
+        if system is not None:
+            head = [{"role": "system", "content": content(system)}]
+            whole = self._render([(head + user, True) for user in users])
+            if whole[0].error or system.strip() not in whole[0].text:
+                reason = f" ({whole[0].error})" if whole[0].error else ""
+                raise _UnfitError(f"This model's chat template has no system turn{reason}; put it into the question.")
+            return _texts(whole)
+        head = [{"role": "system", "content": content(_SYSTEM)}]
+        conversations = [(head, False), *((head + user, True) for user in users), *((user, True) for user in users)]
+        opening, *both = self._render(conversations)
+        whole, plain = both[: len(users)], both[len(users) :]
+        # Cut off the system turn, because some templates put one in when there is none.
+        cut = opening.text or ""
+        if _SYSTEM not in cut or any(w.text is None or not w.text.startswith(cut) for w in whole):
+            return _texts(plain)
+        rests, bos = [w.text.removeprefix(cut) for w in whole], self.tokenizer.bos_token or ""
+        begins = (plain[0].text or cut).startswith(bos) and not rests[0].startswith(bos)
+        return [bos + rest for rest in rests] if begins else rests
+
+    def _render(self, conversations: Sequence[tuple[list, bool]]) -> list[Rendered]:
+        jobs = [Conversation(*conversation) for conversation in conversations]
+        return render(self.tokenizer, jobs, variables=self.variables, date=self.date)
+
+
+def _texts(rendered: Sequence[Rendered]) -> list[str]:
+    for each in rendered:
+        if each.error:
+            raise _UnfitError(f"The model's chat template fails ({each.error}); mend it, or {RAW}.")
+    return [each.text for each in rendered]
+
+
+def _frame(written: Sequence[str], text: str, before: str, after: str) -> Frame:
+    """The frame that writes what the template wrote: for the mark, for it in white space, for the text, without it."""
+    mark, spaced, whole, bare = written
+    if mark.count(_MARK) != 1:
+        what = "repeats" if _MARK in mark else "drops"
+        raise _UnfitError(f"The model's chat template {what} the user's turn; mend it, or {RAW}.")
+    opening, closing = mark.split(_MARK)
+    for strips in itertools.product((False, True), repeat=2):
+        alone = Frame(opening, "", "", closing, strips)
+        found = dataclasses.replace(alone, before=before, after=after)
+        if found.prompt("") == opening + closing:  # nothing is left of the turn
+            found = dataclasses.replace(found, blank=bare)
+        if (alone.prompt(_SPACED), found.prompt(text), found.prompt("")) == (spaced, whole, bare):
+            return found
+    raise _UnfitError(
+        "The model's chat template changes the user's turn by more than trimming it, so that it cannot be ablated; "
+        f"mend it, or {RAW}."
+    )

@@ -1,0 +1,172 @@
+"""Packing many token sequences into long rows, in which sequences share the tokens they begin with.
+
+Ablated prompts differ late: sorted, neighbours have long common beginnings. A row is the trie of its sequences in
+depth-first order. Node j is an ancestor of node i exactly when `j <= i < ends[j]`, so one integer a node is all that
+causal attention over a trie needs, and what two sequences have in common is computed once. Rows are cut into blocks,
+each with a list of the ancestors before it, so that attention costs what the sequences' lengths ask for.
+"""
+
+from collections.abc import Iterator, Sequence
+from typing import NamedTuple
+
+import numpy as np
+from jaxtyping import Int
+
+from spexjax.ablation import Batch
+from spexjax.ablations._prompts._reading import Inputs
+
+_BLOCK = 64  # nodes whose queries are answered together: the row is a multiple of it
+_MANY = 8192  # sequences from which on rows are as long as allowed, so that all plans share one program
+
+
+class Rows(NamedTuple):
+    """Packed rows; unused nodes see only themselves."""
+
+    tokens: Int[np.ndarray, "r t"]
+    positions: Int[np.ndarray, "r t"]
+    ends: Int[np.ndarray, "r t"]
+    row_of: Int[np.ndarray, " s"]  # which row holds each sequence
+    last_nodes: Int[np.ndarray, "s k"]  # its last k nodes, in the row
+    used: Int[np.ndarray, " r"]  # nodes in use per row
+
+
+def common_prefix(sequences: Int[np.ndarray, "s l"]) -> Int[np.ndarray, " s"]:
+    """How many leading entries each padded sequence shares with the one before it; 0 for the first."""
+    if len(sequences) == 0:
+        return np.zeros(0, np.int64)
+    same = np.logical_and.accumulate(sequences[1:] == sequences[:-1], axis=1).sum(1)
+    return np.concatenate([[0], same])
+
+
+def pack(
+    tokens: Sequence[Sequence[int]],
+    positions: Sequence[Sequence[int]],
+    reads: int,
+    row_length: int | None = None,
+    devices: int = 1,
+    most: int = 2048,
+) -> Rows:
+    """Packs distinct sequences, greedily in sorted order, into rows.
+
+    Args:
+      tokens: s sequences of token ids.
+      positions: the position of each token; equal tokens at different positions are different nodes.
+      reads: k, how many of each sequence's last nodes are wanted.
+      row_length: t, nodes a row, no fewer than the longest sequence has; the least costly if not given.
+      devices: how many share the rows.
+      most: nodes a row may have, where the row length is not given and no sequence is longer.
+    """
+    lengths = np.array([len(t) for t in tokens], np.int64)
+    merged = np.full((len(tokens), lengths.max(initial=0)), -1, np.int64)
+    for row, ids, places in zip(merged, tokens, positions, strict=True):
+        row[: len(ids)] = (np.asarray(ids, np.int64) << 32) | np.asarray(places, np.int64)
+    order = np.lexsort(merged.T[::-1]) if merged.size else np.arange(len(tokens))
+    shared = np.minimum(common_prefix(merged[order]), lengths[order])
+    if row_length is None:
+        row_length = _least_costly(lengths[order], shared, devices, most)
+    starts = _starts(lengths[order], shared, row_length)
+    shared[starts] = 0
+    r = len(starts)
+    ids, places = np.zeros((2, r, row_length), np.int32)
+    ends = np.tile(np.arange(1, row_length + 1, dtype=np.int32), (r, 1))
+    row_of, last, used = (
+        np.zeros(len(tokens), np.int32),
+        np.zeros((len(tokens), reads), np.int32),
+        np.zeros(r, np.int32),
+    )
+    for row, (first, stop) in enumerate(zip(starts, [*starts[1:], len(order)][:r], strict=True)):
+        path, at = np.zeros(0, np.int32), 0
+        for i in range(first, stop):
+            s, keep = order[i], shared[i]
+            ends[row, path[keep:]] = at  # these nodes' subtrees are complete
+            new = np.arange(at, at + lengths[s] - keep, dtype=np.int32)
+            ids[row, new], places[row, new] = tokens[s][keep:], positions[s][keep:]
+            path, at = np.concatenate([path[:keep], new]), at + len(new)
+            row_of[s], last[s] = row, path[lengths[s] - reads :]
+        ends[row, path], used[row] = at, at
+    return Rows(ids, places, ends, row_of, last, used)
+
+
+def shared_prefix(tokens: Sequence[Sequence[int]], positions: Sequence[Sequence[int]], reads: int) -> int:
+    """How many leading tokens, at positions 0, 1, ..., all sequences share, leaving each at least its `reads`."""
+    limit = min(map(len, tokens), default=reads) - reads
+    nodes = ({(t[i], p[i]) for t, p in zip(tokens, positions, strict=True)} for i in range(limit))
+    return next((i for i, found in enumerate(nodes) if found != {(tokens[0][i], i)}), limit)
+
+
+def ancestors(ends: Int[np.ndarray, "r t"], block: int) -> Int[np.ndarray, "r b a"]:
+    """The nodes before each block of t / b that its first node sees, -1 for none; a is the most there are."""
+    starts = range(0, ends.shape[1], block)
+    seen = [np.flatnonzero(row[:start] > start) for row in ends for start in starts]
+    listed = np.full((len(seen), _round_up(max(map(len, seen), default=0), 16)), -1, np.int32)
+    for row, nodes in zip(listed, seen, strict=True):
+        row[: len(nodes)] = nodes
+    return listed.reshape(len(ends), len(starts), listed.shape[1])
+
+
+def batches(
+    tokens: Sequence[Sequence[int]],
+    positions: Sequence[Sequence[int]],
+    reads: int,
+    *,
+    devices: int = 1,
+    most: int = 2048,
+) -> Iterator[Batch]:
+    """Packs the sequences, before it returns, into batches of one shape: one row each, for so many devices.
+
+    Args:
+      tokens: as in `pack`.
+      positions: as in `pack`.
+      reads: as in `pack`.
+      devices: how many share the batches.
+      most: nodes a batch may have, unless one sequence has more.
+    """
+    rows = pack(tokens, positions, reads, devices=devices, most=most)
+    above = ancestors(rows.ends, _BLOCK)
+    members = [np.flatnonzero(rows.row_of == row) for row in range(len(rows.tokens))]
+    most_members = max(map(len, members), default=0)
+    slots = _round_up(most_members, max(8, 1 << max(most_members.bit_length() - 4, 0)))  # few sizes, few programs
+
+    def batch(row: int) -> Batch:
+        inside, one = members[row], slice(row, row + 1)
+        spare = (0, slots - len(inside))
+        reads_at = np.pad(rows.last_nodes[inside], (spare, (0, 0)))
+        inputs = Inputs(rows.tokens[one], rows.positions[one], rows.ends[one], above[one], reads_at)
+        return Batch(np.pad(inside, spare, constant_values=-1), inputs, int(rows.used[row]), rows.tokens.shape[1])
+
+    return map(batch, range(len(rows.tokens)))
+
+
+def _starts(lengths: Int[np.ndarray, " s"], shared: Int[np.ndarray, " s"], row_length: int) -> list[int]:
+    """Which of the sorted sequences open a row."""
+    starts, fill = [], row_length
+    for i, (length, new) in enumerate(zip(lengths.tolist(), (lengths - shared).tolist(), strict=True)):
+        if fill + new > row_length:
+            starts.append(i)
+            fill = length
+        else:
+            fill += new
+    return starts
+
+
+def _least_costly(lengths: Int[np.ndarray, " s"], shared: Int[np.ndarray, " s"], devices: int, most: int) -> int:
+    """The row length that leaves the busiest device the fewest nodes, spare ones counted."""
+    least, total = _round_up(int(lengths.max(initial=1)), _BLOCK), int((lengths - shared).sum())
+    most = max(most // _BLOCK * _BLOCK, least)
+    if len(lengths) >= _MANY:
+        return most
+    fewest = max(1, -(-total // (most * devices)))  # rows a device
+    options = {
+        _round_up(-(-total // (count * devices)), _BLOCK) + spare * _BLOCK
+        for count in range(fewest, fewest + 3)
+        for spare in range(3)
+    }
+
+    def nodes(row_length: int) -> int:
+        return -(-len(_starts(lengths, shared, row_length)) // devices) * row_length
+
+    return min(sorted({min(max(option, least), most) for option in options}), key=nodes)
+
+
+def _round_up(number: int, multiple: int) -> int:
+    return -(-number // multiple) * multiple

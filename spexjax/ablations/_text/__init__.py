@@ -1,0 +1,1 @@
+"""The lens on the units of a text."""

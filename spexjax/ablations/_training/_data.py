@@ -1,0 +1,101 @@
+"""What every lens on training data shares: groups of examples as features, test points as values."""
+
+import dataclasses
+import functools
+import hashlib
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import jax
+import numpy as np
+from jax.typing import ArrayLike
+from jaxtyping import Int
+
+from spexjax.ablation import unnamed
+from spexjax.ablations._function import FunctionAblation
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class DataAblation(FunctionAblation):
+    """f(mask)[j] = what a model trained on the kept examples says of test point j.
+
+    Made by `training_data` or `ridge`. One training answers for all test points: `evaluate` gives `[m, t]`.
+    """
+
+    @property
+    def num_values(self) -> int:
+        """t, the number of test points."""
+        return len(self.parameters.test[1])
+
+    def only(self, point: int) -> FunctionAblation:
+        """The value function of one test point, which `explain` can take.
+
+        Raises:
+          ValueError: if there is no such test point.
+        """
+        if not 0 <= point < self.num_values:
+            raise ValueError(f"There is no test point {point}; there are {self.num_values}, counted from 0.")
+        test = jax.tree.map(lambda leaf: leaf[point : point + 1], self.parameters.test)
+        parameters, name = self.parameters._replace(test=test), f"{self.fingerprint}-{point}"
+        return FunctionAblation(_first(self.apply), parameters, self.feature_names, name, self.batch_size, True)
+
+
+@functools.lru_cache(maxsize=64)
+def _first(apply: Callable) -> Callable:
+    return lambda parameters, masks: apply(parameters, masks)[:, 0]
+
+
+def pairs(what: str, data: tuple[ArrayLike, ArrayLike]) -> tuple[np.ndarray, np.ndarray]:
+    """Inputs and labels as arrays of equal length.
+
+    Raises:
+      ValueError: if they are not that, or empty, or an input is not finite, which weight 0 would not remove.
+    """
+    if len(data) != 2 or len(data[0]) != len(data[1]) or len(data[0]) == 0:
+        raise ValueError(f"The {what} data must be a pair (inputs, labels) of equal lengths, at least 1.")
+    inputs, labels = map(np.asarray, data)
+    finite = np.isfinite(inputs).reshape(len(inputs), -1).all(1) if inputs.dtype.kind == "f" else np.ones(1, bool)
+    if not finite.all():
+        raise ValueError(f"The {what} data have an input that is not finite, first in example {finite.argmin()}.")
+    return inputs, labels
+
+
+def groups_of(groups: ArrayLike | None, num_examples: int) -> Int[np.ndarray, " N"]:
+    """The group of each example; each its own by default.
+
+    Raises:
+      ValueError: unless there is one for each example, and 0, 1, ..., n - 1 all occur, n >= 1.
+    """
+    owner = np.arange(num_examples) if groups is None else np.asarray(groups)
+    if owner.shape != (num_examples,) or not np.issubdtype(owner.dtype, np.integer) or owner.min() < -1:
+        raise ValueError(f"Groups are one integer for each of {num_examples} examples: 0, 1, ..., or -1 to keep it.")
+    empty = np.flatnonzero(np.bincount(owner[owner >= 0], minlength=1) == 0)
+    if len(empty):
+        raise ValueError(f"Group {empty[0]} has no examples; number the groups 0, 1, ... without gaps.")
+    return owner.astype(np.int32)
+
+
+def checked_names(
+    names: Sequence[str] | None, groups: ArrayLike | None, owner: Int[np.ndarray, " N"]
+) -> tuple[str, ...]:
+    """The names of the features; `example 0, ...` or `group 0, ...` by default.
+
+    Raises:
+      ValueError: if there is not one for each group.
+    """
+    kind = "example" if groups is None else "group"
+    names = tuple(names) if names is not None else tuple(f"{kind} {i}" for i in range(owner.max() + 1))
+    if len(names) != owner.max() + 1:
+        raise ValueError(f"There are {owner.max() + 1} features but {len(names)} feature names.")
+    return names
+
+
+def fingerprint(name: str | None, *parts: Any) -> str:
+    """A hash of a name, of plain values and of the leaves of pytrees; unique without a name."""
+    if name is None:
+        return unnamed()
+    hashed = hashlib.blake2b(name.encode(), digest_size=16)
+    for leaf in jax.tree.leaves(parts):
+        array = np.ascontiguousarray(leaf)
+        hashed.update(f"{array.dtype}{array.shape}".encode() + array.tobytes())
+    return hashed.hexdigest()

@@ -1,0 +1,97 @@
+"""Masks for Shapley-type indices: a quarter uniform, the others of the sizes that Shapley weights live on."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Bool, Float, Int
+
+from spexjax.designs._uniform import ENUMERABLE, uniform, uniform_size
+from spexjax.typing import Array, Key, Masks
+
+_EVERY = 4  # of the pairs, one is uniform
+
+
+def sized(key: Key, num_masks: int, num_features: int) -> Masks:
+    """Draws distinct masks, each with its complement: a quarter uniform, the others with P(|x| = k) ∝ 1 / (k (n - k)).
+
+    Uniform masks keep about half of the features, but Shapley-type indices weigh the few small and large masks as
+    much as all others together; the Shapley kernel draws these. Complements tell odd from even orders. The first pair
+    of every four, rows 0, 1, 8, 9, ... (`uniform_rows`), is a uniform design of its own, the all-kept and the empty
+    mask first, on which faithfulness can be measured. The first rows of a design are a smaller design, though not
+    that of the same key.
+
+    Source: the sizes and pairs are those of KernelSHAP (Lundberg and Lee 2017; Covert and Lee, arXiv 2012.01536).
+
+    Args:
+      key: PRNG key, consumed.
+      num_masks: m, the ablation budget. With m >= 2^n all 2^n masks come, once each.
+      num_features: n.
+
+    Returns:
+      bool `[uniform_size(m, n), n]`, True = kept.
+
+    Raises:
+      ValueError: if m or n is below 1.
+
+    >>> sized(jax.random.key(0), 8, 20)[:2].sum(1).tolist()
+    [20, 0]
+    """
+    m = uniform_size(num_masks, num_features)
+    uniform_key, size_key = jax.random.split(key)
+    if num_features < m.bit_length():  # as many as there are
+        return uniform(uniform_key, m, num_features)
+    masks, rows = np.empty((m, num_features), bool), uniform_rows(m)
+    masks[rows] = uniform(uniform_key, len(rows) + len(rows) % 2, num_features, paired=True)[: len(rows)]
+    others = np.delete(np.arange(m), rows)
+    masks[others] = _others(size_key, len(others), masks[rows])
+    return jnp.asarray(masks)
+
+
+def uniform_rows(num_masks: int) -> Int[np.ndarray, " u"]:
+    """The rows of `sized` that are uniform.
+
+    >>> uniform_rows(12).tolist()
+    [0, 1, 8, 9]
+    """
+    return np.flatnonzero(np.arange(num_masks) // 2 % _EVERY == 0)
+
+
+def size_probabilities(num_features: int) -> Float[np.ndarray, " _"]:
+    """`P(|x| = k)` for k = 0..n under the Shapley kernel, 0 for the empty and the full mask."""
+    k = np.arange(1, num_features)
+    weights = 1 / (k * (num_features - k)) if num_features > 1 else np.zeros(0)
+    return np.concatenate([[0.0], weights / max(weights.sum(), 1e-300), [0.0]])
+
+
+def _others(key: Key, count: int, taken: Bool[np.ndarray, "u n"]) -> Bool[np.ndarray, "c n"]:
+    """Pairs of complements by the Shapley kernel; all distinct, and none of those taken."""
+    n = taken.shape[1]
+    seen = {row.tobytes() for row in np.packbits(taken, axis=1)}
+    found: list[Bool[np.ndarray, " n"]] = []
+    few = n <= ENUMERABLE and 1 << n <= 64 * count  # a good part of all masks: draws would often repeat
+    while len(found) < count:
+        key, draw = jax.random.split(key)
+        draws = _all_in_random_order(draw, n) if few else np.asarray(_draw(draw, count, n))
+        for row in np.stack([draws, ~draws], 1).reshape(-1, n):
+            packed = np.packbits(row).tobytes()
+            if packed not in seen and len(found) < count:
+                seen.add(packed)
+                found.append(row)
+    return np.array(found, bool).reshape(count, n)
+
+
+def _draw(key: Key, count: int, n: int) -> Bool[Array, "c n"]:
+    """Independent masks by the Shapley kernel."""
+    size_key, order_key = jax.random.split(key)
+    sizes = jax.random.choice(size_key, n + 1, (count,), p=jnp.asarray(size_probabilities(n)))
+    ranks = jnp.argsort(jnp.argsort(jax.random.uniform(order_key, (count, n)), axis=1), axis=1)
+    return ranks < sizes[:, None]
+
+
+def _all_in_random_order(key: Key, n: int) -> Bool[np.ndarray, "_ n"]:
+    """All masks, as successive draws without replacement by the Shapley kernel would give them."""
+    masks = (np.arange(1 << n)[:, None] >> np.arange(n) & 1).astype(bool)
+    sizes = masks.sum(1)
+    share = size_probabilities(n) / np.bincount(sizes)
+    noise = np.asarray(jax.random.gumbel(key, (1 << n,)))
+    return masks[np.argsort(-(np.log(np.maximum(share, 1e-30))[sizes] + noise), kind="stable")]

@@ -1,0 +1,77 @@
+"""Uniform random masks: every Fourier coefficient can be estimated from them, and they say how faithful a fit is."""
+
+import operator
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Bool
+
+from spexjax.spectrum import mask_numbers
+from spexjax.typing import Array, Key, Masks
+
+ENUMERABLE = 20  # up to 2^20 masks are listed and shuffled, and more if a good part of them is wanted; else redrawn
+
+
+def uniform_size(num_masks: int, num_features: int) -> int:
+    """How many masks `uniform` returns: the budget, or 2^n if that is less.
+
+    Args:
+      num_masks: m, the ablation budget.
+      num_features: n.
+
+    >>> uniform_size(100, 5), uniform_size(100, 50)
+    (32, 100)
+    """
+    num_masks = operator.index(num_masks)
+    return num_masks if num_features >= num_masks.bit_length() else min(num_masks, 1 << num_features)
+
+
+def uniform(key: Key, num_masks: int, num_features: int, *, paired: bool = False) -> Masks:
+    """Draws distinct masks uniformly from {0,1}^n, after the two ends: E[f(x) (-1)^{|S ∩ x|}] = F(S).
+
+    Everything kept, the answer being explained, comes first and nothing kept second, so that both are always evaluated
+    (`spexjax._ends`); the others are drawn without replacement from the rest.
+
+    Args:
+      key: PRNG key, consumed.
+      num_masks: m, the ablation budget; even when `paired`. With m >= 2^n all 2^n masks come, once each.
+      num_features: n.
+      paired: follow each mask by its complement, which separates odd from even orders.
+
+    Returns:
+      bool `[uniform_size(m, n), n]`, True = kept.
+
+    Raises:
+      ValueError: if m or n is below 1, or `paired` and m is odd.
+
+    >>> uniform(jax.random.key(0), 100, 7)[:2].astype(int).sum(1).tolist()
+    [7, 0]
+    """
+    if num_masks < 1 or num_features < 1:
+        raise ValueError(f"A design needs at least one mask and one feature; got m = {num_masks}, n = {num_features}.")
+    if not paired:
+        ends = np.array([[True], [False]]).repeat(num_features, 1)
+        return _distinct(key, uniform_size(num_masks, num_features), ends)
+    if num_masks % 2:
+        raise ValueError(f"A paired design needs an even number of masks, not {num_masks}.")
+    # Pairs are told apart by the member that keeps feature 0, so distinct halves make distinct pairs.
+    half = uniform_size(num_masks, num_features) // 2
+    rest = _distinct(key, half, np.ones((1, num_features - 1), bool)) if num_features > 1 else jnp.ones((1, 0), bool)
+    kept = jnp.concatenate([jnp.ones((half, 1), bool), rest], 1)
+    return jnp.stack([kept, ~kept], 1).reshape(-1, num_features)
+
+
+def _distinct(key: Key, m: int, first: Bool[np.ndarray, "f n"]) -> Bool[Array, "m n"]:
+    """The given masks, then others."""
+    n, masks = first.shape[1], first[:m]
+    if n <= ENUMERABLE or 1 << n <= 4 * m:
+        known = mask_numbers(masks)
+        codes = np.concatenate([known, np.asarray(jax.random.permutation(key, np.setdiff1d(np.arange(1 << n), known)))])
+        return jnp.asarray((codes[:m, None] >> np.arange(n) & 1).astype(bool))
+    while len(masks) < m:
+        key, draw = jax.random.split(key)
+        masks = np.concatenate([masks, np.asarray(jax.random.bernoulli(draw, shape=(m - len(masks), n)))])
+        _, new = np.unique(np.packbits(masks, axis=1), axis=0, return_index=True)
+        masks = masks[np.sort(new)]
+    return jnp.asarray(masks)

@@ -1,0 +1,238 @@
+"""The evaluation engine: each distinct mask once, in fixed-shape batches, dispatched ahead of the device."""
+
+import collections
+import contextlib
+import dataclasses
+import time
+import weakref
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax.sharding import Mesh
+from jaxtyping import Float
+from numpy.typing import ArrayLike
+
+from spexjax._equality import by_content
+from spexjax.ablation import Ablation, Batch, Plan, checked_ablation
+from spexjax.evaluation import _sharding as sharding
+from spexjax.evaluation._ledger import Ledger
+from spexjax.evaluation._progress import progress_bar
+from spexjax.evaluation._store import Store
+from spexjax.spectrum import checked_masks
+from spexjax.typing import Array
+
+_IN_FLIGHT = 2  # batches handed to the device before the first is waited for
+_AT_ONCE = 1 << 14  # masks planned at once; the next are planned while the device works on these
+_MOST_SHRINK = 1 << 10
+_SHRINK: weakref.WeakKeyDictionary = weakref.WeakKeyDictionary()  # program -> how much smaller batches must be to fit
+
+
+@by_content
+@dataclasses.dataclass(frozen=True, eq=False)
+class Evaluation:
+    """Values and what they cost.
+
+    `num_evaluations` counts what was run after equal masks and masks with equal inputs were merged, `num_reused` the
+    masks whose values were in the store; `num_programs` the input shapes, each compiled at most once; `padding` the
+    share of the work that answered nothing. `plan_seconds` is the work on the host before the first batch (later plans
+    are made while the device works), `compile_seconds` the first call of each shape.
+    """
+
+    values: Float[Array, "m *t"]
+    num_evaluations: int
+    num_reused: int
+    num_programs: int
+    padding: float
+    plan_seconds: float
+    compile_seconds: float
+    seconds: float
+
+    def __str__(self) -> str:
+        return (
+            f"{len(self.values)} ablations by {self.num_evaluations} evaluations in {self.seconds:.1f} s "
+            f"({self.num_programs} program(s) compiled in {self.compile_seconds:.1f} s, {self.padding:.0%} padding)"
+        )
+
+
+def evaluate(
+    ablation: Ablation,
+    masks: ArrayLike,
+    *,
+    mesh: Mesh | None = None,
+    store: Store | None = None,
+    progress: bool | None = None,
+) -> Float[Array, "m *t"]:
+    """Evaluates the value function at each mask.
+
+    Args:
+      ablation: a lens from `spexjax.ablations`, or an `Ablation` of your own.
+      masks: `[m, n]`, True or 1 = kept; equal masks are evaluated once.
+      mesh: devices to spread the masks, and the weights, over; see `evaluation.mesh`. All there are by default.
+      store: where values are looked up and kept, batch by batch: an interrupted call loses at most the batches in
+        flight, and the next one goes on from there.
+      progress: show a progress bar; None shows it only on a terminal.
+
+    Returns:
+      float64 `[m]` on the host, in the order of the masks, or `[m, t]` where the ablation has `num_values = t`.
+
+    Raises:
+      ValueError: if the masks are not `[m, n]` for the ablation's n or hold other numbers than 0 and 1, the mesh has no
+        axis "data", the ablation does not give a batch as many real numbers as it has masks, or a value is not finite;
+        the message says at which masks.
+      OSError: if the store cannot be read or written; one that cannot be written at all, before anything is evaluated.
+      RuntimeError: where `jax.distributed` runs several processes, in all but the first, if that one fails.
+      MemoryError: if not even a small batch fits the device. Batches that do not fit are made smaller, and stay so.
+    """
+    return run(ablation, masks, mesh=mesh, store=store, progress=progress).values
+
+
+def run(
+    ablation: Ablation,
+    masks: ArrayLike,
+    *,
+    mesh: Mesh | None = None,
+    store: Store | None = None,
+    progress: bool | None = None,
+) -> Evaluation:
+    """`evaluate`, with an account of what it cost."""
+    start = time.perf_counter()
+    masks = np.asarray(checked_masks(masks, checked_ablation(ablation).num_features))
+    mesh = mesh if mesh is not None or jax.device_count() == 1 else sharding.mesh()
+    devices = 1 if mesh is None else sharding.width(mesh)
+    ledger = Ledger(masks, ablation, store)
+    cost = _Cost()
+
+    @_under_settings_of_this_thread
+    def plan(rows: np.ndarray, shrink: int) -> tuple[Plan, np.ndarray, int]:
+        made = ablation.plan(ledger.distinct[rows], devices=devices, shrink=shrink)
+        known = _SHRINK.get(made.apply, 1)  # what another ablation by the same program has found out
+        return (made, rows, shrink) if known <= shrink else plan(rows, known)
+
+    with progress_bar(progress) as report, ThreadPoolExecutor(1) as planner:
+        ledger.report = report
+        report(ledger.reused, len(masks))
+        parts = np.split(ledger.missing(), range(_AT_ONCE, len(ledger.missing()), _AT_ONCE))
+        ahead, plan_seconds = planner.submit(plan, parts[0], 1), 0.0
+        for i in range(len(parts)):
+            made, rows, shrink = ahead.result()
+            plan_seconds = plan_seconds or time.perf_counter() - start
+            ahead = planner.submit(plan, parts[i + 1], shrink) if i + 1 < len(parts) else ahead
+            while len(rows):
+                try:
+                    _evaluate(made, rows, ledger, cost, mesh)
+                    break
+                except jax.errors.JaxRuntimeError as error:
+                    made, rows, shrink = plan(ledger.missing(rows), _less(error, made, shrink))
+
+    return Evaluation(
+        values=ledger.values(),
+        num_evaluations=cost.num_evaluations,
+        num_reused=ledger.reused,
+        num_programs=len(cost.shapes),
+        padding=1 - cost.work / cost.capacity if cost.capacity else 0.0,
+        plan_seconds=plan_seconds,
+        compile_seconds=cost.compile_seconds,
+        seconds=time.perf_counter() - start,
+    )
+
+
+def _under_settings_of_this_thread(work: Callable) -> Callable:
+    """`work` for another thread, under what `with jax.default_device(...)` and the like have set in this one only."""
+    names = ("default_device", "default_matmul_precision", "enable_x64")
+    settings = {name: getattr(jax.config, f"jax_{name}") for name in names}
+
+    def done(*arguments):
+        with contextlib.ExitStack() as stack:
+            for name, setting in settings.items():
+                stack.enter_context(getattr(jax, name)(setting))
+            return work(*arguments)
+
+    return done
+
+
+@dataclasses.dataclass
+class _Cost:
+    """What has been spent so far."""
+
+    num_evaluations: int = 0
+    work: int = 0
+    capacity: int = 0
+    compile_seconds: float = 0.0
+    shapes: set = dataclasses.field(default_factory=set)
+
+
+def _evaluate(plan: Plan, rows: np.ndarray, ledger: Ledger, cost: _Cost, mesh: Mesh | None) -> None:
+    """Runs a plan for the distinct masks `rows`, a few batches ahead of what is collected."""
+    apply, parameters, batches = jax.jit(plan.apply) if plan.compiled else plan.apply, plan.parameters, plan.batches
+    if mesh is not None and plan.compiled:
+        apply, parameters, batches = sharding.spread(plan, mesh)
+    asking = np.argsort(plan.owner, kind="stable")  # the masks of evaluation i are asking[first[i] : first[i + 1]]
+    first = np.searchsorted(plan.owner[asking], np.arange(plan.num_evaluations + 1))
+    in_flight: collections.deque = collections.deque()
+
+    def collect() -> None:
+        slots, result = in_flight.popleft()
+        real = np.flatnonzero(slots >= 0)
+        starts, counts = first[slots[real]], first[slots[real] + 1] - first[slots[real]]
+        places = np.arange(counts.sum()) + np.repeat(starts - (np.cumsum(counts) - counts), counts)
+        cost.num_evaluations += len(real)
+        ledger.enter(rows[asking[places]], np.repeat(np.asarray(result, np.float64)[real], counts, axis=0))
+
+    for batch in batches:
+        shape = (plan.apply, sharding.shapes(batch))
+        wanted = (len(batch.slots), *ledger.shape)
+        if not plan.compiled:
+            result = _on_host(apply, parameters, batch, wanted)
+        elif shape in cost.shapes:
+            result = apply(parameters, batch.inputs)
+        else:
+            called = time.perf_counter()
+            _check(apply.eval_shape(parameters, batch.inputs), wanted)  # traces, which the call then need not
+            result = apply(parameters, batch.inputs)
+            cost.compile_seconds += time.perf_counter() - called
+            cost.shapes.add(shape)
+        in_flight.append((batch.slots, result))
+        cost.work, cost.capacity = cost.work + batch.work, cost.capacity + batch.capacity
+        if len(in_flight) > _IN_FLIGHT or not plan.compiled:
+            collect()
+    while in_flight:
+        collect()
+
+
+def _on_host(apply: Callable, parameters: Any, batch: Batch, wanted: tuple[int, ...]) -> Float[Array, "b *t"]:
+    """The values of a batch by ordinary Python, which only the first host calls."""
+
+    def values() -> Float[Array, "b *t"]:
+        result = np.asarray(apply(parameters, batch.inputs))
+        _check(result, wanted)
+        return result.astype(np.float64)
+
+    return sharding.on_first_host(values, np.zeros(wanted))
+
+
+def _check(result: Any, wanted: tuple[int, ...]) -> None:
+    """Refuses what is not real numbers, one (or t) for each mask of a batch."""
+    kind, shape = (getattr(result, name, None) for name in ("dtype", "shape"))
+    if shape != wanted or not jnp.isdtype(kind, ("bool", "integral", "real floating")):
+        each = f"{wanted[1]} real numbers" if wanted[1:] else "one real number"
+        raise ValueError(
+            f"The value function must give {each} for each mask, shape {wanted} for a batch of {wanted[0]}; it gives "
+            f"{kind or type(result).__name__} of shape {shape}."
+        )
+
+
+def _less(error: jax.errors.JaxRuntimeError, plan: Plan, shrink: int) -> int:
+    """How much smaller batches must be after an error; the error again, if they cannot be the cause or a remedy."""
+    if "RESOURCE_EXHAUSTED" not in str(error):
+        raise error
+    if jax.process_count() > 1 or shrink >= _MOST_SHRINK:
+        raise MemoryError(
+            f"The device's memory does not hold a batch that is {shrink} times smaller than usual; shorten the text, "
+            "or cut the weights over more devices with mesh=evaluation.mesh(model=...)."
+        ) from error
+    _SHRINK[plan.apply] = 2 * shrink
+    return 2 * shrink

@@ -1,0 +1,282 @@
+"""The store: values of ablations on a disk or in a bucket, content-addressed and append-only."""
+
+import hashlib
+import math
+import os
+import re
+import stat
+import struct
+import warnings
+from pathlib import Path
+
+import numpy as np
+import tensorstore as ts
+from jaxtyping import Bool, Float, Float64
+
+from spexjax._values import narrowed
+from spexjax.ablation import UNNAMED
+from spexjax.spectrum import checked_masks
+
+_HEADER = struct.Struct("<7sBQQ")  # magic, format, n, number of masks; then packed masks, then values
+_MAGIC, _FORMATS = b"spexjax", {1: "<f4", 2: "<f8"}  # single precision where it holds the values
+_READS = 256  # records read at once, which bounds the memory that their bytes take
+_LARGE = 1 << 20  # bytes of a record on a disk whose header is looked at before it is read
+_PROBE = hashlib.shake_256(b"spexjax").digest(8192)  # what no file system stores without taking space for it
+_FAILURES = (ValueError, NotImplementedError)  # what TensorStore raises, whatever the cause
+
+
+class Store:
+    """Values of ablations that outlive the process: a second method, a larger budget or a crashed run reuses them.
+
+    One folder per value function holds one record per batch of values. A record is written once, atomically, and its
+    name is the hash of its bytes: a batch is either wholly there or not, processes may write at the same time without
+    knowing of each other, and what has been damaged is noticed. Nothing is ever changed or deleted.
+
+    Where two records give different values for one mask (the same sum on two devices), the record whose name sorts
+    first is believed, in every process that reads both.
+
+    Example:
+      >>> shelf = Store("memory://").shelf("game", num_features=3)
+      >>> masks = np.array([[True, False, True], [False, False, True]])
+      >>> shelf.add(masks[:1], np.float32([2.5]))
+      >>> shelf.values(masks)
+      array([2.5, nan])
+    """
+
+    def __init__(self, location: str | Path):
+        """Names a place; nothing is read or written yet.
+
+        Args:
+          location: a folder, made when the first batch is written, or a URL of a TensorStore key-value store, such as
+            "gs://bucket/path" or "s3://bucket/path". What is in "memory://" ends with this object.
+
+        Raises:
+          ValueError: if TensorStore knows no such URL, or can only read there.
+        """
+        url = str(location) if "://" in str(location) else None
+        if url and re.match("https?:", url, re.IGNORECASE):
+            raise ValueError(
+                f"A store must be writable, and {url!r} can only be read; give a folder or a URL such as "
+                "gs://bucket/path or s3://bucket/path."
+            )
+        try:
+            if location == "":
+                raise ValueError("it is empty")
+            spec = url or {"driver": "file", "path": f"{Path(location).expanduser().absolute()}/"}
+            self._kv = ts.KvStore.open(spec).result()
+        except (ValueError, RuntimeError, TypeError) as error:  # no such home; no UTF-8; no path
+            raise ValueError(
+                f"A store is a folder or a URL such as gs://bucket/path; {str(location)!r} cannot be opened: {error}"
+            ) from error
+
+    def __repr__(self) -> str:
+        return f"Store({self._kv.url!r})"
+
+    def shelf(self, fingerprint: str, num_features: int, num_values: int | None = None) -> "Shelf":
+        """Reads all values of one value function.
+
+        Args:
+          fingerprint: identifies the value function, as `Ablation.fingerprint` does; any string.
+          num_features: n.
+          num_values: t, for a function of t values; None for one of a single number.
+
+        Warns:
+          UserWarning: if records are damaged, of another n or t, or no files at all but folders, pipes or broken links.
+            They are never used: their masks are unknown. And if the fingerprint is one that no other process will
+            have, so that the values outlive it in vain.
+
+        Raises:
+          OSError: if the store cannot be read.
+          ValueError: if a record is of a later format.
+        """
+        if fingerprint.startswith(UNNAMED) and not self._kv.url.startswith("memory:"):
+            warnings.warn(
+                "This ablation has no name, so after a restart its values in the store will not be found again: give "
+                "fingerprint=... (or name=... for training_data), and change it whenever the function changes.",
+                stacklevel=2,
+            )
+        return Shelf(self._kv / f"{_folder(fingerprint)}/", num_features, num_values)
+
+
+class Shelf:
+    """The values of one value function: those that were there when it was opened, and those added since.
+
+    `len` counts the distinct masks whose values are known. What other processes add later is not seen. In memory a mask
+    takes n / 8 bytes and some 200 more.
+    """
+
+    def __init__(self, kv: ts.KvStore, num_features: int, num_values: int | None):
+        self._kv, self._num_features = kv, num_features
+        self._shape = () if num_values is None else (num_values,)
+        self._disk = _folder_on_disk(kv)
+        self._known: dict[bytes, float | np.ndarray] = {}  # packed mask -> value
+        ignored = []
+        try:
+            names = self._names()
+            for start in range(0, len(names), _READS):
+                faults = {name: self._fault(name) for name in names[start : start + _READS]}
+                reads = {name: kv.read(name) for name, fault in faults.items() if fault is None}
+                for name, fault in faults.items():
+                    try:
+                        if fault is not None:
+                            raise _UnusableError(fault)
+                        self._keep(*_sound(name, reads.pop(name).result().value, num_features, self._shape))
+                    except _UnusableError as error:
+                        ignored.append(f"{name} {error}")
+        except _LaterFormatError as error:
+            raise ValueError(f"{error} Read {kv.url} with that version, or choose another store.") from None
+        except (*_FAILURES, OSError) as error:
+            raise OSError(f"The store {kv.url} cannot be read: {_reason(error)}.") from error
+        if ignored:
+            some = ", ".join(ignored[:5]) + (", ..." if len(ignored) > 5 else "")
+            warnings.warn(
+                f"{len(ignored)} of {len(names)} records in {kv.url} are ignored, and their masks will be evaluated "
+                f"again unless other records hold them: {some}.",
+                stacklevel=3,
+            )
+
+    def __len__(self) -> int:
+        return len(self._known)
+
+    def values(self, masks: Bool[np.ndarray, "m n"]) -> Float64[np.ndarray, "m *t"]:
+        """The value at each mask, NaN where it is unknown.
+
+        Raises:
+          ValueError: if the masks are not of n features.
+        """
+        found = np.full((len(masks), *self._shape), np.nan)
+        for i, row in enumerate(self._pack(masks)):
+            found[i] = self._known.get(row.tobytes(), np.nan)
+        return found
+
+    def check_writable(self) -> None:
+        """Writes 8 kB to a file "writable", so that what cannot be written is known before anything is evaluated.
+
+        Raises:
+          OSError: if the store cannot be written, say because the disk is full.
+        """
+        self._write("writable", _PROBE, "The store cannot be written", "Mend the cause, or choose another place.")
+
+    def add(self, masks: Bool[np.ndarray, "m n"], values: Float[np.ndarray, "m *t"]) -> None:
+        """Writes one batch as one record, and returns when it is durable.
+
+        A mask whose value is known keeps that value here.
+
+        Raises:
+          ValueError: if the masks are not of n features, or not all values are there and finite; nothing is written.
+          OSError: if the batch cannot be written, say because the disk is full. What was written before is kept.
+        """
+        packed = self._pack(masks)
+        if values.shape != (len(masks), *self._shape) or not np.isfinite(values).all():
+            wanted = f"{self._shape[0]} finite values" if self._shape else "one finite value"
+            raise ValueError(
+                f"A store takes {wanted} per mask; got {np.isfinite(values).sum()} finite values in shape "
+                f"{values.shape} for {len(masks)} masks."
+            )
+        if not len(masks):
+            return
+        kind = 1 if narrowed(values).dtype == np.float32 else 2
+        record = _HEADER.pack(_MAGIC, kind, self._num_features, len(masks)) + packed.tobytes()
+        record += values.astype(_FORMATS[kind]).tobytes()
+        self._write(
+            _name(record),
+            record,
+            f"A batch of {len(masks)} values cannot be written",
+            "All values before it are kept. Mend the cause, then call again with the same store to resume there.",
+        )
+        self._keep(packed, values)
+
+    def _write(self, name: str, content: bytes, complaint: str, remedy: str) -> None:
+        try:
+            self._kv.write(name, content).result()
+        except _FAILURES as error:
+            raise OSError(f"{complaint} to {self._kv.url}: {_reason(error)}. {remedy}") from error
+
+    def _names(self) -> list[str]:
+        """Of all records, in order, and of whatever else is called like one."""
+        try:
+            found = os.listdir(self._disk) if self._disk else map(os.fsdecode, self._kv.list().result())
+        except FileNotFoundError:
+            return []
+        return sorted(name for name in found if re.fullmatch("[0-9a-f]{40}", name))
+
+    def _fault(self, name: str) -> str | None:
+        """Why what has the name of a record must not be opened, or is so large that it must not be read: on a disk."""
+        if self._disk is None:
+            return None
+        try:
+            status = os.stat(self._disk / name)
+            if not stat.S_ISREG(status.st_mode):
+                return "is a folder" if stat.S_ISDIR(status.st_mode) else "is no file"
+            if status.st_size < _LARGE:
+                return None
+            with (self._disk / name).open("rb") as file:
+                _, _, n, m = _HEADER.unpack(file.read(_HEADER.size))
+        except OSError as error:
+            return f"cannot be opened ({error.strerror})"
+        most = _HEADER.size + m * (-(-n // 8) + 8 * math.prod(self._shape))
+        return "is damaged" if status.st_size > most else None
+
+    def _pack(self, masks: np.ndarray) -> np.ndarray:
+        return np.packbits(checked_masks(masks, self._num_features), axis=1)
+
+    def _keep(self, packed: np.ndarray, values: np.ndarray) -> None:
+        for row, value in zip(packed, np.array(values) if self._shape else values.tolist(), strict=True):
+            self._known.setdefault(row.tobytes(), value)
+
+
+class _UnusableError(Exception):
+    """A record that must not be used; the message says what it is."""
+
+
+class _LaterFormatError(Exception):
+    """A sound record that this version cannot read."""
+
+
+def _sound(name: str, record: bytes, n: int, shape: tuple[int, ...]) -> tuple[np.ndarray, np.ndarray]:
+    """`_decode`, if all values are finite, as those of our own records are."""
+    packed, values = _decode(name, record, n, shape)
+    if not np.isfinite(values).all():
+        raise _UnusableError("holds values that are not finite")
+    return packed, values
+
+
+def _decode(name: str, record: bytes, n: int, shape: tuple[int, ...]) -> tuple[np.ndarray, np.ndarray]:
+    """Packed masks and values of a record, if it is sound: whatever the format, its name is the hash of its bytes."""
+    if _name(record) != name or len(record) < _HEADER.size:
+        raise _UnusableError("is damaged")
+    magic, version, record_n, m = _HEADER.unpack_from(record)
+    if magic != _MAGIC:
+        raise _UnusableError("is not a record of values")
+    if version not in _FORMATS:
+        raise _LaterFormatError(
+            f"Record {name} is of format {version}, written by a later spexjax; this one reads up to {max(_FORMATS)}."
+        )
+    if record_n != n:
+        raise _UnusableError(f"is of masks with {record_n} features, not {n}")
+    width, count, kind = -(-n // 8), math.prod(shape), np.dtype(_FORMATS[version])
+    if len(record) != _HEADER.size + m * (width + kind.itemsize * count):
+        raise _UnusableError(f"does not hold {count} value(s) for each of {m} masks")
+    packed = np.frombuffer(record, np.uint8, m * width, _HEADER.size).reshape(m, width)
+    return packed, np.frombuffer(record, kind, m * count, _HEADER.size + m * width).reshape(m, *shape)
+
+
+def _folder_on_disk(kv: ts.KvStore) -> Path | None:
+    spec = kv.spec().to_json()
+    return Path(spec["path"]) if spec["driver"] == "file" else None
+
+
+def _reason(error: Exception) -> str:
+    """TensorStore's message, or the system's, without paths, which it may garble, and source locations."""
+    return re.sub(r' *\[[^]]*\]|: "[^"]*"', "", str(error)).strip()
+
+
+def _name(record: bytes) -> str:
+    return hashlib.blake2b(record, digest_size=20).hexdigest()
+
+
+def _folder(fingerprint: str) -> str:
+    """A name for any string that no other string has, on any disk: short, and without capitals."""
+    if re.fullmatch("[a-z0-9_-]{1,128}", fingerprint):
+        return fingerprint
+    return "%" + _name(fingerprint.encode("utf-8", "surrogatepass"))

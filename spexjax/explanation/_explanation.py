@@ -1,0 +1,220 @@
+"""The Explanation: a spectrum, how faithful it is, and where it comes from."""
+
+import dataclasses
+from collections.abc import Mapping
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from jaxtyping import Bool, Float, Int
+from numpy.typing import ArrayLike
+
+from spexjax._durable import write_durably
+from spexjax._ends import end_rows
+from spexjax._equality import by_content
+from spexjax._printable import printable
+from spexjax.explanation import _saved as saved
+from spexjax.explanation._subset import Subset
+from spexjax.gp import Surrogate
+from spexjax.indices import Ends, Interactions, interactions, standard_errors, surrogate_interactions, with_ends
+from spexjax.spectrum import Spectrum, checked_masks, mask_numbers
+from spexjax.subsets import check_count, optimum
+from spexjax.typing import Values
+
+_FILE = "explanation.json"
+_ROUNDING = 1e-6  # of the range of values: what a spectrum in single precision may lose
+
+
+@by_content
+@dataclasses.dataclass(frozen=True, eq=False)
+class Faithfulness:
+    """R2 on masks that the fit never saw, and its standard error.
+
+    `rows` are the rows of `Explanation.masks` it was measured on; `scheme` says how they were kept from the fit.
+    `exact` means that all 2^n masks were evaluated, so that nothing is estimated. Two are equal if all their fields
+    are, NaN being equal to NaN.
+    """
+
+    r2: float
+    rows: Int[np.ndarray, " h"]
+    scheme: str
+    error: float = 0.0
+    exact: bool = False
+
+    def __float__(self) -> float:
+        return self.r2
+
+    def __str__(self) -> str:
+        uncertainty = f" ± {self.error:.3f}" if self.error else ""
+        return f"R2 = {self.r2:.3f}{uncertainty} ({printable(self.scheme)})"
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Explanation:
+    """Which combinations of features drive a value function.
+
+    Where the method has a `surrogate`, the spectrum is its truncation: predictions, faithfulness and indices are the
+    surrogate's. `details` is what the method says of its fit, `provenance` what was explained and what it cost; both
+    are plain JSON values.
+    """
+
+    spectrum: Spectrum
+    faithfulness: Faithfulness
+    feature_names: tuple[str, ...]
+    method: str
+    masks: Bool[np.ndarray, "m n"]
+    values: Float[np.ndarray, " m"]
+    details: Mapping[str, Any] = dataclasses.field(default_factory=dict)
+    provenance: Mapping[str, Any] = dataclasses.field(default_factory=dict)
+    surrogate: Surrogate | None = None
+
+    def __str__(self) -> str:
+        return (
+            f"{printable(self.method)} on {len(self.values)} ablations of {len(self.feature_names)} features: "
+            f"{self.faithfulness}, {len(self.spectrum)} Fourier terms"
+        )
+
+    def predict(self, masks: ArrayLike) -> Values:
+        """What the explanation says of the value function at any masks, `Float[l]`.
+
+        Where everything is kept, and where nothing is, the true value if it was evaluated; everywhere, for an exact
+        explanation.
+
+        Args:
+          masks: `[l, n]`, True or 1 = kept.
+
+        Raises:
+          ValueError: if they have another shape, or other numbers than 0 and 1.
+        """
+        masks = checked_masks(masks, len(self.feature_names))
+        if self.faithfulness.exact:
+            return self._table[mask_numbers(masks)]
+        predictions = np.array((self.surrogate or self.spectrum)(masks), np.float64)
+        for row in end_rows(self.masks):
+            predictions[(np.asarray(masks) == self.masks[row]).all(1)] = self.values[row]
+        return predictions
+
+    def prediction_errors(self, masks: ArrayLike) -> Values:
+        """The standard error of `predict` at each mask: 0 for an exact explanation, NaN if the method has none.
+
+        Raises:
+          ValueError: as `predict`.
+        """
+        masks = checked_masks(masks, len(self.feature_names))
+        return self._without_surrogate(len(masks)) if self.surrogate is None else self.surrogate.standard_error(masks)
+
+    def interactions(self, index: str = "FSII", max_order: int | None = None) -> Interactions:
+        """An interaction index of the explained function; see `spexjax.indices._interactions` for the names.
+
+        Taken from the surrogate in closed form where there is one, true values being used at every mask that was
+        evaluated; else read off the truncated spectrum, corrected to the true values where everything is kept and
+        where nothing is. `spexjax.indices.surrogate_interactions` says which index is which, and that in an order of
+        more than 20,000 sets only those that the spectrum names get a value.
+
+        Args:
+          index: SV, BV, SII, BII, STII, FSII, FBII, k-SII, Moebius or Fourier.
+          max_order: the order of the index, the size of the largest interaction; by default 2, or all orders for
+            Fourier and Moebius. SV and BV are of order 1 whatever is given.
+
+        Raises:
+          ValueError: if the index is unknown, or `max_order` no whole number, 1 or more.
+        """
+        if self.surrogate is None:
+            return with_ends(interactions(self.spectrum, index, max_order, self.feature_names), self._missed_ends)
+        return surrogate_interactions(
+            self.surrogate, self._residuals, self.spectrum, self._missed_ends, index, max_order, self.feature_names
+        )
+
+    def standard_errors(self, table: Interactions) -> Float[np.ndarray, " k"]:
+        """The standard error of each value of a table from `interactions`; 0 or NaN as in `prediction_errors`."""
+        return self._without_surrogate(len(table)) if self.surrogate is None else standard_errors(self.surrogate, table)
+
+    def remove(self, r: int, *, goal: str = "farthest", method: str = "auto", time_limit: float = 60.0) -> Subset:
+        """The r features whose removal changes the output most: `argmax |g(1) - g(x)|` over x that remove exactly r.
+
+        g is the spectrum, not the untruncated surrogate, for only a sparse g can be searched with a certificate;
+        `Subset.verify` says what truly happens.
+
+        Args:
+          r: how many features are removed, neither more nor fewer.
+          goal: "farthest"; or "largest" or "smallest" for the x of largest or smallest g(x), "nearest" for the r
+            features that can go with the least change.
+          method: "auto" certifies by mixed-integer programming or, where choices are few, by trying all, unless the
+            spectrum is too large; "exact" insists on it; "local" is a local search alone, which takes milliseconds.
+          time_limit: seconds; `Subset.status` is "timeout" where they were not enough, and its `gap` what is left open.
+
+        Raises:
+          ValueError: if there are no r features, an option is unknown, or the spectrum is too large for "exact".
+        """
+        found = optimum(self.spectrum, r, goal=goal, method=method, time_limit=time_limit)
+        return Subset(**vars(found), feature_names=self.feature_names)
+
+    def keep(self, r: int, *, goal: str = "nearest", method: str = "auto", time_limit: float = 60.0) -> Subset:
+        """The r features that, kept alone, hold the output nearest to its full value: `argmin |g(1) - g(x)|`.
+
+        The same as `remove` of all but r, with another goal; where a high output is what counts (an accuracy, say),
+        ask for the goal "largest".
+        """
+        check_count(r, len(self.feature_names), "kept")
+        return self.remove(len(self.feature_names) - r, goal=goal, method=method, time_limit=time_limit)
+
+    def _without_surrogate(self, count: int) -> Float[np.ndarray, " _"]:
+        return np.full(count, 0.0 if self.faithfulness.exact else np.nan)
+
+    @cached_property
+    def _table(self) -> Values:
+        """The value of each of the 2^n masks, by its number."""
+        values = np.empty(len(self.values))
+        values[mask_numbers(self.masks)] = self.values
+        return values
+
+    @cached_property
+    def _missed_ends(self) -> Ends:
+        """What the spectrum misses at the two ends, as far as they were evaluated.
+
+        There a term is `(-1)^|S| F(S)` where everything is kept and F(S) where nothing is. Summed in double precision,
+        as the rounding of many terms would otherwise enter the indices.
+        """
+        rows, terms = end_rows(self.masks), np.asarray(self.spectrum.coefficients, np.float64)
+        kept, signs = self.masks[rows].all(1), 1 - 2.0 * (np.asarray(self.spectrum.orders) % 2)
+        missed = self.values[rows] - np.where(kept, signs @ terms, terms.sum())
+        missed[np.abs(missed) <= _ROUNDING * np.ptp(self.values)] = 0  # exact already
+        return Ends(float(missed[kept].sum()), float(missed[~kept].sum()))
+
+    @cached_property
+    def _residuals(self) -> Values:
+        return self.values - self.surrogate(self.masks)
+
+    def save(self, folder: str | Path) -> Path:
+        """Writes everything, the evaluated masks and values included, to `folder`/explanation.json.
+
+        An earlier file there is replaced in one step: whatever happens meanwhile, it is whole, or the new one is.
+
+        Args:
+          folder: made if it is not there.
+
+        Returns:
+          The file's path; `load` reads it back.
+
+        Raises:
+          ValueError: if there is something that a file cannot hold, such as an object in `details`.
+          OSError: if the file cannot be written.
+        """
+        return write_durably(Path(folder) / _FILE, saved.encode(self, Explanation, Faithfulness))
+
+
+def load(folder: str | Path) -> Explanation:
+    """Reads what `Explanation.save` wrote, from the folder or the file itself.
+
+    Raises:
+      ValueError: if there is no explanation there, it is damaged, or a newer spexjax wrote it.
+    """
+    path = Path(folder)
+    path = path / _FILE if path.is_dir() else path
+    if not path.is_file():
+        raise ValueError(f"There is no explanation at {path}.")
+    try:
+        return saved.decode(path.read_bytes(), Explanation, Faithfulness)
+    except ValueError as error:
+        raise ValueError(f"The file {path} cannot be read: {error}.") from error

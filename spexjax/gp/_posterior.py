@@ -1,0 +1,148 @@
+"""Gaussian process regression on masks: what the values say, given a product kernel."""
+
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import scipy.linalg
+from jaxtyping import Bool, Float, Int
+
+from spexjax.gp._inverse import spd_inverse
+from spexjax.gp._kernel import ProductKernel, gram, terms
+from spexjax.typing import Array, Masks
+
+_RESIDUAL = 1e-4  # of |y|: what single precision may leave of the system before double precision takes over
+_JITTERS = (0.0, 1e-10)  # shares of the variance: more than rounding takes, where it makes the system indefinite
+
+
+class Posterior(NamedTuple):
+    """The weights alpha of the posterior mean, the inverse P they came from, and the precision that took.
+
+    P stays where it was computed; leaving masks out takes only its diagonal and the entries of partners, which are on
+    the host.
+    """
+
+    alpha: Float[Array, " m"]
+    inverse: Float[Array, "m m"]
+    dtype: str
+    partner: Int[np.ndarray, " m"]  # the row left out with each row, its own row for none; an involution
+    diagonal: Float[np.ndarray, " m"]  # P_ii
+    cross: Float[np.ndarray, " m"]  # P_ij for the partner j of i, 0 where there is none
+
+
+def condition(
+    kernel: ProductKernel, z: Float[Array, "m n"], y: Float[Array, " m"]
+) -> tuple[Float[Array, " m"], Float[Array, "m m"]]:
+    """The weights `alpha = (K + noise I)^-1 y` of the posterior mean `sum_j alpha_j k(x, x_j)`, and that inverse.
+
+    Pure, in the precision of its arguments, and fit for `jax.jit` and `jax.vmap`; see `robust_condition`.
+
+    Args:
+      kernel: the prior.
+      z: `signs` of the masks.
+      y: the values there, of mean 0.
+    """
+    with jax.default_matmul_precision("highest"):
+        system = gram(kernel, z, z) + kernel.noise * jnp.eye(len(y), dtype=z.dtype)
+        inverse, _ = spd_inverse(system)
+        alpha = inverse @ y
+        return alpha + inverse @ (y - system @ alpha), inverse  # one step of refinement wins back two digits
+
+
+def robust_condition(
+    kernel: ProductKernel, z: Float[Array, "m n"], y: Float[Array, " m"], partner: Int[np.ndarray, " m"] | None = None
+) -> Posterior:
+    """`condition` on the device in single precision, and again on the host in double where that was not enough.
+
+    Args:
+      kernel: the prior.
+      z: `signs` of the masks.
+      y: the values there, of mean 0.
+      partner: the row to leave out with each row, its own row for none; an involution. None for any by default.
+    """
+    partner = np.arange(len(y)) if partner is None else partner
+    alpha, inverse, residual, entries = _checked_condition(kernel, z, y, partner)
+    if residual <= _RESIDUAL * np.linalg.norm(y):
+        return Posterior(alpha, inverse, "float32", partner, *map(np.asarray, entries))
+    inverse = host_inverse(kernel, np.asarray(z) < 0)
+    return Posterior(inverse @ np.asarray(y, np.float64), inverse, "float64", partner, *_entries(inverse, partner))
+
+
+def host_gram(
+    kernel: ProductKernel, masks: Bool[np.ndarray, "m n"], masks2: Bool[np.ndarray, "l n"]
+) -> Float[np.ndarray, "m l"]:
+    """`gram` of two lists of masks in double precision, on the host."""
+    kernel = jax.tree.map(lambda leaf: np.asarray(leaf, np.float64), kernel)
+    z, z2 = (1 - 2 * np.asarray(x, np.float64) for x in (masks, masks2))
+    left, right = (np.asarray(terms(kernel, x), np.float64) for x in (z, z2))
+    found = (left * np.concatenate([kernel.linear, kernel.near])) @ right.T
+    for scale, rate in zip(kernel.scales, kernel.rates, strict=True):
+        found += scale * np.exp(((z * rate) @ z2.T - rate.sum()) / 2)
+    return found
+
+
+def host_inverse(kernel: ProductKernel, masks: Masks) -> Float[np.ndarray, "m m"]:
+    """`(K + noise I)^-1` in double precision, on the host."""
+    system = host_gram(kernel, masks, masks)
+    diagonal = system.diagonal() + float(kernel.noise)
+    for jitter in _JITTERS:
+        np.fill_diagonal(system, diagonal * (1 + jitter))
+        factor, failed = scipy.linalg.lapack.dpotrf(system, lower=True)
+        if not failed:
+            inverse, _ = scipy.linalg.lapack.dpotri(factor, lower=True)  # the lower triangle
+            return np.tril(inverse) + np.tril(inverse, -1).T
+    raise ValueError("The kernel matrix is singular even in double precision; give the kernel some noise.")
+
+
+@jax.jit
+def _checked_condition(kernel, z, y, partner):
+    alpha, inverse = condition(kernel, z, y)
+    residual = gram(kernel, z, z) @ alpha + kernel.noise * alpha - y
+    return alpha, inverse, jnp.linalg.norm(residual), _entries(inverse, partner)
+
+
+def _entries(inverse, partner):
+    """`P_ii`, and `P_ij` for the partner j of i, 0 where i has none."""
+    i = np.arange(len(partner))
+    return inverse[i, i], inverse[i, partner] * (i != partner)
+
+
+def leave_one_out(y: Float[Array, " m"], posterior: Posterior) -> Float[np.ndarray, " m"]:
+    """What the posterior given all other masks predicts at each: `y_i - alpha_i / P_ii` with `P = (K + noise I)^-1`.
+
+    Without mask i and its partner j as well, the error at i is the first entry of `[[P_ii, P_ij], [P_ij, P_jj]]^-1
+    (alpha_i, alpha_j)`.
+
+    Source: Rasmussen and Williams, Gaussian Processes for Machine Learning (2006), equation 5.12.
+
+    Args:
+      y: the values.
+      posterior: given them.
+    """
+    alpha, own, cross, j = np.asarray(posterior.alpha), posterior.diagonal, posterior.cross, posterior.partner
+    return np.asarray(y) - (own[j] * alpha - cross * alpha[j]) / (own * own[j] - cross**2)
+
+
+def leave_one_out_variances(posterior: Posterior) -> Float[np.ndarray, " m"]:
+    """The posterior variance at each mask, noise included, given all others: `1 / P_ii`.
+
+    Without its partner as well, the first entry of `[[P_ii, P_ij], [P_ij, P_jj]]^-1`; see `leave_one_out`.
+    """
+    own, cross, j = posterior.diagonal, posterior.cross, posterior.partner
+    return own[j] / (own * own[j] - cross**2)
+
+
+def errors_of_others(targets: Float[np.ndarray, " m"], posterior: Posterior) -> Float[np.ndarray, " m"]:
+    """The leave-one-out errors of other values than those the kernel was trained on: `(P t)_i / P_ii`.
+
+    One product of a matrix and a vector, where the matrix is.
+
+    Args:
+      targets: t, the other values at the same masks, of mean 0.
+      posterior: of the kernel.
+    """
+    if posterior.dtype == "float64":
+        return posterior.inverse @ targets / posterior.diagonal
+    found = jnp.matmul(posterior.inverse, jnp.asarray(targets, jnp.float32), precision="highest")
+    return np.asarray(found, np.float64) / posterior.diagonal

@@ -1,0 +1,75 @@
+"""What the two ends of the cube add to an index: exact values where everything is kept and where nothing is."""
+
+from itertools import combinations
+from math import comb
+from typing import NamedTuple
+
+import numpy as np
+from jaxtyping import Float
+
+from spexjax.indices._interactions import Interactions
+from spexjax.indices._measure import measure
+from spexjax.indices._weights import TABLE, bernoulli, fourier_weights
+from spexjax.typing import Masks, Values
+
+ALL_SETS = 20_000  # up to so many sets of one order, every one gets a value
+
+
+class Ends(NamedTuple):
+    """The function `kept * prod_i x_i + removed * prod_i (1 - x_i)`: what a fit misses at the two ends, 0 elsewhere."""
+
+    kept: float
+    removed: float
+
+    def at(self, masks: Masks) -> Values:
+        """The function at each mask."""
+        masks = np.asarray(masks)
+        return self.kept * masks.all(1) + self.removed * ~masks.any(1)
+
+
+def with_ends(table: Interactions, ends: Ends) -> Interactions:
+    """Adds an index of `ends` to that index of another function.
+
+    The correction is the same for all sets of one order. Every set gets a value if `max_order` is given and the order
+    has at most 20,000 sets; otherwise only the sets of the table are corrected.
+
+    Args:
+      table: the index of a function that is wrong at the two ends.
+      ends: what that function misses where everything is kept, and where nothing is.
+    """
+    if not any(ends):
+        return table
+    n, width = table.num_features, table.support.shape[1]
+    top = min(table.max_order or width, n)
+    supports, values = [], []
+    for order in range(TABLE[table.index].smallest, top + 1):
+        known = table.order(order)
+        if table.max_order is not None and comb(n, order) <= ALL_SETS:
+            sets = np.array(list(combinations(range(n), order)), np.int32)
+            found = np.array([known[tuple(s)] for s in sets.tolist()]) if len(known) else np.zeros(len(sets))
+        else:
+            sets, found = known.support[:, :order], known.values
+        supports.append(np.pad(sets, ((0, 0), (0, max(width, top) - order)), constant_values=n))
+        values.append(found + _weights(table.index, order, table.max_order or n, n) @ np.array(ends))
+    return Interactions(
+        np.concatenate(supports), np.concatenate(values), table.index, table.max_order, n, table.feature_names
+    )
+
+
+def _weights(index: str, s: int, k: int, n: int) -> Float[np.ndarray, " 2"]:
+    """I(S), |S| = s, of `prod_i x_i` and of `prod_i (1 - x_i)`.
+
+    By the derivatives of their multilinear extensions, `D_S(t) = t^{n-s}` and `(-1)^s (1 - t)^{n-s}`; for Fourier and
+    FBII by their coefficients `F(R) = 2^-n (-1)^{|R|}` and `2^-n`, those beyond order k counting for nothing.
+    """
+    if index in ("Fourier", "FBII"):
+        orders = [s] if index == "Fourier" else range(s, min(k, n) + 1)
+        shares = {r: comb(n - s, r - s) * fourier_weights(index, k, r)[s] for r in orders}
+        return 0.5**n * np.array([sum(w * (-1) ** r for r, w in shares.items()), sum(shares.values())])
+    if s == 0:
+        return np.array([0.0, 1.0])
+    if index == "k-SII":
+        parts = [float(bernoulli(j)) * comb(n - s, j) * _weights("SII", s + j, k, n) for j in range(min(k, n) - s + 1)]
+        return np.sum(parts, axis=0)
+    at, mu = measure(index, s, k, n)
+    return np.array([mu @ at ** (n - s), (-1) ** s * (mu @ (1 - at) ** (n - s))])

@@ -1,0 +1,114 @@
+"""Faithfulness: the share of the value function's variance that an explanation predicts."""
+
+import numpy as np
+import scipy.special
+from jax.typing import ArrayLike
+from jaxtyping import Float
+
+from spexjax._values import real_numbers, standardise
+from spexjax.typing import Masks
+
+
+def r2(values: ArrayLike, predictions: ArrayLike, weights: ArrayLike | None = None) -> float:
+    """`1 - sum w (f - f̂)^2 / sum w (f - mean f)^2`: 1 is perfect, 0 is no better than the mean, below 0 worse.
+
+    NaN where all values are equal: there is no variance to explain.
+
+    Args:
+      values: `Float[m]`, the value function at m masks.
+      predictions: `Float[m]`, what the explanation says there.
+      weights: `Float[m]`, how much each mask counts; all alike by default.
+
+    Raises:
+      ValueError: if the lengths differ or are zero.
+
+    >>> r2(np.array([1.0, 2.0, 3.0]), np.array([1.0, 2.0, 3.0])), r2(np.array([5.0, 5.0]), np.array([5.0, 4.0]))
+    (1.0, nan)
+    """
+    errors, deviations, w = _squares(values, predictions, weights)
+    return float(1 - w @ errors / (w @ deviations)) if deviations.any() else float("nan")
+
+
+def r2_error(
+    values: ArrayLike, predictions: ArrayLike, weights: ArrayLike | None = None, *, folds: int | None = None
+) -> float:
+    """The standard error of `r2` as an estimate from m masks of its value on all of them; NaN as `r2`.
+
+    By the delta method, R2 being one minus the ratio of two means: the root of `sum_i w_i^2 u_i^2` with
+    `u_i = (e_i^2 - (1 - R2) d_i^2) / sum_j w_j d_j^2`, e the errors, d the deviations of f from its mean and w the
+    weights, which sum to 1. Its square is `2 (1 - R2)^2 (sum w^2)^2` larger, because that mean is estimated.
+
+    Predictions from cross-validation are less certain. Fits without different folds share most of their masks, which
+    multiplies the variance by `1 + K / (K - 1)` (Nadeau and Bengio, Inference for the Generalization Error, 2003); and
+    where few masks make up most of the error, others of that kind were not drawn: the standard error grows by
+    `1 + 1 / sqrt(c)` for the effective number `c = (sum u^2 w^2)^2 / sum u^4 w^4` of masks.
+
+    Args:
+      values: `Float[m]`, the value function at m masks.
+      predictions: `Float[m]`, what the explanation says there.
+      weights: as in `r2`.
+      folds: K, where each prediction is that of a fit without one of K folds; by default the fit has seen none of
+        the masks.
+
+    Raises:
+      ValueError: as `r2`.
+
+    >>> r2_error(np.arange(4.0), np.arange(4.0))
+    0.0
+    """
+    errors, deviations, w = _squares(values, predictions, weights)
+    if not deviations.any():
+        return float("nan")
+    share = w @ errors / (w @ deviations)
+    u = w * (errors - share * deviations) / (w @ deviations)
+    total = float(u @ u) + 2 * float(share * (w @ w)) ** 2
+    if folds is None or not total:
+        return float(np.sqrt(total))
+    return float(np.sqrt(total * (1 + folds / (folds - 1))) * (1 + np.sqrt((u**4).sum()) / total))
+
+
+def few_hold_half(values: ArrayLike, predictions: ArrayLike, weights: ArrayLike | None = None) -> int:
+    """The smallest number of masks that together hold half of the squared error; all of them if there is no error.
+
+    A small number means that errors are heavy-tailed: R2 then depends on which masks happened to be drawn.
+
+    Args:
+      values: `Float[m]`, the value function at m masks.
+      predictions: `Float[m]`, what the explanation says there.
+      weights: as in `r2`.
+
+    >>> few_hold_half(np.array([9.0, 0.1, 0.1, 0.1]), np.zeros(4))
+    1
+    """
+    errors, _, w = _squares(values, predictions, weights)
+    held = np.cumsum(np.sort(w * errors)[::-1])
+    return int(np.searchsorted(held, held[-1] / 2)) + 1 if held[-1] else len(held)
+
+
+def size_weights(masks: Masks) -> Float[np.ndarray, " m"]:
+    """Weights under which masks drawn by their size stand for uniform ones.
+
+    The probability `C(n, k) / 2^n` of a size is shared by the masks of that size; sizes that are not there count for
+    nothing.
+
+    Args:
+      masks: `Bool[m, n]`; those of one size are a fair sample of all of that size.
+
+    >>> size_weights(np.array([[1, 0], [1, 0], [1, 1]], bool)).tolist()
+    [0.3333333333333333, 0.3333333333333333, 0.3333333333333333]
+    """
+    size, n = np.asarray(masks).sum(1), masks.shape[1]
+    logs = -scipy.special.gammaln(size + 1) - scipy.special.gammaln(n - size + 1)
+    weights = np.exp(logs - logs.max()) / np.bincount(size)[size]
+    return weights / weights.sum()
+
+
+def _squares(values: ArrayLike, predictions: ArrayLike, weights: ArrayLike | None):
+    """Squares of the errors and of the deviations from the mean, in units of the variance, and weights of sum 1."""
+    f, g = real_numbers(values, "Values"), real_numbers(predictions, "Predictions")
+    if f.shape != g.shape or f.size == 0:
+        raise ValueError(f"R2 needs as many predictions as values, and at least one; got {g.shape} and {f.shape}.")
+    w = np.ones(len(f)) if weights is None else np.asarray(weights, np.float64)
+    w = w / w.sum()
+    y, _, spread = standardise(f)
+    return ((f - g) / (spread or 1.0)) ** 2, (y - w @ y) ** 2, w

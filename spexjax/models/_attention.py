@@ -1,0 +1,129 @@
+"""Grouped-query self-attention over rows that are forests, cut into blocks."""
+
+import functools
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+from flax import nnx
+from jax.typing import DTypeLike
+from jaxtyping import Bool, Float, Int
+
+from spexjax.models._config import TransformerConfig
+from spexjax.typing import Array
+
+_CPU_SCORES = 1 << 19  # queries x keys that a CPU works on at a time, so that they stay in its cache
+
+
+class Context(NamedTuple):
+    """What every layer needs besides its input: RoPE's angles, and whom the tokens of each block may attend to.
+
+    A token attends to the prefix, its block's ancestors and its own block (see `visible`); the bias is 0 where it may,
+    else a huge negative.
+    """
+
+    cos: Float[Array, "r t 1 hd/2"]
+    sin: Float[Array, "r t 1 hd/2"]
+    ancestors: Int[Array, "r b a"]
+    bias: Float[Array, "r b t//b p+a+t//b"]
+
+
+def visible(
+    ends: Int[Array, "r t"], ancestors: Int[Array, "r b a"], prefix: int, prefix_length: Int[Array, ""]
+) -> Bool[Array, "r b i s"]:
+    """Whether each of a block's i = t / b tokens sees each of s = prefix + a + i: the prefix, ancestors, the block."""
+    (r, t), b = ends.shape, ancestors.shape[1]
+    nodes = jnp.arange(t).reshape(b, t // b)
+    i = nodes[:, :, None]
+    shared = jnp.broadcast_to(jnp.arange(prefix) < prefix_length, (r, b, t // b, prefix))
+    reach = jnp.where(ancestors >= 0, jax.vmap(lambda row, at: row[at])(ends, ancestors), 0)
+    own = (nodes[:, None, :] <= i) & (i < ends.reshape(r, b, 1, t // b))
+    return jnp.concatenate([shared, i < reach[:, :, None, :], own], -1)
+
+
+class Attention(nnx.Module):
+    """Grouped-query self-attention with rotary positions."""
+
+    def __init__(self, config: TransformerConfig, *, dtype: DTypeLike, rngs: nnx.Rngs):
+        self.config, self.dtype = config, dtype
+        queries, pairs = config.num_heads * config.head_dim, config.num_kv_heads * config.head_dim
+        kind = linear_options(dtype, rngs)
+        self.query = nnx.Linear(config.hidden_size, queries, use_bias=config.qkv_bias, **kind)
+        self.key = nnx.Linear(config.hidden_size, pairs, use_bias=config.qkv_bias, **kind)
+        self.value = nnx.Linear(config.hidden_size, pairs, use_bias=config.qkv_bias, **kind)
+        self.output = nnx.Linear(queries, config.hidden_size, use_bias=config.output_bias, **kind)
+
+    def heads(self, x, context: Context, prefix_keys, prefix_values):
+        """Returns every head's output `[r, t, h, hd]` and this row's own keys and values `[r, t, kv, hd]`."""
+        c, (r, t, _) = self.config, x.shape
+        q = _rotate(self.query(x).reshape(r, t, c.num_heads, c.head_dim), context) * c.head_dim**-0.5
+        k = _rotate(self.key(x).reshape(r, t, c.num_kv_heads, c.head_dim), context)
+        v = self.value(x).reshape(r, t, c.num_kv_heads, c.head_dim)
+        q, k, v = (a.astype(self.dtype) for a in (q, k, v))
+        attend = _attend if c.attention is None else _attend_by_jax
+        heads = attend(q, _seen(k, prefix_keys, context), _seen(v, prefix_values, context), context.bias, c.attention)
+        return heads.reshape(q.shape), k, v
+
+    def __call__(self, heads):
+        """The output projection of the heads, `[r, t, d]`."""
+        return self.output(heads.reshape(*heads.shape[:2], -1))
+
+
+def linear_options(dtype: DTypeLike, rngs: nnx.Rngs) -> dict[str, Any]:
+    """Products of `dtype` numbers summed in float32, which keeps precision and is what CPUs and TPUs do fast."""
+    return {"dtype": dtype, "param_dtype": dtype, "preferred_element_type": jnp.float32, "rngs": rngs}
+
+
+def _seen(
+    own: Float[Array, "r t kv hd"], prefix: Float[Array, "p kv hd"], context: Context
+) -> Float[Array, "r kv b s hd"]:
+    """What each block attends to: the prefix, its ancestors and itself, one head after the other."""
+    (r, t, kv, hd), b = own.shape, context.ancestors.shape[1]
+    own, prefix = own.transpose(0, 2, 1, 3), prefix.transpose(1, 0, 2)
+    shared = jnp.broadcast_to(prefix[:, None], (r, kv, b, *prefix.shape[1:]))
+    above = jax.vmap(lambda row, at: row[:, at])(own, context.ancestors)
+    return jnp.concatenate([shared, above, own.reshape(r, kv, b, t // b, hd)], 3)
+
+
+def _attend(
+    q: Float[Array, "r t h hd"],
+    k: Float[Array, "r kv b s hd"],
+    v: Float[Array, "r kv b s hd"],
+    bias: Float[Array, "r b i s"],
+    _: None,
+) -> Float[Array, "r t h hd"]:
+    """Softmax attention, block by block; scores and weights are float32. Plain products, normalised at the end."""
+    (r, t, h, hd), (_, kv, b, s, _) = q.shape, k.shape
+    i, g = t // b, h // kv
+
+    def block(one):
+        """One block of one group of heads: `[g * i, hd]` queries, `[s, hd]` keys."""
+        q, k, v, bias = one
+        scores = jnp.matmul(q, k.T, preferred_element_type=jnp.float32).reshape(g, i, s) + bias
+        weights = jnp.exp(scores - scores.max(-1, keepdims=True)).reshape(g * i, s)
+        summed = jnp.matmul(weights.astype(v.dtype), v, preferred_element_type=jnp.float32)
+        return summed / weights.sum(-1, keepdims=True)
+
+    queries = q.reshape(r, b, i, kv, g, hd).transpose(0, 3, 1, 4, 2, 5).reshape(r * kv * b, g * i, hd)
+    each = jnp.broadcast_to(bias[:, None], (r, kv, b, i, s)).reshape(-1, i, s)
+    every = (queries, k.reshape(-1, s, hd), v.reshape(-1, s, hd), each)
+    some = min(r * kv * b, max(1, _CPU_SCORES // (g * i * s)))
+    in_turn = functools.partial(jax.lax.map, block, batch_size=some)
+    heads = jax.lax.platform_dependent(every, cpu=in_turn, default=jax.vmap(block))
+    return heads.reshape(r, kv, b, g, i, hd).transpose(0, 2, 4, 1, 3, 5).reshape(q.shape)
+
+
+def _attend_by_jax(q, k, v, bias, implementation: str):
+    """The same by `jax.nn.dot_product_attention`, say by a fused kernel of the GPU."""
+    (r, t, h, hd), b = q.shape, k.shape[2]
+    k, v = (a.transpose(0, 2, 3, 1, 4).reshape(r * b, -1, k.shape[1], hd) for a in (k, v))
+    bias = bias.reshape(r * b, 1, *bias.shape[2:]).astype(q.dtype)
+    queries = q.reshape(r * b, t // b, h, hd)
+    heads = jax.nn.dot_product_attention(queries, k, v, bias, scale=1.0, implementation=implementation)
+    return heads.astype(jnp.float32)
+
+
+def _rotate(x: Float[Array, "r t h hd"], context: Context) -> Float[Array, "r t h hd"]:
+    """Rotates the pairs (i, i + hd/2) by their position's angle (Su et al. 2021, arXiv 2104.09864)."""
+    a, b = jnp.split(x, 2, -1)
+    return jnp.concatenate([a * context.cos - b * context.sin, b * context.cos + a * context.sin], -1)

@@ -1,0 +1,97 @@
+"""A Hugging Face folder: which of its files transformers would read, and the tensors in them."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from spexjax.models._bounds import read_json, shown
+from spexjax.models._config import TransformerConfig, from_hugging_face
+
+WEIGHTS, INDEX = "model.safetensors", "model.safetensors.index.json"
+_FLOATS = ("F64", "F32", "F16", "BF16")
+
+
+class Folder:
+    """An open folder; its tensors are described, and none is read yet.
+
+    `shapes` are those of the tensors by name, linear weights `[out, in]`; `files` are the weights' and the config.
+
+    Raises:
+      ValueError: if config or weights are missing, broken or not supported.
+    """
+
+    def __init__(self, path: Path):
+        from safetensors import SafetensorError, safe_open
+
+        self._config = read_config(path)
+        weights = weight_files(path)
+        self.files = [*weights, path / "config.json"]
+        self.shapes: dict[str, tuple[int, ...]] = {}
+        self._home: dict[str, Any] = {}
+        for file in weights:
+            if not file.is_file():
+                raise ValueError(f"{file} is missing, but {INDEX} names it; fetch it, or the whole model again.")
+            try:
+                shard = safe_open(file, framework="numpy")
+                described = [(name, shard.get_slice(name)) for name in shard.keys()]  # noqa: SIM118
+            except SafetensorError as error:
+                raise ValueError(f"{file} is not a whole safetensors file ({error}); fetch it again.") from error
+            for name, tensor in described:
+                if name in self.shapes:
+                    raise ValueError(f"Tensor {name!r} is in more than one file, {file.name} among them.")
+                if tensor.get_dtype() not in _FLOATS:
+                    raise ValueError(
+                        f"Tensor {name!r} in {file.name} holds {tensor.get_dtype()} numbers; weights must be "
+                        f"{', '.join(_FLOATS)}."
+                    )
+                self.shapes[name], self._home[name] = tuple(tensor.get_shape()), shard
+
+    def config(self) -> TransformerConfig:
+        """The architecture, from config.json."""
+        return self._config
+
+    def read(self, name: str) -> np.ndarray:
+        """The tensor, in the precision it is stored in."""
+        return self._home[name].get_tensor(name)
+
+
+def read_config(path: Path) -> TransformerConfig:
+    """The architecture of a Hugging Face folder.
+
+    Raises:
+      ValueError: if config.json is missing, broken or not of a supported model.
+    """
+    file = path / "config.json"
+    if not file.is_file():
+        _refuse_adapter(path)
+        raise ValueError(f"{path} has no config.json, so it is not a Hugging Face model folder.")
+    return from_hugging_face(read_json(file))
+
+
+def weight_files(path: Path) -> list[Path]:
+    """The files transformers reads: model.safetensors, or without it the shards of its index; never what lies beside.
+
+    Raises:
+      ValueError: if there is neither, or the index is broken.
+    """
+    if (path / WEIGHTS).is_file():
+        return [path / WEIGHTS]
+    if not (path / INDEX).is_file():
+        _refuse_adapter(path)
+        raise ValueError(f"{path} has no {WEIGHTS} and no {INDEX}; weights in other files are not read.")
+    home = read_json(path / INDEX).get("weight_map")
+    if not isinstance(home, dict) or not home:
+        raise ValueError(f"{path / INDEX} has no weight_map, which says where each tensor is; fetch the file again.")
+    for shard in home.values():
+        if not isinstance(shard, str) or shard in (".", "..") or Path(shard).name != shard:
+            raise ValueError(f"{path / INDEX} names {shown(shard)} as a file of weights; it must be beside it.")
+    return [path / shard for shard in sorted(set(home.values()))]
+
+
+def _refuse_adapter(path: Path) -> None:
+    if any((path / name).is_file() for name in ("adapter_config.json", "adapter_model.safetensors")):
+        raise ValueError(
+            f"{path} is a LoRA adapter, not a model: merge it into its base model (PEFT's merge_and_unload), save "
+            "that, and load the folder."
+        )

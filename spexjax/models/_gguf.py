@@ -1,0 +1,267 @@
+"""GGUF files: config, dequantised tensors under their Hugging Face names, and the tokenizer they carry."""
+
+import functools
+import re
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from spexjax.models._bounds import LARGEST, number, shown, whole
+from spexjax.models._config import TransformerConfig
+from spexjax.models._gguf_file import GGUFFile, Tensor
+
+_ARCHITECTURES = ("llama", "qwen2")
+_OUTSIDE = {
+    "token_embd.weight": "model.embed_tokens.weight",
+    "output_norm.weight": "model.norm.weight",
+    "output.weight": "lm_head.weight",
+}
+_INSIDE = {
+    "attn_q": "self_attn.q_proj",
+    "attn_k": "self_attn.k_proj",
+    "attn_v": "self_attn.v_proj",
+    "attn_output": "self_attn.o_proj",
+    "ffn_gate": "mlp.gate_proj",
+    "ffn_up": "mlp.up_proj",
+    "ffn_down": "mlp.down_proj",
+    "attn_norm": "input_layernorm",
+    "ffn_norm": "post_attention_layernorm",
+}
+_ROPE_DIVISORS = "rope_freqs.weight"  # how GGUF stores Llama 3's scaling
+_READ = {  # metadata of the architecture that becomes part of the config
+    "vocab_size",
+    "context_length",
+    "embedding_length",
+    "block_count",
+    "feed_forward_length",
+    "attention.head_count",
+    "attention.head_count_kv",
+    "attention.key_length",
+    "attention.value_length",
+    "attention.layer_norm_rms_epsilon",
+    "attention.sliding_window",
+    "rope.dimension_count",
+    "rope.freq_base",
+    "rope.scale_linear",
+    "rope.scaling.type",
+    "rope.scaling.factor",
+}
+_HARMLESS = {  # metadata that changes nothing in these architectures
+    "attention.layer_norm_epsilon",
+    "rope.scaling.finetuned",
+    "rope.scaling.original_context_length",
+    "pooling_type",
+    "tensor_data_layout",
+}
+_NEUTRAL = {  # metadata that changes the function, except at these values; whatever is in none of the lists is refused
+    "attention.causal": (True,),
+    "attention.clamp_kqv": (0,),
+    "attention.max_alibi_bias": (0,),
+    "attention.scale": (0,),
+    "attn_logit_softcapping": (0,),
+    "embedding_scale": (0, 1),
+    "expert_count": (0,),
+    "expert_shared_count": (0,),
+    "expert_used_count": (0,),
+    "final_logit_softcapping": (0,),
+    "logit_scale": (0, 1),
+    "residual_scale": (0, 1),
+    "rope.scaling.attn_factor": (1,),
+    "use_parallel_residual": (False,),
+}
+
+
+class GGUF:
+    """One open GGUF model, in one file or in parts.
+
+    `shapes` are those of the tensors under their Hugging Face names, `files` what it is stored in.
+
+    Raises:
+      ValueError: if it is not a whole GGUF model, or says anything of its function that spexjax does not honour.
+    """
+
+    def __init__(self, path: Path):
+        parts = _parts(path)
+        self.files, self._fields = [part.path for part in parts], parts[0].fields
+        self._tensors: dict[str, tuple[GGUFFile, Tensor]] = {}
+        for part in parts:
+            for name, tensor in part.tensors.items():
+                if name in self._tensors:
+                    raise ValueError(f"Tensor {shown(name)} is in more than one part of {path}.")
+                self._tensors[name] = part, tensor
+        if self.field("general.type", "model") == "adapter":
+            raise ValueError(f"{path} is a LoRA adapter, not a model: merge it into its base model, and load that.")
+        self.architecture = self.field("general.architecture")
+        if self.architecture not in _ARCHITECTURES:
+            raise ValueError(
+                f"GGUF architecture {shown(self.architecture)} is not supported; spexjax reads "
+                f"{', '.join(_ARCHITECTURES)}."
+            )
+        self._refuse_unknown()
+        self.names = {self._rename(name): name for name in self._tensors if name != self._divisors}
+        self.shapes = {name: self._tensors[at][1].shape for name, at in self.names.items()}
+
+    def field(self, key: str, default=None):
+        """The metadata entry `key`, as Python values."""
+        return self._fields.get(key, default)
+
+    def config(self) -> TransformerConfig:
+        """The architecture's sizes, from the metadata."""
+        return self._config
+
+    @functools.cached_property
+    def _config(self) -> TransformerConfig:
+        layers = self._size("num_layers", "block_count")
+        heads = self._size("num_heads", "attention.head_count", layers=layers)
+        hidden = self._size("hidden_size", "embedding_length")
+        length = self._size("max_length", "context_length")
+        window = self._of("attention.sliding_window", 0)
+        if window != 0:  # no token is out of another's sight in a sequence that is no longer than the window
+            length = min(length, self._size("max_length", "attention.sliding_window"))
+        head_dim = self._size("head_dim", "attention.key_length", hidden // heads)
+        for key in ("attention.value_length", "rope.dimension_count"):
+            if self._of(key, head_dim) != head_dim:
+                raise ValueError(
+                    f"{self._key(key)} is {shown(self._of(key))}; only {head_dim}, the size of a head, is supported."
+                )
+        llama, biases = self.architecture == "llama", {n.split(".")[2] for n in self._tensors if n.endswith(".bias")}
+        return TransformerConfig(
+            vocab_size=self._vocabulary(),
+            hidden_size=hidden,
+            num_layers=layers,
+            num_heads=heads,
+            num_kv_heads=self._size("num_kv_heads", "attention.head_count_kv", heads, layers),
+            head_dim=head_dim,
+            intermediate_size=self._size("intermediate_size", "feed_forward_length", layers=layers),
+            norm_epsilon=self._number("attention.layer_norm_rms_epsilon", None, 0, 1),
+            max_length=length,
+            tie_embeddings="output.weight" not in self._tensors,
+            rope_frequencies=self._rope_frequencies(head_dim),
+            qkv_bias=not llama or not biases.isdisjoint({"attn_q", "attn_k", "attn_v"}),
+            output_bias=llama and "attn_output" in biases,
+            mlp_bias=llama and not biases.isdisjoint({"ffn_gate", "ffn_up", "ffn_down"}),
+        )
+
+    def read(self, name: str) -> np.ndarray:
+        """The tensor of Hugging Face name `name`, dequantised to float32; linear weights are `[out, in]`.
+
+        Raises:
+          ValueError: if the `gguf` package cannot dequantise its type.
+        """
+        value = self._dequantised(self.names[name])
+        if self.architecture == "llama" and self.names[name].split(".")[-2] in ("attn_q", "attn_k"):
+            value = self._unpermute(value)
+        return value
+
+    def _dequantised(self, name: str) -> np.ndarray:
+        from gguf.quants import dequantize
+
+        part, tensor = self._tensors[name]
+        try:
+            return np.array(dequantize(part.data(tensor), tensor.kind))  # float32 comes as a view of the file
+        except NotImplementedError as error:
+            raise ValueError(
+                f"Tensor {name!r} has quantisation {tensor.kind.name}, which the gguf package cannot dequantise; "
+                "convert the model to F16, BF16, Q8_0 or a K-quant."
+            ) from error
+
+    def _unpermute(self, weight: np.ndarray) -> np.ndarray:
+        """Undoes llama.cpp's reordering of each head's rows from halves (i, i + hd/2) to neighbours (2i, 2i + 1)."""
+        head_dim = self._config.head_dim
+        heads = weight.shape[0] // head_dim
+        return weight.reshape(heads, head_dim // 2, 2, -1).swapaxes(1, 2).reshape(weight.shape)
+
+    @property
+    def _divisors(self) -> str | None:
+        return _ROPE_DIVISORS if self.architecture == "llama" else None
+
+    def _rope_frequencies(self, head_dim: int) -> tuple[float, ...]:
+        """As llama.cpp: scaling is linear if its type is not said, and older files say its factor by another key."""
+        kind = self._of("rope.scaling.type", "linear")
+        if kind not in ("none", "linear"):
+            raise ValueError(
+                f"{self._key('rope.scaling.type')} is {shown(kind)}, which is not supported; spexjax reads none and "
+                "linear from GGUF."
+            )
+        key = "rope.scaling.factor" if self._of("rope.scaling.factor") is not None else "rope.scale_linear"
+        slowed = self._number(key, 0, 0, 1e6) or 1.0
+        theta = self._number("rope.freq_base", 10_000.0, 1, 1e18)
+        divisors = np.full(head_dim // 2, 1.0 if kind == "none" else slowed)
+        if self._divisors in self._tensors:
+            stored = self._dequantised(_ROPE_DIVISORS)
+            if stored.shape != divisors.shape or not (np.isfinite(stored) & (stored > 0)).all():
+                raise ValueError(
+                    f"{_ROPE_DIVISORS} must hold {head_dim // 2} positive numbers, one per pair of a head."
+                )
+            divisors = divisors * stored
+        return tuple(theta ** (-2 * i / head_dim) / float(d) for i, d in enumerate(divisors))
+
+    def _vocabulary(self) -> int:
+        """The embedding's rows, which tell the vocabulary's size also where the metadata does not."""
+        if "token_embd.weight" not in self._tensors:
+            raise ValueError("The file has no tensor 'token_embd.weight'; if it is a part of a model, give the first.")
+        rows = self._tensors["token_embd.weight"][1].shape[0]
+        if self._of("vocab_size", rows) != rows:
+            raise ValueError(
+                f"{self._key('vocab_size')} is {shown(self._of('vocab_size'))}, but token_embd.weight has {rows} rows."
+            )
+        return whole("The number of rows of token_embd.weight", rows, LARGEST["vocab_size"])
+
+    def _key(self, key: str) -> str:
+        return f"{self.architecture}.{key}"
+
+    def _of(self, key: str, default: Any = None) -> Any:
+        return self.field(self._key(key), default)
+
+    def _number(self, key: str, default: float | int | None, least: float | int, most: float | int) -> float:
+        return number(self._key(key), self._of(key, default), least, most)
+
+    def _size(self, field: str, key: str, default: int | None = None, layers: int | None = None) -> int:
+        """A size; one that may be given layer by layer must be the same in all."""
+        value = self._of(key, default)
+        if layers is not None and isinstance(value, list):
+            if len(value) != layers or any(v != value[0] for v in value):
+                raise ValueError(
+                    f"{self._key(key)} differs from layer to layer ({shown(value)}), which is not supported."
+                )
+            value = value[0]
+        return whole(self._key(key), value, LARGEST[field])
+
+    def _refuse_unknown(self) -> None:
+        for key, value in self._fields.items():
+            own = key.removeprefix(f"{self.architecture}.")
+            if own == key or own in _READ or own in _HARMLESS or value in _NEUTRAL.get(own, ()):
+                continue
+            raise ValueError(f"The GGUF metadata {shown(key)} is {shown(value)}, which spexjax does not honour.")
+
+    def _rename(self, name: str) -> str:
+        _, tensor = self._tensors[name]
+        if tensor.kind.name in ("I8", "I16", "I32", "I64"):
+            raise ValueError(f"Tensor {shown(name)} holds {tensor.kind.name} numbers; weights must be floats.")
+        if name in _OUTSIDE:
+            return _OUTSIDE[name]
+        match = re.fullmatch(r"blk\.(\d+)\.(\w+)\.(weight|bias)", name)
+        if match is None or match[2] not in _INSIDE:
+            raise ValueError(f"Tensor {shown(name)} is not part of the {self.architecture} architecture spexjax runs.")
+        return f"model.layers.{match[1]}.{_INSIDE[match[2]]}.{match[3]}"
+
+
+def _parts(path: Path) -> list[GGUFFile]:
+    """All parts of a model that is stored in several files, whichever of them is given."""
+    file = GGUFFile(path)
+    count = file.fields.get("split.count", 1)
+    if count in (0, 1):
+        return [file]
+    count = whole("split.count", count, 99_999)
+    match = re.fullmatch(r"(.*)-\d{5}-of-\d{5}", path.stem)
+    if match is None:
+        raise ValueError(f"{path} is one of {count} parts of a model, but is not named NAME-00001-of-{count:05}.gguf.")
+    paths = [path.with_name(f"{match[1]}-{i:05}-of-{count:05}.gguf") for i in range(1, count + 1)]
+    missing = [p.name for p in paths if not p.is_file()]
+    if missing:
+        raise ValueError(
+            f"{path.name} is one of {count} parts of a model, and {', '.join(missing[:5])}"
+            f"{f' and {len(missing) - 5} more' if len(missing) > 5 else ''} missing beside it."
+        )
+    return [GGUFFile(p) for p in paths]

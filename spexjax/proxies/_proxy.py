@@ -1,0 +1,132 @@
+"""What every proxy is: a function from masks and values to a spectrum and honest predictions."""
+
+import dataclasses
+from collections.abc import Callable, Mapping
+from functools import wraps
+from typing import Any, NamedTuple, Protocol, runtime_checkable
+
+import numpy as np
+from jaxtyping import Int
+
+from spexjax._ends import inner_rows
+from spexjax._records import plain
+from spexjax._values import real_numbers
+from spexjax.gp import Surrogate
+from spexjax.spectrum import Spectrum
+from spexjax.typing import Key, Masks, Values
+
+
+class Fit(NamedTuple):
+    """A spectrum fitted to masks and values, and where it is a truncation, the surrogate that it is taken from.
+
+    `held_out[i]` predicts mask i by the same procedure run without it, so that the R2 of `held_out` estimates the
+    R2 on new masks. Where the procedure cannot do without some masks, `held_out_rows` are the others, and only there
+    `held_out` means something.
+    """
+
+    spectrum: Spectrum
+    held_out: Values  # [m]
+    diagnostics: dict  # plain numbers and strings: the chosen settings
+    surrogate: Surrogate | None = None
+    held_out_rows: Int[np.ndarray, " h"] | None = None  # all by default
+
+    def spread_over(self, rows: Int[np.ndarray, " r"], masks: Masks) -> "Fit":
+        """The fit to some rows of these masks, as one to all of them: it predicts the others, which it has not seen."""
+        held_out = np.array((self.surrogate or self.spectrum)(masks), np.float64)
+        held_out[rows] = self.held_out
+        return self._replace(
+            held_out=held_out, held_out_rows=rows if self.held_out_rows is None else rows[self.held_out_rows]
+        )
+
+    def rescaled(self, centre: float, spread: float) -> "Fit":
+        """The fit to `centre + spread * values`, of one without a surrogate."""
+        support, coefficients = self.spectrum.support, np.asarray(self.spectrum.coefficients, np.float64) * spread
+        spectrum = Spectrum(support, coefficients, self.spectrum.num_features)
+        shifted = spectrum.merge(Spectrum.constant(centre, spectrum.num_features))
+        return self._replace(spectrum=shifted, held_out=centre + spread * np.asarray(self.held_out, np.float64))
+
+
+@runtime_checkable
+class Proxy(Protocol):
+    """Anything that fits a spectrum to masks and values; pass it to `explain(method=...)`.
+
+    Values are float64 on the host: centre and scale them before a cast to single precision, as `standardise` does. The
+    masks of an explanation begin with the two ends, everything kept and nothing kept (`spexjax._ends`).
+    """
+
+    def __call__(self, masks: Masks, values: Values, key: Key) -> Fit: ...
+
+
+def without_ends(call: Callable[[Any, Masks, Values, Key], Fit]) -> Callable[[Any, Masks, Values, Key], Fit]:
+    """Makes a proxy's `__call__` fit the inner masks only: a value at an end may be an outlier that spoils the rest.
+
+    An `Explanation` knows both values and is exact there.
+    """
+
+    @wraps(call)
+    def fitted(self: Any, masks: Masks, values: Values, key: Key) -> Fit:
+        masks, values, rows = np.asarray(masks), np.asarray(values, np.float64), inner_rows(masks)
+        return call(self, masks[rows], values[rows], key).spread_over(rows, masks)
+
+    return fitted
+
+
+def checked(fit: Any, name: str, masks: Masks) -> Fit:
+    """Checks what a proxy returned; sorts each S and merges equal ones.
+
+    Args:
+      fit: what the proxy returned.
+      name: of the proxy, for the error.
+      masks: bool `[m, n]`, those it was given.
+
+    Raises:
+      ValueError: if it is no Fit, or a part has the wrong type or shape, an S is no set of features, a coefficient or a
+        held-out prediction is not finite, or the diagnostics cannot be saved as JSON.
+    """
+    m, n = masks.shape
+    if not isinstance(fit, Fit) or np.shape(fit.held_out) != (m,) or not isinstance(fit.spectrum, Spectrum):
+        raise ValueError(
+            f"The proxy {name} must return a proxies.Fit, with a Spectrum, whose held_out has {m} predictions."
+        )
+    rows = np.arange(m) if fit.held_out_rows is None else np.asarray(fit.held_out_rows)
+    whole = rows.ndim == 1 and rows.dtype.kind in "iu" and np.isin(rows, np.arange(m)).all()
+    if not whole or len(np.unique(rows)) < 2:
+        raise ValueError(
+            f"held_out_rows of the proxy {name} must be whole numbers, at least two of the rows 0..{m - 1}."
+        )
+    rows = np.unique(rows)
+    held_out = real_numbers(fit.held_out, f"Held-out predictions of the proxy {name}")
+    bad = rows[~np.isfinite(held_out[rows])]
+    if len(bad):
+        raise ValueError(
+            f"The proxy {name} gives {len(bad)} held-out predictions that are not finite, first at row {bad[0]}; leave "
+            "out with held_out_rows what it cannot predict."
+        )
+    surrogate = fit.surrogate
+    if surrogate is not None:
+        if not isinstance(surrogate, Surrogate) or np.shape(surrogate.masks)[1:] != (n,):
+            raise ValueError(f"The surrogate of the proxy {name} must be a Surrogate of masks with {n} features.")
+        surrogate = dataclasses.replace(surrogate, rest=_sorted(surrogate.rest, name, n))
+    if not isinstance(fit.diagnostics, Mapping):
+        raise ValueError(f"The diagnostics of the proxy {name} must be a dict of plain values; it may be empty.")
+    plain(fit.diagnostics, f"diagnostics of the proxy {name}")
+    spectrum = _sorted(fit.spectrum, name, n)
+    return fit._replace(spectrum=spectrum, held_out=held_out, surrogate=surrogate, held_out_rows=rows)
+
+
+def _sorted(spectrum: Spectrum, name: str, n: int) -> Spectrum:
+    support, coefficients = np.asarray(spectrum.support), np.asarray(spectrum.coefficients)
+    if support.ndim != 2 or support.dtype.kind not in "iu":
+        raise ValueError(f"The support of the proxy {name} must be whole numbers [k, d], 0..{n - 1} padded with {n}.")
+    support = np.sort(support, axis=1)
+    twice = (support[:, 1:] == support[:, :-1]) & (support[:, 1:] < n)
+    if spectrum.num_features != n or support.min(initial=0) < 0 or support.max(initial=0) > n or twice.any():
+        raise ValueError(f"A term of the proxy {name} is no set of the features 0..{n - 1}; pad supports with {n}.")
+    coefficients = real_numbers(coefficients, f"Coefficients of the proxy {name}")
+    if coefficients.shape != support.shape[:1] or not np.isfinite(coefficients).all():
+        raise ValueError(f"The proxy {name} must give each term one coefficient, a finite number.")
+    with np.errstate(over="ignore"):
+        merged = Spectrum(support, coefficients, n).merge()
+    if not np.isfinite(merged.coefficients).all():
+        raise ValueError(f"Equal terms of the proxy {name} add up to more than a float64 holds.")
+    return merged.truncate(len(merged))

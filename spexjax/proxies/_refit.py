@@ -1,0 +1,206 @@
+"""The last step of every sparse decoder: choose how many terms to keep, and refit them with an intercept."""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Bool, Float, Int
+
+from spexjax._values import standardise
+from spexjax.proxies._cross_validation import leave_fold_selection
+from spexjax.proxies._proxy import Fit
+from spexjax.spectrum import Spectrum, characters
+from spexjax.typing import Array, Masks, Values
+
+_OWN_RIDGES = (1e-2, 1e-1, 1.0)  # per mask
+_ENERGY_RIDGES = (1e-3, 1e-2, 3e-2, 1e-1, 3e-1, 1.0, 3.0)  # ratios of noise to signal
+_FLOOR = 1e-6  # per mask: keeps the float32 Cholesky factor of a rank-deficient Gram matrix finite
+_NAMES = (
+    [{"ordering": o, "prior": "own", "ridge": r} for o in ("magnitude", "first order") for r in _OWN_RIDGES]
+    + [{"ordering": "magnitude", "prior": "energy", "ridge": r} for r in _ENERGY_RIDGES]
+    + [{"ordering": o, "prior": "own", "ridge": "infinite"} for o in ("magnitude", "first order")]
+)
+
+
+class Penalty(NamedTuple):
+    """`ridge * sum_j (b_j / scale_j - centre_j)^2`; terms are kept in the order `rank`, and those of scale 0 never."""
+
+    rank: Int[Array, "*p K"]
+    scale: Float[Array, "*p K"]
+    centre: Float[Array, "*p K"]
+    ridge: Float[Array, "*p"]
+
+
+def refit(
+    proxy: Spectrum,
+    without_fold: Sequence[Spectrum],
+    masks: Masks,
+    values: Values,
+    fold: Int[np.ndarray, " m"],
+    max_terms: int = 1000,
+) -> Fit:
+    """Keeps the first k terms of a proxy and refits them, with k and the ridge chosen by held-out error.
+
+    Minimises `||f - c - X b||^2 + penalty(b)` over the intercept c and the coefficients b of the characters
+    `X = (-1)^{|S ∩ x|}`. The proxy's own coefficients F enter the penalty in one of two ways:
+
+    - own: `r m ||b - F||^2`. r = 0 would be the plain refit; r infinite is the truncated proxy itself.
+    - energy: `r sum_j b_j^2 / (F_j^2 / sum_i F_i^2)`, a Gaussian prior whose variance is the proxy's energy.
+      Weak terms are held near 0 and strong ones are free, so that keeping many terms does no harm.
+
+    Terms are ordered by |F|, for the own prior also with all first-order terms in front. Every (ordering, prior,
+    r, k) is scored on each fold by a refit of the proxy that never saw that fold; see `leave_fold_selection`. The
+    least error decides, no share of the energy, and equal coefficients are no special case. The intercept is free
+    and always kept.
+
+    Args:
+      proxy: fitted to all masks.
+      without_fold: fitted to the masks outside fold 0, 1, ...; their constants are ignored.
+      masks: bool `[m, n]`.
+      values: `Float[m]`.
+      fold: the fold of each mask, `0..len(without_fold)-1`.
+      max_terms: the largest k. Cost grows with its cube.
+
+    Returns:
+      Fit: the constant first, then at most `max_terms` terms, strongest of the proxy first.
+    """
+    f, centre, spread = standardise(values)  # a common affine map commutes with every step, so nothing leaks
+    y = jnp.asarray(f, jnp.float32)
+    support, coefficients = _candidates([*without_fold, proxy], max_terms, spread or 1.0)
+    num_folds, num_terms = len(without_fold), support.shape[1]
+    sizes = np.unique([0, num_terms, *np.round(1.5 ** np.arange(np.log(num_terms) / np.log(1.5)))]).astype(int)
+
+    train = fold != np.arange(num_folds)[:, None]
+    rows = np.full((num_folds, (~train).sum(1).max()), len(f))
+    for k, row in enumerate(rows):
+        row[: (fold == k).sum()] = np.flatnonzero(fold == k)
+    masks = jnp.asarray(masks)
+    scores = _score(support[:-1], coefficients[:-1], masks, y, train, rows, sizes)  # [folds, sizes, penalties, rows]
+    predictions = np.zeros((len(sizes), len(_NAMES), len(f) + 1), np.float32)
+    predictions[:, :, rows] = np.moveaxis(np.asarray(scores), 0, 2)
+    chosen = leave_fold_selection(predictions[:, :, :-1].reshape(-1, len(f)), f, fold)
+
+    size, penalty = sizes[chosen.best // len(_NAMES)], chosen.best % len(_NAMES)
+    constant, b = _fit(support[-1], coefficients[-1], masks, y, penalty, size)
+    b = np.asarray(b, np.float64) * spread
+    kept = np.flatnonzero(b)
+    empty = np.full((1, support.shape[2]), proxy.num_features, support.dtype)
+    spectrum = Spectrum(
+        np.concatenate([empty, support[-1][kept]]),
+        np.concatenate([[float(constant) * spread + centre], b[kept]]),
+        proxy.num_features,
+    )
+    diagnostics = {"terms": len(kept), **_NAMES[penalty]}
+    return Fit(spectrum, chosen.held_out * spread + centre, diagnostics)
+
+
+def nested_ridge(
+    gram: Float[Array, "K K"], moment: Float[Array, " K"], tests: Float[Array, "t K"], penalty: Penalty
+) -> Float[Array, "t K"]:
+    """Predictions of the ridge fits on the first 1, 2, ..., K terms, for one Cholesky factor and one solve.
+
+    In units of the scales, `G + r I = L L'`. The leading block of L factors the leading block of G, so that the
+    fit on the first k terms is `b_k = L_k'^-1 (L^-1 (q + r c))_k`, and its predictions are running sums over the
+    columns of `(X L'^-1) * (L^-1 (q + r c))`.
+
+    Args:
+      gram: `X' X` of the training masks, columns centred.
+      moment: `X' y`.
+      tests: the rows of X to predict, centred by the same means.
+      penalty: one; see `Penalty`.
+    """
+    rank, scale, centre, ridge = penalty
+    s = scale[rank]
+    system = gram[rank][:, rank] * s[:, None] * s + ridge * jnp.eye(len(s))
+    lower = jnp.linalg.cholesky(system)
+    right = jnp.concatenate([(s * moment[rank] + ridge * centre[rank])[None], tests[:, rank] * s])
+    z = jax.lax.linalg.triangular_solve(lower, right, lower=True, transpose_a=True)
+    return jnp.cumsum(z[1:] * z[0], axis=1)
+
+
+def _candidates(spectra, max_terms: int, spread: float):
+    """The strongest terms of each spectrum but the constant, equally many: `Int[s K d]` and `Float[s K]`."""
+    n = spectra[0].num_features
+    tops = [s.truncate(max_terms + 1) for s in spectra]
+    proper = [np.asarray(t.orders) > 0 for t in tops]
+    most = max(1, *(int(p.sum()) for p in proper))
+    num_terms = min(max_terms, 1 << (most - 1).bit_length())  # few different shapes, few compilations
+    width = max(1, *(t.support.shape[1] for t in tops))
+    support = np.full((len(tops), num_terms, width), n, np.int32)
+    coefficients = np.zeros((len(tops), num_terms), np.float32)
+    for i, (t, p) in enumerate(zip(tops, proper, strict=True)):
+        k = min(int(p.sum()), num_terms)
+        support[i, :k, : t.support.shape[1]] = np.asarray(t.support)[p][:k]
+        coefficients[i, :k] = np.asarray(t.coefficients)[p][:k] / spread
+    return support, coefficients
+
+
+def _penalties(support, coefficients, n: int, num_masks) -> Penalty:
+    """All finite penalties in the order of `_NAMES`."""
+    order = (support < n).sum(-1)
+    magnitude = jnp.arange(len(order))
+    first = jnp.argsort(jnp.where(order == 0, len(order), order > 1), stable=True)
+    energy = jnp.abs(coefficients) / jnp.maximum(jnp.linalg.norm(coefficients), jnp.finfo(jnp.float32).tiny)
+    own = [
+        Penalty(rank, jnp.ones_like(energy), coefficients, r * num_masks)
+        for rank in (magnitude, first)
+        for r in _OWN_RIDGES
+    ]
+    prior = [
+        Penalty(magnitude, energy, jnp.zeros_like(energy), jnp.maximum(r, _FLOOR * num_masks)) for r in _ENERGY_RIDGES
+    ]
+    return jax.tree.map(lambda *leaves: jnp.stack(leaves), *own, *prior)
+
+
+def _moments(support, masks, y, train):
+    """Centred characters of all masks, their means, the mean of y, and the training Gram matrix and moments."""
+    x, total = characters(support, masks), train.sum()
+    mean, mean_y = train @ x / total, train @ y / total
+    x = x - mean
+    xt = x * train[:, None]
+    return x, mean, mean_y, xt.T @ xt, xt.T @ (y - mean_y)
+
+
+@jax.jit
+@jax.default_matmul_precision("highest")
+def _score(
+    support: Int[Array, "f K d"],
+    coefficients: Float[Array, "f K"],
+    masks: Bool[Array, "m n"],
+    y: Float[Array, " m"],
+    train: Bool[Array, "f m"],
+    rows: Int[Array, "f t"],
+    sizes: Int[Array, " q"],
+) -> Float[Array, "f q p t"]:
+    """Out-of-fold predictions of every size and penalty, one fold at a time to bound the memory."""
+
+    def one(fold):
+        support, coefficients, train, rows = fold
+        x, _, mean_y, gram, moment = _moments(support, masks, y, train.astype(y.dtype))
+        tests, at = x[rows], jnp.maximum(sizes - 1, 0)
+        penalties = _penalties(support, coefficients, masks.shape[1], train.sum())
+        fitted = jax.lax.map(lambda p: nested_ridge(gram, moment, tests, p)[:, at], penalties)
+        ranks = penalties.rank[jnp.array([0, len(_OWN_RIDGES)])]
+        truncated = jnp.stack([jnp.cumsum(tests[:, r] * coefficients[r], axis=1)[:, at] for r in ranks])
+        nested = jnp.where(sizes > 0, jnp.concatenate([fitted, truncated]), 0)
+        return mean_y + jnp.moveaxis(nested, -1, 0)
+
+    return jax.lax.map(one, (support, coefficients, train, rows))
+
+
+@jax.jit
+@jax.default_matmul_precision("highest")
+def _fit(support, coefficients, masks, y, penalty, size):
+    """The intercept and coefficients of one size and penalty on all masks."""
+    _, mean, mean_y, gram, moment = _moments(support, masks, y, jnp.ones_like(y))
+    penalties = _penalties(support, coefficients, masks.shape[1], len(y))
+    infinite = penalty - len(penalties.ridge)  # < 0, or which ordering of the truncated proxy
+    chosen = jax.tree.map(lambda leaf: leaf[jnp.where(infinite < 0, penalty, infinite * len(_OWN_RIDGES))], penalties)
+    keep = jnp.argsort(chosen.rank) < size
+    s = chosen.scale * keep
+    system = gram * s[:, None] * s + chosen.ridge * jnp.eye(len(s))
+    solved = s * jax.scipy.linalg.solve(system, s * moment + chosen.ridge * chosen.centre * keep, assume_a="pos")
+    b = jnp.where(infinite < 0, solved, coefficients * keep)
+    return mean_y - mean @ b, b

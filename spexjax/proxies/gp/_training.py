@@ -1,0 +1,264 @@
+"""Training a product kernel by gradient: parameters, loss and the Optax loop, all pure."""
+
+import dataclasses
+from collections.abc import Sequence
+from functools import partial
+from typing import NamedTuple, Protocol, runtime_checkable
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+import scipy.optimize
+from jax.flatten_util import ravel_pytree
+from jaxtyping import Float
+
+from spexjax.gp import ProductKernel, combine, components, condition, neighbours, signs, spd_inverse, terms
+from spexjax.typing import Array, Leaf, Masks, Values
+
+_STEPS, _RATE = 25, 0.4  # of Adam: stopping early is the regulariser
+_MOMENTA = 0.3, 0.99  # short memories: at such steps the usual ones overshoot
+_ROOT = 1e-12  # under Adam's root, which has no derivative at 0, where some gradients begin
+_SPREAD = 2.0  # of the log rates around their mean, under their prior,
+_SPREAD_LIKE, _FARTHEST = 1.0, 3.0  # and around those of other kernels, which are trusted within such a range
+_EXTREME = 50.0  # log rates beyond which there is nothing to tell
+_FLOOR = 1e-3  # of the kernel's variance: the least noise at which single precision can train,
+_FINE_FLOOR = 1e-6  # and double precision
+_FINE_STEPS, _FINE_MASKS = 25, 512  # of L-BFGS, which has no noise to fear; more masks say little more of the rates
+
+
+@runtime_checkable
+class Parameters(Protocol):
+    """A pytree of numbers to be trained that stands for a kernel; where features are `ordered`, one with neighbours.
+
+    Where other kernels are given that it may be `like`, it begins at their log rates, which its prior is centred on.
+    """
+
+    @classmethod
+    def init(cls, n: int, ordered: bool = False, like: Sequence[ProductKernel] = ()) -> "Parameters": ...
+
+    def kernel(self) -> ProductKernel: ...
+
+    def penalty(self) -> Float[Array, ""]: ...
+
+
+class Tied(NamedTuple):
+    """One product kernel and a linear one that agree on how much each feature matters.
+
+    w_i = e^{centre + e^{powers_0} u_i},    v = e^{log_scales_1} softmax(e^{powers_1} u)
+    """
+
+    relevance: Leaf  # u: Float[n]
+    centre: Leaf  # Float[]
+    powers: Leaf  # Float[2]
+    log_scales: Leaf  # Float[2]
+    log_near: Leaf  # Float[1], or Float[0] where features have no order
+    log_noise: Leaf  # Float[]
+    expected: Leaf  # Float[1, n]: the log rates of other kernels, not trained; or Float[0, n]
+
+    @classmethod
+    def init(cls, n: int, ordered: bool = False, like: Sequence[ProductKernel] = ()) -> "Tied":
+        """One feature's removal changing the kernel by about 1 / n; every feature alike, if no other kernel is."""
+        centre, powers, scales = -jnp.log(float(n)), jnp.zeros(2), jnp.array([0.0, -1.0])
+        expected = _mean_rates([jnp.log(k.rates).mean(0, keepdims=True) for k in _of_size(1, like)], n)
+        return cls(expected.sum(0), centre, powers, scales, _near_start(n, ordered), jnp.float32(-3), expected)
+
+    def kernel(self) -> ProductKernel:
+        log_rates = jnp.exp(self.powers[0]) * self.relevance
+        scales, rates = jnp.exp(self.log_scales), jnp.exp(self.centre + log_rates)[None]
+        linear = scales[1] * jax.nn.softmax(jnp.exp(self.powers[1]) * self.relevance)
+        return ProductKernel(scales[:1], rates, linear, _near(self.log_near, log_rates), jnp.exp(self.log_noise))
+
+    def penalty(self) -> Float[Array, ""]:
+        return _gaussian(jnp.exp(self.powers[0]) * self.relevance[None], self.expected)
+
+
+class Untied(NamedTuple):
+    """Three product kernels, from smooth to fine, and a linear one, each with its own relevance of every feature."""
+
+    log_rates: Leaf  # Float[3, n]
+    log_scales: Leaf  # Float[3]
+    log_linear: Leaf  # Float[n]
+    log_near: Leaf  # Float[1], or Float[0] where features have no order
+    log_noise: Leaf  # Float[]
+    expected: Leaf  # Float[4, n]: the log rates of other kernels, the linear one's last, not trained; or Float[0, n]
+
+    @classmethod
+    def init(cls, n: int, ordered: bool = False, like: Sequence[ProductKernel] = ()) -> "Untied":
+        """At rates around 1 / n; every feature alike, if no other kernel is."""
+        start = jnp.array([-1.0, 0.5, 2.0, -1.0])[:, None] - jnp.log(float(n)) + jnp.zeros((4, n))
+        others = [jnp.log(jnp.stack([*jnp.broadcast_to(k.rates, (3, n)), k.linear])) for k in _of_size(3, like)]
+        expected, scales = _mean_rates(others, n), jnp.array([0.0, -1.0, -1.5])
+        start = start + expected if len(expected) else start
+        return cls(start[:3], scales, start[3], _near_start(n, ordered), jnp.float32(-3), expected)
+
+    def kernel(self) -> ProductKernel:
+        scales, rates, linear, noise = map(jnp.exp, (self.log_scales, self.log_rates, self.log_linear, self.log_noise))
+        return ProductKernel(scales, rates, linear, _near(self.log_near, self.log_rates.mean(0)), noise)
+
+    def penalty(self) -> Float[Array, ""]:
+        return _gaussian(jnp.concatenate([self.log_rates, self.log_linear[None]]), self.expected)
+
+
+def _near_start(n: int, ordered: bool) -> Float[Array, " _"]:
+    return jnp.full(1 if ordered and n > 1 else 0, -3.0)
+
+
+def _near(log_scale: Float[Array, " _"], log_rates: Float[Array, " n"]) -> Float[Array, " l"]:
+    """The variances of sets of neighbours: in proportion to the product of their features' rates."""
+    if not len(log_scale):
+        return jnp.zeros(0)
+    products = log_rates.at[neighbours(len(log_rates))].get(mode="fill", fill_value=0).sum(1)
+    return jnp.exp(log_scale) * jax.nn.softmax(products)
+
+
+def _of_size(size: int, kernels: Sequence[ProductKernel]) -> Sequence[ProductKernel]:
+    """Those with so many components, or all where none has."""
+    return [k for k in kernels if len(k.rates) == size] or kernels
+
+
+def _mean_rates(log_rates: Sequence[Float[Array, "r n"]], n: int) -> Float[Array, "_ n"]:
+    """Those expected from others; what never mattered there, in values without noise, may still do so here."""
+    if not log_rates:
+        return jnp.zeros((0, n))
+    log_rates = [jnp.clip(r, -_EXTREME, _EXTREME) for r in log_rates]  # 0 without noise, too
+    return jnp.clip(_centred(jnp.stack(log_rates).mean(0)), -_FARTHEST, _FARTHEST)
+
+
+def _centred(log_rates: Float[Array, "r n"]) -> Float[Array, "r n"]:
+    return log_rates - log_rates.mean(-1, keepdims=True)
+
+
+def _gaussian(log_rates: Float[Array, "r n"], expected: Float[Array, "_ n"]) -> Float[Array, ""]:
+    """The penalty of log rates, at whatever mean, around none or those expected."""
+    if not len(expected):
+        return (_centred(log_rates) ** 2).sum() / (2 * _SPREAD**2)
+    return (_centred(log_rates - jax.lax.stop_gradient(expected)) ** 2).sum() / (2 * _SPREAD_LIKE**2)
+
+
+def loss(
+    parameters: Parameters, z: Float[Array, "m n"], y: Float[Array, " m"], floor: float = _FLOOR
+) -> Float[Array, ""]:
+    """The negative log posterior density of the parameters per mask, up to a constant.
+
+        (y' K^-1 y + log det K) / 2m + penalty / m,    K = k(x_i, x_j) + (noise + floor k(x, x)) I
+
+    Args:
+      parameters: of the kernel.
+      z: `signs` of the masks.
+      y: the values there, of mean 0 and variance 1.
+      floor: the least noise, as a share of the kernel's variance.
+    """
+    return likelihood(_with_floor(parameters.kernel(), floor), z, y) + parameters.penalty() / len(y)
+
+
+def _with_floor(kernel: ProductKernel, floor: float) -> ProductKernel:
+    return dataclasses.replace(kernel, noise=kernel.noise + floor * kernel.variance)
+
+
+@jax.custom_vjp
+def likelihood(kernel: ProductKernel, z: Float[Array, "m n"], y: Float[Array, " m"]) -> Float[Array, ""]:
+    """The first term of `loss`, with a gradient written by hand: two products per component and no second solve.
+
+    With respect to the kernel and y; masks are constants, and the gradient that z gets is 0.
+    """
+    return _likelihood(kernel, z, y)[0]
+
+
+@jax.default_matmul_precision("highest")
+def _likelihood(kernel, z, y):
+    parts = components(kernel, z, z)
+    inverse, log_det = spd_inverse(combine(kernel, parts, z, z) + kernel.noise * jnp.eye(len(y)))
+    alpha = inverse @ y
+    return (y @ alpha + log_det) / (2 * len(y)), (kernel, z, parts, inverse, alpha)
+
+
+@jax.default_matmul_precision("highest")
+def _likelihood_gradient(saved, g):
+    kernel, z, parts, inverse, alpha = saved
+    (r, m, _), n = parts.shape, z.shape[1]
+    slope = (inverse - alpha[:, None] * alpha) * (g / (2 * m))  # with respect to K
+    sparse = terms(kernel, z)
+    sparse = (sparse * (slope @ sparse)).sum(0)
+    slopes = parts * slope
+    scales = slopes.sum((1, 2))
+    quadratic = (z * (slopes.reshape(r * m, m) @ z).reshape(r, m, n)).sum(1)
+    rates = kernel.scales[:, None] * (quadratic - scales[:, None]) / 2
+    return ProductKernel(scales, rates, sparse[:n], sparse[n:], jnp.trace(slope)), jnp.zeros_like(z), g * alpha / m
+
+
+likelihood.defvjp(_likelihood, _likelihood_gradient)
+
+
+def train(
+    parameters: Parameters, z: Float[Array, "m n"], y: Float[Array, " m"]
+) -> tuple[Parameters, Float[Array, " steps"]]:
+    """Minimises `loss` by 25 steps of Adam, the learning rate falling to 0 along a cosine.
+
+    Pure and differentiable: `jax.vmap` trains many games or many starts at once, and `jax.grad` goes through the steps.
+
+    Returns:
+      The parameters and the loss before each step.
+    """
+    optimizer = optax.adam(optax.cosine_decay_schedule(_RATE, _STEPS), *_MOMENTA, eps_root=_ROOT)
+
+    def step(state, _):
+        parameters, momentum = state
+        value, gradient = jax.value_and_grad(loss)(parameters, z, y)
+        gradient = jax.tree.map(lambda g: jnp.where(jnp.isfinite(value), g, 0), gradient)
+        update, momentum = optimizer.update(gradient, momentum)
+        return (optax.apply_updates(parameters, update), momentum), value
+
+    start = parameters, optimizer.init(parameters)
+    (parameters, _), losses = jax.lax.scan(step, start, length=_STEPS)
+    return parameters, losses
+
+
+def polish(parameters: Parameters, z: Float[Array, "m n"], y: Float[Array, " m"]) -> ProductKernel:
+    """Trains on in double precision, for functions with next to no noise: these can be fitted to the end.
+
+    Minimises `loss` with a floor of 1e-6 by 25 iterations of L-BFGS, on the first 512 masks. On the host, not traced.
+
+    Returns:
+      The kernel, that floor in its noise, in single precision.
+    """
+    with jax.enable_x64(True):
+        start, unravel = ravel_pytree(jax.tree.map(lambda leaf: jnp.asarray(leaf, jnp.float64), parameters))
+        z, y = (jnp.asarray(a[:_FINE_MASKS], jnp.float64) for a in (z, y))
+
+        def descend(flat: Float[np.ndarray, " p"]) -> tuple[float, Float[np.ndarray, " p"]]:
+            value, slope = _fine_slope(unravel(jnp.asarray(flat)), z, y)
+            finite = bool(jnp.isfinite(value))
+            return (float(value), np.asarray(ravel_pytree(slope)[0])) if finite else (1e9, np.zeros_like(flat))
+
+        options = {"maxiter": _FINE_STEPS, "maxcor": 20}
+        found = scipy.optimize.minimize(descend, np.asarray(start), jac=True, method="L-BFGS-B", options=options)
+        kernel = _with_floor(unravel(jnp.asarray(found.x)).kernel(), _FINE_FLOOR)
+        return jax.tree.map(lambda leaf: jnp.asarray(leaf, jnp.float32), kernel)
+
+
+_fine_slope = jax.jit(jax.value_and_grad(partial(loss, floor=_FINE_FLOOR)))
+
+
+def fit_kernel(
+    form: type, masks: Masks, values: Values, ordered: bool = False
+) -> tuple[ProductKernel, Float[Array, " m"], Float[Array, ""]]:
+    """Trains one kernel and conditions it: `f(x) = centre + sum_j alpha_j k(x, x_j)`, in one pure function.
+
+    The piece to `jax.vmap` over many games of one shape: the games of a sweep, or seeds. Single precision throughout;
+    where a game is too smooth for it the weights are NaN, and `kernels` does better. `gp.gram`,
+    `gp.coefficients` and `gp.derivatives` read predictions, spectrum and indices off the result.
+
+    Args:
+      form: `Tied` or `Untied`.
+      masks: bool `[m, n]`.
+      values: `[m]`.
+      ordered: whether neighbouring features interact more than others.
+
+    Returns:
+      The kernel, its weights alpha in units of the values, and the centre.
+    """
+    z, centre, spread = signs(masks), values.mean(), values.std()
+    y = (values - centre) / jnp.where(spread > 0, spread, 1)
+    kernel = train(form.init(z.shape[1], ordered), z, y)[0].kernel()
+    return kernel, condition(kernel, z, y)[0] * spread, centre

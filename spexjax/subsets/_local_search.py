@@ -1,0 +1,115 @@
+"""A fast answer: greedy choices from several starts, each improved by the best swap until there is none."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Bool, Float, Int
+
+from spexjax.subsets._problem import Problem
+from spexjax.typing import Array
+
+_STARTS = 32
+_MAX_PAIRS = 1 << 26  # pairs of items over all starts that are valued at once
+_WAYS = {"farthest": ((1, 0), (-1, 0)), "nearest": ((0, 1),), "largest": ((1, 0),), "smallest": ((-1, 0),)}
+
+
+def local_search(problem: Problem, goal: str, starts: int = _STARTS) -> Bool[np.ndarray, " a"]:
+    """The best choice found from `starts` starts, and both signs where the goal is the farthest value.
+
+    The first start is empty, the others are the sets S of largest |F(S)|: what acts together is hard to find item by
+    item. Each is filled up greedily, and then a chosen item is swapped for another as long as that helps. All swaps are
+    valued at once: with `w_S = F(S) (-1)^{|S ∩ z|}`, `g_i = sum_{S ∋ i} w_S` and `Q_ij = sum_{S ∋ i, j} w_S`, swapping
+    i and j changes f by `-2 (g_i + g_j - 2 Q_ij)`.
+
+    Args:
+      problem: from `problem`.
+      goal: "farthest" from f(1), "nearest" to it, "largest" or "smallest" f.
+      starts: how many starts; fewer where so many squares of the active features would not fit the memory.
+
+    Returns:
+      Which active items are chosen: as good as all its neighbours, with no certificate.
+    """
+    a, (k, d) = len(problem.active), problem.support.shape
+    least, most = max(problem.size - problem.inert, 0), min(problem.size, a)  # active items in a choice
+    items, terms, width = -(-(a + 1) // 32) * 32, max(64, 1 << (k - 1).bit_length()), -(-d // 4) * 4  # few shapes
+    starts = min(starts, max(2, _MAX_PAIRS // items**2))
+    support = np.full((terms, width), items, np.int32)
+    support[:k, :d] = np.where(problem.support == a, items, problem.support)
+    scale = np.abs(problem.coefficients).max(initial=0) or 1.0
+    coefficients = np.zeros(terms, np.float32)
+    coefficients[:k] = problem.coefficients / scale
+    orders = (support < items).sum(1)
+    strongest = np.argsort(-np.abs(coefficients), kind="stable")
+    strongest = strongest[(orders[strongest] > 0) & (orders[strongest] <= most)][: starts - 1]
+    begin = np.zeros((starts, items + 1), bool)
+    begin[1 + np.arange(len(strongest))[:, None], support[strongest]] = True
+    found = _search(
+        support,
+        coefficients,
+        jnp.float32(problem.full / scale),
+        np.array(_WAYS[goal], np.float32),
+        begin[:, :items],
+        np.arange(items) < a,
+        np.array([least, most]),
+    )
+    choices = np.unique(np.asarray(found).reshape(-1, items)[:, :a], axis=0)
+    return max(choices, key=lambda chosen: problem.score(problem.value(chosen), goal))
+
+
+@jax.jit
+def _search(
+    support: Int[Array, "k d"],
+    coefficients: Float[Array, " k"],
+    full: Float[Array, ""],
+    ways: Float[Array, "w 2"],
+    begin: Bool[Array, "s u"],
+    real: Bool[Array, " u"],
+    sizes: Int[Array, "2"],
+) -> Bool[Array, "w s u"]:
+    """For each way `(p, q)` of scoring, `p f - q |f - f(1)|`, and each start, a choice that no move improves.
+
+    A choice has between `sizes[0]` and `sizes[1]` real items; the inert ones make up the rest. The last item is none:
+    it is swapped for one that is added, and the other way round.
+    """
+    items = begin.shape[1]
+    eye, rounding = jnp.eye(items, dtype=bool) & real, 1e-6 * jnp.abs(coefficients).sum()
+    none = jnp.arange(items) == items - 1
+
+    def signed(chosen):
+        odd = chosen.at[support].get(mode="fill", fill_value=False).sum(1) % 2 > 0
+        return jnp.where(odd, -coefficients, coefficients)
+
+    def of_items(w):
+        return jnp.zeros(items, w.dtype).at[support].add(w[:, None], mode="drop")
+
+    def of_pairs(w):
+        at = support[:, :, None], support[:, None]
+        return jnp.zeros((items, items), w.dtype).at[at].add(w[:, None, None], mode="drop")
+
+    def search(way, chosen):
+        def score(f):
+            return way[0] * f - way[1] * jnp.abs(f - full)
+
+        def add(state):
+            chosen, _ = state
+            w = signed(chosen)
+            scores = jnp.where(real & ~chosen, score(w.sum() - 2 * of_items(w)), -jnp.inf)
+            pick, count = jnp.argmax(scores), chosen.sum()
+            more = (count < sizes[0]) | ((count < sizes[1]) & (scores[pick] > score(w.sum()) + rounding))
+            return jnp.where(more, chosen | eye[pick], chosen), more
+
+        def swap(state):
+            chosen, best, _ = state
+            w, count = signed(chosen), chosen.sum()
+            g = of_items(w)
+            values = w.sum() - 2 * (g[:, None] + g - 2 * of_pairs(w))  # f after each swap
+            out, into = chosen | (none & (count < sizes[1])), (real & ~chosen) | (none & (count > sizes[0]))
+            scores = jnp.where(out[:, None] & into, score(values), -jnp.inf)
+            i, j = jnp.unravel_index(jnp.argmax(scores), scores.shape)
+            better = scores[i, j] > best + rounding  # without which it might not end
+            return jnp.where(better, chosen ^ eye[i] ^ eye[j], chosen), jnp.where(better, scores[i, j], best), better
+
+        chosen, _ = jax.lax.while_loop(lambda state: state[1], add, (chosen, True))
+        return jax.lax.while_loop(lambda state: state[2], swap, (chosen, score(signed(chosen).sum()), True))[0]
+
+    return jax.vmap(lambda way: jax.vmap(lambda chosen: search(way, chosen))(begin))(ways)

@@ -1,0 +1,75 @@
+"""Explanation.remove and .keep, verified by true ablations."""
+
+import jax
+import numpy as np
+import pytest
+
+import spexjax as sx
+
+
+def game(x):
+    return 1.0 + 3.0 * x[1] * x[4] - 2.0 * x[0] + 0.5 * x[2]
+
+
+@pytest.fixture(scope="module")
+def ablation():
+    return sx.ablations.function(game, 6, feature_names=tuple("abcdef"))
+
+
+@pytest.fixture(scope="module")
+def explanation(ablation):
+    return sx.explain(ablation, budget=64, key=jax.random.key(0))
+
+
+def test_remove_and_its_verification(ablation, explanation):
+    found = explanation.remove(1)
+    assert found.removed in ((1,), (4,))
+    assert found.status == "optimal"
+    assert found.value == pytest.approx(-0.5, abs=1e-5)
+    full, value, removal = found.verify(ablation)
+    assert (full, value) == pytest.approx((2.5, -0.5))
+    assert removal == pytest.approx(3.0 / 2.5)
+    assert len(found.kept) == 5
+    assert found.removed_names[0] in "be"
+    assert "optimal" in str(found)
+
+
+def test_keep_holds_the_output(ablation, explanation):
+    found = explanation.keep(4)
+    assert len(found.kept) == 4
+    assert set(found.kept) >= {0, 1, 2, 4}
+    assert found.verify(ablation).removal == pytest.approx(0, abs=1e-5)
+    assert explanation.keep(3, goal="largest").kept_names == ("b", "c", "e")
+
+
+def test_both_signs(explanation):
+    assert 0 in explanation.remove(1, goal="largest").removed
+    assert 0 not in explanation.remove(2, goal="smallest").removed
+
+
+def test_another_ablation_is_refused(explanation):
+    other = sx.ablations.function(lambda x: x.sum() * 1.0, 3)
+    with pytest.raises(ValueError, match="6 features but the ablation has 3"):
+        explanation.remove(2).verify(other)
+
+
+def test_one_of_several_values_is_verified(explanation):
+    several = sx.ablations.ridge((np.eye(6), np.arange(6) % 2), (np.eye(6)[:3], np.arange(3) % 2), l2=1.0)
+    with pytest.raises(ValueError, match=r"3 values per mask; take one of them .ablation\.only\(i\)"):
+        explanation.remove(2).verify(several)
+    assert np.isfinite(explanation.remove(2).verify(several.only(1)).value)
+
+
+@pytest.mark.parametrize("count", [1.5, 2.0, -1, 7, None, "2"])
+def test_counts_of_features(explanation, unchecked, count):
+    for function, verb in ((explanation.remove, "removed"), (explanation.keep, "kept")):
+        with pytest.raises(
+            ValueError, match=f"whole number between 0 and 6 of the 6 features can be {verb}, not {count}"
+        ):
+            function(count)
+
+
+def test_the_full_value_may_be_zero():
+    nothing = sx.ablations.function(lambda x: x[0] * 1.0 - 1.0, 2)
+    explanation = sx.explain(nothing, budget=4, key=jax.random.key(0))
+    assert np.isnan(explanation.remove(1).verify(nothing).removal)
