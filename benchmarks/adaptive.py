@@ -19,7 +19,7 @@ GAMES = ["sent24", "heads90", "qa32"]
 
 
 def fit(game, rows, key):
-    return sx.fit(game.masks[rows], game.values[rows], method="proxyspex", key=key)
+    return sx.fit(game.masks[rows], game.values[rows], method="proxyspex-gp", key=key)
 
 
 def test_r2(game, explanation) -> float:

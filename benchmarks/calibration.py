@@ -108,7 +108,7 @@ def measure(kind: str, design: str, budget: int, draw: int, method: str) -> dict
         "error": e.faithfulness.error,
         "true": sx.metrics.r2(truth, predicted),
         "unseen": unseen(truth, played.values[e.masks @ bits]),
-        "chosen": e.details.get("chosen", e.method),
+        "chosen": e.diagnostics.get("chosen", e.method),
     }
     row["predictions"] = covered(predicted - truth, e.prediction_errors(MASKS[new]))
     exact = exact_spectrum(MASKS, played.values)

@@ -18,7 +18,7 @@ from faithfulness import needed
 
 import spexjax as sx
 
-BUDGETS, SOURCES, METHOD = (64, 128, 256, 512), 512, "proxyspex"
+BUDGETS, SOURCES, METHOD = (64, 128, 256, 512), 512, "proxyspex-gp"
 RESULTS = Results(HERE / "results" / "carry_over.json", ("game", "m", "draw"))
 
 

@@ -34,8 +34,8 @@ def measure_ours(game: Game, method: str, m: int, draw: int) -> None:
     watch = Stopwatch()
     explanation = sx.fit(game.masks[train], game.values[train], method=method, key=jax.random.key(draw))
     times = watch.read()
-    chosen = explanation.details.get("chosen", explanation.method)
-    extra = {"reported_r2": round(explanation.faithfulness.r2, 4), "chosen": chosen, "details": explanation.details}
+    chosen = explanation.diagnostics.get("chosen", explanation.method)
+    extra = {"reported_r2": round(explanation.faithfulness.r2, 4), "chosen": chosen, "details": explanation.diagnostics}
     r2 = sx.metrics.r2(game.values[test], explanation.predict(game.masks[test]))
     record(game, method, m, draw, r2, times, extra)
 

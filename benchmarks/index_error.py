@@ -64,7 +64,7 @@ def measure_ours(game: Game, truth: dict, method: str, indices: list[str], budge
         exact = truth[index]
         error = mean_squared_error(game, index, found, exact)
         extra = {"reported_r2": round(explanation.faithfulness.r2, 4), "coverage": coverage(explanation, found, exact)}
-        extra |= {"chosen": explanation.details.get("chosen", explanation.method), **times}
+        extra |= {"chosen": explanation.diagnostics.get("chosen", explanation.method), **times}
         record(game, index, method, budget, draw, error, extra)
 
 

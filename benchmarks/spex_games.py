@@ -18,7 +18,7 @@ from index_error import lookup
 import spexjax as sx
 
 BUDGETS = (2000, 4000, 8000)
-METHODS = {"spex": sx.spex(), "spex, t = 3": sx.spex(max_order=3), "proxyspex": "proxyspex", "lasso": "lasso"}
+METHODS = {m: m for m in ("spex", "proxyspex-gp", "lasso")} | {"spex, t = 3": sx.methods.spex(max_order=3)}
 TOP = 20
 RESULTS = Results(HERE / "results" / "spex_games.json", ("game", "budget", "method", "draw"))
 
@@ -49,7 +49,7 @@ def measure(game: Game, exact: sx.Spectrum, name: str, budget: int, draw: int) -
         "reported_r2": round(e.faithfulness.r2, 4),
         "recall": recall(e.spectrum, exact, 1),
         "recall_from_order_2": recall(e.spectrum, exact, 2),
-        "chosen": e.details.get("chosen"),
+        "chosen": e.diagnostics.get("chosen"),
         "bins_log2": e.provenance.get("subsampled", {}).get("bins_log2"),
         **times,
     }

@@ -24,7 +24,7 @@ PATH = HERE / "results" / "subsets.json"
 
 def explained(game) -> sx.Spectrum:
     rows, _ = game.split(MASKS, 0)
-    return sx.fit(game.masks[rows], game.values[rows], method="proxyspex", key=jax.random.key(0)).spectrum
+    return sx.fit(game.masks[rows], game.values[rows], method="proxyspex-gp", key=jax.random.key(0)).spectrum
 
 
 def dense(n: int) -> sx.Spectrum:

@@ -103,7 +103,7 @@ def test_bad_input_is_one_sentence_and_exit_code_two(arguments, message, capsys,
     ("arguments", "message"),
     [
         (["--index", "FSI"], "FSII"),
-        (["--method", "magic"], "proxyspex"),
+        (["--method", "magic"], "proxyspex-gp"),
         (["--target", "1.5"], "below 1"),
         (["--target", "nan"], "below 1"),
     ],

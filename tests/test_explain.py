@@ -9,7 +9,7 @@ from common import all_masks
 
 import spexjax as sx
 
-METHODS = ["proxyspex", "proxyspex-trees-fast", "lasso"]
+METHODS = ["proxyspex-gp", "proxyspex-fast", "lasso"]
 
 
 def game(n=12):
@@ -80,7 +80,7 @@ def test_any_proxy_can_be_the_method(key):
     explanation = sx.explain(game(), budget=64, key=key, method=mean_only)
     assert explanation.method == "mean_only"
     assert abs(explanation.faithfulness.r2) < 0.05  # the mean of all masks, the ends included
-    assert explanation.details == {"note": "none"}
+    assert explanation.diagnostics == {"note": "none"}
 
 
 def test_masks_and_values_alone(key):
@@ -130,7 +130,7 @@ def test_budget_and_method_are_checked_before_anything_is_spent(key, monkeypatch
         sx.explain(ablation, budget=64, key=key, method="exact")
     monkeypatch.setitem(__import__("sys").modules, "lightgbm", None)
     with pytest.raises(ImportError, match=r"pip install 'spexjax\[trees\]'"):
-        sx.explain(ablation, budget=64, key=key, method="proxyspex-trees")
+        sx.explain(ablation, budget=64, key=key, method="proxyspex")
 
 
 MASKS = np.asarray(sx.designs.uniform(jax.random.key(0), 30, 6))

@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 
 import spexjax as sx
-from spexjax._explain import SHAPLEY
+
+SHAPLEY = ("SV", "SII", "STII", "FSII", "k-SII")
 
 
 def counted(function, n=12):
@@ -159,10 +160,10 @@ OTHER = sx.fit(FIVE, FIVE.sum(1), key=jax.random.key(0))
         ({"target_faithfulness": 0.9, "max_budget": 100, "budget": 200}, "budget = 200, is above max_budget = 100"),
         ({"budget": 50, "index": "shapely"}, "not an index"),
         ({"budget": 50, "method": sx.proxies.lasso}, r"if lasso makes one, call it: lasso\(\)"),
-        ({"budget": 50, "method": sx.spex}, r"if spex makes one, call it: spex\(\)"),
+        ({"budget": 50, "method": sx.methods.spex}, r"if spex makes one, call it: spex\(\)"),
         ({"budget": 50, "like": OTHER}, "the same features: there are 12 here, and 5 there"),
-        ({"budget": 50, "like": [OTHER], "method": "lasso"}, "Only the methods auto and proxyspex"),
-        ({"budget": 4000, "like": [OTHER], "method": "spex"}, "Only the methods auto and proxyspex"),
+        ({"budget": 50, "like": [OTHER], "method": "lasso"}, "Only the methods auto and proxyspex-gp"),
+        ({"budget": 4000, "like": [OTHER], "method": "spex"}, "Only the methods auto and proxyspex-gp"),
     ],
 )
 def test_mistakes_are_named_before_anything_is_spent(key, options, message):

@@ -11,7 +11,7 @@ import spexjax as sx
 
 N = 8
 MASKS = np.asarray(sx.designs.uniform(jax.random.key(0), 96, N))
-METHODS = ("lasso", "proxyspex", "proxyspex-trees-fast")
+METHODS = ("lasso", "proxyspex-gp", "proxyspex-fast")
 
 
 def signal(masks):
@@ -77,7 +77,7 @@ def test_values_of_the_engine_keep_double_precision(key, tmp_path):
 
 def test_extreme_values_are_saved_and_read(tmp_path):
     for scale in (1e-40, 1e37):
-        explanation = fitted("proxyspex", 0.0, scale)
+        explanation = fitted("proxyspex-gp", 0.0, scale)
         explanation.save(tmp_path)
         again = sx.load(tmp_path)
         np.testing.assert_array_equal(again.values, explanation.values)
@@ -114,9 +114,9 @@ def test_the_choice_of_a_link_does_not_depend_on_the_unit(scale):
         return np.where(score > 1.5, 3.0, -3.0) + 0.3 * score
 
     values = jumps(MASKS)
-    plain, found = (sx.fit(MASKS, s * values, method="proxyspex", key=jax.random.key(1)) for s in (1.0, scale))
-    assert plain.details["kernels"]["link"]
-    assert found.details["kernels"]["link"]
+    plain, found = (sx.fit(MASKS, s * values, method="proxyspex-gp", key=jax.random.key(1)) for s in (1.0, scale))
+    assert plain.diagnostics["kernels"]["link"]
+    assert found.diagnostics["kernels"]["link"]
     assert found.faithfulness.r2 == pytest.approx(plain.faithfulness.r2, abs=1e-6)
     np.testing.assert_allclose(found.predict(all_masks(N)) / scale, plain.predict(all_masks(N)), atol=1e-5)
 

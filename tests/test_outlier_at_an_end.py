@@ -24,9 +24,9 @@ def explained(values, method, key):
     return sx.explain(ablation, budget=128 if isinstance(method, str) else 400, key=key, method=method)
 
 
-@pytest.mark.parametrize("method", ["lasso", "proxyspex", "proxyspex-trees-fast", "spex"])
+@pytest.mark.parametrize("method", ["lasso", "proxyspex-gp", "proxyspex-fast", "spex"])
 def test_both_ends_are_exact_and_the_rest_is_as_without_an_outlier(method, key):
-    method = sx.spex(max_order=1, num_groups=2) if method == "spex" else method
+    method = sx.methods.spex(max_order=1, num_groups=2) if method == "spex" else method
     calm, wild = (explained(game(empty), method, key) for empty in (0.0, -300.0))
     inner = MASKS[1:-1]
     score = [sx.metrics.r2(game(0.0)[1:-1], e.predict(inner)) for e in (calm, wild)]
@@ -47,7 +47,7 @@ def test_both_ends_are_exact_and_the_rest_is_as_without_an_outlier(method, key):
 def test_an_end_that_agrees_with_the_others_takes_part(key):
     """An additive function of many features is far from its mean at both ends, and no outlier there."""
     ablation = sx.ablations.host_function(lambda m: m.sum(1) * 1.0, 40)
-    explanation = sx.explain(ablation, budget=128, key=key, method="proxyspex")
+    explanation = sx.explain(ablation, budget=128, key=key, method="proxyspex-gp")
     row = explanation.masks.all(1) | ~explanation.masks.any(1)
     np.testing.assert_allclose(explanation.surrogate(explanation.masks[row]), [40, 0], atol=1e-2)
 
@@ -102,7 +102,7 @@ def test_spex_decodes_beside_an_outlier_and_in_any_unit(empty, unit, key):
 
     explanation = sx.explain(sx.ablations.host_function(f, n), budget=1500, method="spex", key=key)
     inner = all_masks(n)[1:]
-    assert explanation.details["chosen"] == {"spex": 1.0}
+    assert explanation.diagnostics["chosen"] == {"spex": 1.0}
     assert sx.metrics.r2(quadratic(inner), explanation.predict(inner) / unit) > 1 - 1e-9
 
 
@@ -111,7 +111,7 @@ def test_an_outlier_beside_a_function_without_noise(index, key):
     """The kernels of a function with next to no noise are nearly singular: what they say of the ends is still true."""
     n = 11
     ablation = sx.ablations.host_function(lambda m: np.where(m.any(1), quadratic(m), -500.0), n)
-    explanation = sx.explain(ablation, budget=256, method="proxyspex", index=index, key=key)
+    explanation = sx.explain(ablation, budget=256, method="proxyspex-gp", index=index, key=key)
     assert explanation.faithfulness.r2 > 0.99
     inner = all_masks(n)[1:]
     assert sx.metrics.r2(quadratic(inner), explanation.predict(inner)) > 0.99

@@ -146,8 +146,9 @@ def main(setting="small"):
     calibration, held_out = passages(config)
     seen, unseen = (sx.ablations.components(model, *part, layers=layers) for part in (calibration, held_out))
     n = seen.num_features
-    explanation = sx.explain(seen, budget=config["budget"], key=jax.random.key(0), method="proxyspex", progress=False)
-    linear = sx.fit(explanation.masks, explanation.values, method="lasso", key=jax.random.key(0))
+    key = jax.random.key(0)
+    explanation = sx.explain(seen, budget=config["budget"], key=key, method="proxyspex-gp", progress=False)
+    linear = sx.fit(explanation.masks, explanation.values, method="lasso", key=key)
     first = linear.interactions("BV", 1).to_dict()
     scores = {
         "interactions: usage": usage(explanation),

@@ -81,18 +81,18 @@ def selections(ablation, config, key):
     values = [sx.evaluate(ablation, group, progress=False) for group in drawn]
     sized = {
         method: sx.fit(np.concatenate(drawn), np.concatenate(values), method=method, key=key)
-        for method in ("proxyspex", "lasso")
+        for method in ("proxyspex-gp", "lasso")
     }
-    uniform = sx.explain(ablation, budget=budget, key=key, method="proxyspex", progress=False)
+    uniform = sx.explain(ablation, budget=budget, key=key, method="proxyspex-gp", progress=False)
     linear = sx.fit(uniform.masks, uniform.values, method="lasso", key=key)
     drop = -sx.evaluate(ablation, ~np.eye(n, dtype=bool), progress=False)
     kept = {
         name: [explanation.keep(r, goal="largest", time_limit=60) for r in sizes]
-        for name, explanation in (("interactions", sized["proxyspex"]), ("interactions, uniform masks", uniform))
+        for name, explanation in (("interactions", sized["proxyspex-gp"]), ("interactions, uniform masks", uniform))
     }
     masks = {name: [subset.mask for subset in found] for name, found in kept.items()}
     scores = {
-        "first order: Banzhaf values": first_order(sized["proxyspex"], "BV"),
+        "first order: Banzhaf values": first_order(sized["proxyspex-gp"], "BV"),
         "first order: lasso": first_order(sized["lasso"], "BV"),
         "first order: lasso, uniform masks": first_order(linear, "BV"),
         "first order: one head out": drop,
@@ -102,7 +102,7 @@ def selections(ablation, config, key):
     masks["random"] = [d[:10] for d in drawn]  # the mean of so many is reported
     facts = {
         "r2": {
-            "interactions": float(sized["proxyspex"].faithfulness),
+            "interactions": float(sized["proxyspex-gp"].faithfulness),
             "lasso": float(sized["lasso"].faithfulness),
             "interactions, uniform masks": float(uniform.faithfulness),
             "lasso, uniform masks": float(linear.faithfulness),

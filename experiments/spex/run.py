@@ -34,7 +34,7 @@ def compare(truth: sx.Spectrum, rng: np.random.Generator) -> None:
     ablation = sx.ablations.host_function(lambda masks: noisy(truth, masks, rng), NUM_FEATURES)
     new = np.asarray(sx.designs.uniform(jax.random.key(1), 4096, NUM_FEATURES))
     sets = truth.to_dict().keys()
-    for method in ("auto", "spex", "proxyspex", "proxyspex-trees-fast", "lasso"):
+    for method in ("auto", "spex", "proxyspex-gp", "proxyspex-fast", "lasso"):
         explanation = sx.explain(ablation, budget=BUDGET, key=KEY, method=method)
         r2 = sx.metrics.r2(np.asarray(truth(new)), explanation.predict(new))
         found = sets & explanation.spectrum.to_dict().keys()

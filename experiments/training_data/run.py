@@ -115,7 +115,8 @@ def removals(ablation, explanation, first_order, config, rng):
 def explained(ablation, point, masks, values, config, rng):
     """What the fits to one test point say, and what retraining says of it."""
     key = jax.random.key(0)
-    explanation, first = (sx.fit(masks, values[:, point], method=method, key=key) for method in ("proxyspex", "lasso"))
+    both = (sx.fit(masks, values[:, point], method=method, key=key) for method in ("proxyspex-gp", "lasso"))
+    explanation, first = both
     pairs = sorted(explanation.interactions("BII", 2).order(2), key=lambda item: item[1])
     chosen = [s for s, _ in pairs[: config["pairs"]] + pairs[::-1][: config["pairs"]]]
     others = list(combinations(range(masks.shape[1]), 2))
@@ -136,7 +137,7 @@ def explained(ablation, point, masks, values, config, rng):
     return {
         "point": point,
         "margin": float(values[0, point]),
-        "r2": {"proxyspex": explanation.faithfulness.r2, "lasso": first.faithfulness.r2},
+        "r2": {"proxyspex-gp": explanation.faithfulness.r2, "lasso": first.faithfulness.r2},
         "pairs": rows,
         "removed": {way: [np.flatnonzero(~sets[r][way][0]).tolist() for r in config["remove"]] for way in WAYS[:2]},
         "margins": curves,

@@ -2,7 +2,6 @@
 
 import argparse
 import contextlib
-import io
 import json
 import os
 import sys
@@ -11,7 +10,7 @@ import traceback
 import warnings
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 from spexjax._printable import printable
 from spexjax.cli._demo import ANSWER_PREFIX, ANSWERS, QUESTION, REVIEW
@@ -134,9 +133,7 @@ def _add_common(command: argparse.ArgumentParser) -> None:
         type=float,
         help="stop once faithfulness is this; the budget is then the most to spend",
     )
-    command.add_argument(
-        "--method", default="auto", help="auto, exact, proxyspex, proxyspex-trees[-fast], lasso or spex"
-    )
+    command.add_argument("--method", default="auto", help="auto, exact, proxyspex[-fast], proxyspex-gp, lasso or spex")
     command.add_argument(
         "--index", default="FSII", help="SV, BV, SII, BII, STII, FSII, FBII, k-SII, Moebius or Fourier"
     )
@@ -157,13 +154,13 @@ def _explain(args: argparse.Namespace, start: float) -> int:
     from rich.console import Console
 
     import spexjax as sx
+    from spexjax import methods
     from spexjax._budget import check_target
     from spexjax.indices import check_index
-    from spexjax.methods import check_name
     from spexjax.report import interaction_table, where_time_went, write_html
 
     check_index(args.index, args.order)
-    check_name(args.method)
+    methods.get(args.method)
     if args.target is not None:
         check_target(args.target)
     store = sx.Store(args.store or args.out / "values")
@@ -216,7 +213,7 @@ def _read(args: argparse.Namespace) -> str:
     return _decoded(sys.stdin.buffer, "Standard input")
 
 
-def _decoded(stream: io.BufferedIOBase, name: str) -> str:
+def _decoded(stream: BinaryIO, name: str) -> str:
     content = stream.read(_MOST + 1)
     if len(content) > _MOST:
         raise ValueError(f"{name} holds more than {_MOST >> 20} MB, which is more than any model reads; shorten it.")

@@ -1,6 +1,7 @@
 """Masks in, values out."""
 
-from spexjax.evaluation._engine import Evaluation, evaluate, run
+from spexjax.evaluation._engine import evaluate, run
+from spexjax.evaluation._evaluation import Evaluation
 from spexjax.evaluation._progress import progress_bar
 from spexjax.evaluation._sharding import from_first_host, mesh
 from spexjax.evaluation._store import Store

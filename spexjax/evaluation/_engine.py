@@ -16,9 +16,9 @@ from jax.sharding import Mesh
 from jaxtyping import Float
 from numpy.typing import ArrayLike
 
-from spexjax._equality import by_content
 from spexjax.ablation import Ablation, Batch, Plan, checked_ablation
 from spexjax.evaluation import _sharding as sharding
+from spexjax.evaluation._evaluation import Evaluation
 from spexjax.evaluation._ledger import Ledger
 from spexjax.evaluation._progress import progress_bar
 from spexjax.evaluation._store import Store
@@ -29,33 +29,6 @@ _IN_FLIGHT = 2  # batches handed to the device before the first is waited for
 _AT_ONCE = 1 << 14  # masks planned at once; the next are planned while the device works on these
 _MOST_SHRINK = 1 << 10
 _SHRINK: weakref.WeakKeyDictionary = weakref.WeakKeyDictionary()  # program -> how much smaller batches must be to fit
-
-
-@by_content
-@dataclasses.dataclass(frozen=True, eq=False)
-class Evaluation:
-    """Values and what they cost.
-
-    `num_evaluations` counts what was run after equal masks and masks with equal inputs were merged, `num_reused` the
-    masks whose values were in the store; `num_programs` the input shapes, each compiled at most once; `padding` the
-    share of the work that answered nothing. `plan_seconds` is the work on the host before the first batch (later plans
-    are made while the device works), `compile_seconds` the first call of each shape.
-    """
-
-    values: Float[Array, "m *t"]
-    num_evaluations: int
-    num_reused: int
-    num_programs: int
-    padding: float
-    plan_seconds: float
-    compile_seconds: float
-    seconds: float
-
-    def __str__(self) -> str:
-        return (
-            f"{len(self.values)} ablations by {self.num_evaluations} evaluations in {self.seconds:.1f} s "
-            f"({self.num_programs} program(s) compiled in {self.compile_seconds:.1f} s, {self.padding:.0%} padding)"
-        )
 
 
 def evaluate(

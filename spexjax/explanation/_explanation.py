@@ -7,14 +7,15 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from jaxtyping import Bool, Float, Int
+from jaxtyping import Bool, Float
 from numpy.typing import ArrayLike
 
+from spexjax._deprecation import renamed
 from spexjax._durable import write_durably
 from spexjax._ends import end_rows
-from spexjax._equality import by_content
 from spexjax._printable import printable
 from spexjax.explanation import _saved as saved
+from spexjax.explanation._faithfulness import Faithfulness
 from spexjax.explanation._subset import Subset
 from spexjax.gp import Surrogate
 from spexjax.indices import Ends, Interactions, interactions, standard_errors, surrogate_interactions, with_ends
@@ -26,37 +27,20 @@ _FILE = "explanation.json"
 _ROUNDING = 1e-6  # of the range of values: what a spectrum in single precision may lose
 
 
-@by_content
-@dataclasses.dataclass(frozen=True, eq=False)
-class Faithfulness:
-    """R2 on masks that the fit never saw, and its standard error.
-
-    `rows` are the rows of `Explanation.masks` it was measured on; `scheme` says how they were kept from the fit.
-    `exact` means that all 2^n masks were evaluated, so that nothing is estimated. Two are equal if all their fields
-    are, NaN being equal to NaN.
-    """
-
-    r2: float
-    rows: Int[np.ndarray, " h"]
-    scheme: str
-    error: float = 0.0
-    exact: bool = False
-
-    def __float__(self) -> float:
-        return self.r2
-
-    def __str__(self) -> str:
-        uncertainty = f" ± {self.error:.3f}" if self.error else ""
-        return f"R2 = {self.r2:.3f}{uncertainty} ({printable(self.scheme)})"
-
-
 @dataclasses.dataclass(frozen=True, eq=False)
 class Explanation:
     """Which combinations of features drive a value function.
 
-    Where the method has a `surrogate`, the spectrum is its truncation: predictions, faithfulness and indices are the
-    surrogate's. `details` is what the method says of its fit, `provenance` what was explained and what it cost; both
-    are plain JSON values.
+    Attributes:
+      spectrum: the strongest Fourier terms. Where there is a surrogate, they are its truncation.
+      faithfulness: R2 on masks that the fit never saw.
+      feature_names: n names.
+      method: the name of the method.
+      masks: bool `[m, n]`, the masks that were evaluated.
+      values: `[m]`, their values.
+      diagnostics: what the method says of its fit, as plain JSON values.
+      provenance: what was explained and what it cost, as plain JSON values.
+      surrogate: where the method has one, predictions, faithfulness and indices are the surrogate's.
     """
 
     spectrum: Spectrum
@@ -65,7 +49,7 @@ class Explanation:
     method: str
     masks: Bool[np.ndarray, "m n"]
     values: Float[np.ndarray, " m"]
-    details: Mapping[str, Any] = dataclasses.field(default_factory=dict)
+    diagnostics: Mapping[str, Any] = dataclasses.field(default_factory=dict)
     provenance: Mapping[str, Any] = dataclasses.field(default_factory=dict)
     surrogate: Surrogate | None = None
 
@@ -74,6 +58,12 @@ class Explanation:
             f"{printable(self.method)} on {len(self.values)} ablations of {len(self.feature_names)} features: "
             f"{self.faithfulness}, {len(self.spectrum)} Fourier terms"
         )
+
+    @property
+    def details(self) -> Mapping[str, Any]:
+        """The old name of `diagnostics`; warns."""
+        renamed("Explanation.details", "diagnostics")
+        return self.diagnostics
 
     def predict(self, masks: ArrayLike) -> Values:
         """What the explanation says of the value function at any masks, `Float[l]`.
@@ -184,7 +174,7 @@ class Explanation:
 
     @cached_property
     def _residuals(self) -> Values:
-        return self.values - self.surrogate(self.masks)
+        return self.values - (self.surrogate or self.spectrum)(self.masks)
 
     def save(self, folder: str | Path) -> Path:
         """Writes everything, the evaluated masks and values included, to `folder`/explanation.json.
@@ -198,7 +188,7 @@ class Explanation:
           The file's path; `load` reads it back.
 
         Raises:
-          ValueError: if there is something that a file cannot hold, such as an object in `details`.
+          ValueError: if there is something that a file cannot hold, such as an object in `diagnostics`.
           OSError: if the file cannot be written.
         """
         return write_durably(Path(folder) / _FILE, saved.encode(self, Explanation, Faithfulness))

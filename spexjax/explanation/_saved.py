@@ -72,6 +72,8 @@ def _explanation(whole: Mapping[str, Any], known: tuple[type, ...]) -> Any:
         record = {k: v for k, v in whole.items() if k not in ("format", "checksum")}
         if whole["checksum"] != checksum(record):
             raise ValueError("its content does not match its checksum")
+        if "details" in record:  # as versions before 0.2 called it
+            record["diagnostics"] = record.pop("details")
         record["faithfulness"] = _present(record)
         explanation = _records(known).from_record({"type": known[0].__name__, **record})
     _check(explanation)
@@ -209,7 +211,7 @@ def _of_format_1(record: Mapping[str, Any], explanation: type, faithfulness: typ
         method=record["method"],
         masks=masks,
         values=values,
-        details=record["details"],
+        diagnostics=record["details"],
         provenance=record["provenance"],
         surrogate=_surrogate(record["surrogate"], masks) if record.get("surrogate") else None,
     )

@@ -79,4 +79,4 @@ class Subset(Optimum):
             )
         masks = np.stack([np.ones_like(self.mask), self.mask])
         full, value = np.asarray(evaluate(ablation, masks, mesh=mesh, store=store), np.float64).tolist()
-        return Verified(full, value, removal(full, value) if full else float("nan"))
+        return Verified(full, value, float(removal(full, value)) if full else float("nan"))

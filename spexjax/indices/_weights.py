@@ -27,6 +27,7 @@ class Index(NamedTuple):
     smallest: int
     max_order: int | None
     single: bool = False
+    design: str = "uniform"
 
 
 def _stii(s: int, t: int, k: int) -> Fraction:

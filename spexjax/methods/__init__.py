@@ -1,6 +1,46 @@
-"""The methods of `explain` and `fit` by name."""
+"""The methods of `explain` and `fit`: the contract, the registry, and those that are there.
 
-from spexjax.methods._resolve import METHODS, check_name, resolve
+| name | what it does |
+|---|---|
+| `auto` | exact where possible; else the best by held-out error, or a mixture of two |
+| `exact` | transforms the values at all 2^n masks |
+| `proxyspex` | ProxySPEX as published: boosted trees, with the paper's grid of settings |
+| `proxyspex-fast` | the same with one good setting |
+| `proxyspex-gp` | the differentiable ProxySPEX: Gaussian processes on the hypercube |
+| `lasso` | a linear fit |
+| `spex` | SPEX: structured masks, decoded |
+"""
+
+from spexjax import proxies as _proxies
+from spexjax.methods._auto import Auto
+from spexjax.methods._exact import Exact
+from spexjax.methods._from_proxy import Differentiable, FromProxy, from_proxy
+from spexjax.methods._method import Design, Look, Method, draw
+from spexjax.methods._registry import get, names, register
 from spexjax.methods._spex import Spex, SpexPlan, spex
 
-__all__ = ["METHODS", "Spex", "SpexPlan", "check_name", "resolve", "spex"]
+__all__ = [
+    "Auto",
+    "Design",
+    "Differentiable",
+    "Exact",
+    "FromProxy",
+    "Look",
+    "Method",
+    "Spex",
+    "SpexPlan",
+    "draw",
+    "from_proxy",
+    "get",
+    "names",
+    "register",
+    "spex",
+]
+
+register(Auto())
+register(Exact())
+register(FromProxy("proxyspex", lambda m, n: _proxies.boosted_trees("paper")))
+register(FromProxy("proxyspex-fast", lambda m, n: _proxies.boosted_trees("fast")))
+register(Differentiable())
+register(FromProxy("lasso", lambda m, n: _proxies.lasso()))
+register(spex())

@@ -1,4 +1,4 @@
-"""SPEX as a method of `explain`: the largest design that a budget buys, and what is made of its values."""
+"""SPEX as a method: the largest design that a budget buys, and what is made of its values."""
 
 import dataclasses
 import math
@@ -12,7 +12,12 @@ from spexjax._ends import end_rows, inner_rows
 from spexjax._values import standardise
 from spexjax.codes import MAX_DEGREE
 from spexjax.decoder import Decoded, Status, decode
-from spexjax.designs import Subsampled, subsampled, subsampled_size, uniform
+from spexjax.designs import Subsampled, subsampled, subsampled_size, uniform, uniform_size
+from spexjax.evaluation import Evaluation
+from spexjax.indices import Index
+from spexjax.methods._exact import exact_fit
+from spexjax.methods._from_proxy import fit_proxy
+from spexjax.methods._method import Design, draw
 from spexjax.proxies import Fit
 from spexjax.spectrum import Spectrum
 from spexjax.typing import Key, Masks, Values
@@ -26,11 +31,37 @@ _EXPLAINED = 1e-6  # residual energy that no outlier leaves
 
 @dataclasses.dataclass(frozen=True)
 class Spex:
-    """The settings made by `spex`."""
+    """The method made by `spex`."""
 
     max_order: int
     num_groups: int
     mode: str
+    name: str = "spex"
+
+    def design(self, key: Key, num_features: int, budget: int, index: Index | None) -> Design:
+        """The masks of the largest plan that the budget covers, or all masks if it covers them.
+
+        Raises:
+          ValueError: as `plan`.
+        """
+        if budget == uniform_size(budget + 1, num_features):
+            return dataclasses.replace(draw(key, num_features, budget, None), nested=False)
+        return self.plan(key, budget, num_features).as_design()
+
+    def fit(self, design: Design, evaluation: Evaluation, key: Key) -> Fit:
+        """What the decoder finds, lasso, or a mixture of them, by held-out error; the exact spectrum of all masks.
+
+        Raises:
+          ValueError: if the masks are not those of `design`.
+        """
+        if design.plan is None and not design.complete:
+            raise ValueError(
+                "SPEX decodes masks of its own: use explain(method='spex'), or designs.subsampled and decoder.decode."
+            )
+        if design.plan is None:
+            return exact_fit(design.masks, evaluation.values)
+        proxy = proxies.select({"lasso": proxies.lasso(), "spex": design.plan})
+        return fit_proxy(proxy, design.masks, evaluation.values, key)
 
     def size(self, num_features: int, bins_log2: int, known: int = 0) -> int:
         """An upper bound on the ablations of a plan with 2^b bins.
@@ -85,8 +116,8 @@ class Spex:
         least = f"{min(self.size(n, _LEAST_BINS, len(known)), 2**n):,}" if n >= _LEAST_BINS else f"2^{n}"
         raise ValueError(
             f"SPEX needs {least} ablations for {n} features and interactions up to order {self.max_order}, but the "
-            f"budget is {budget:,}. Raise it, ask for lower orders with method=sx.spex(max_order=...), or use "
-            "method='proxyspex', which learns from any budget."
+            f"budget is {budget:,}. Raise it, ask for lower orders with method=sx.methods.spex(max_order=...), or "
+            "use method='proxyspex-gp', which learns from any budget."
         )
 
     def _draw(self, design_key: Key, check_key: Key, n: int, b: int, known: np.ndarray) -> "SpexPlan":
@@ -109,7 +140,7 @@ class Spex:
 
 
 def spex(max_order: int = 5, num_groups: int = 3, mode: str = "soft") -> Spex:
-    """SPEX: a sparse Walsh-Hadamard transform of few, structured ablations; `explain(method=sx.spex(...))`.
+    """SPEX: a sparse Walsh-Hadamard transform of few, structured ablations; `explain(method=sx.methods.spex(...))`.
 
     `explain` evaluates the masks of `designs.subsampled` with as many bins as the budget covers, equal masks once, and
     some uniform masks besides. `decoder.decode` finds the support from the former. How many of its terms are kept, and
@@ -158,6 +189,11 @@ class SpexPlan:
             "design_masks": len(self.masks) - len(self.checks),
             "uniform_masks": len(self.checks),
         }
+
+    def as_design(self) -> Design:
+        """These masks for `explain`; their uniform ones come first."""
+        notes = {"subsampled": self.describe()}
+        return Design("subsampled", self.masks, len(self.checks), nested=False, notes=notes, plan=self)
 
     def __call__(self, masks: Masks, values: Values, key: Key) -> Fit:
         """What the decoder and the refit make of the values at `self.masks`; see `spex`."""

@@ -29,6 +29,7 @@ class Fit(NamedTuple):
     diagnostics: dict  # plain numbers and strings: the chosen settings
     surrogate: Surrogate | None = None
     held_out_rows: Int[np.ndarray, " h"] | None = None  # all by default
+    exact: bool = False  # True if the masks are all 2^n, and the spectrum is their transform
 
     def spread_over(self, rows: Int[np.ndarray, " r"], masks: Masks) -> "Fit":
         """The fit to some rows of these masks, as one to all of them: it predicts the others, which it has not seen."""
@@ -54,7 +55,7 @@ class Proxy(Protocol):
     masks of an explanation begin with the two ends, everything kept and nothing kept (`spexjax._ends`).
     """
 
-    def __call__(self, masks: Masks, values: Values, key: Key) -> Fit: ...
+    def __call__(self, masks: Masks, values: Values, key: Key, /) -> Fit: ...
 
 
 def without_ends(call: Callable[[Any, Masks, Values, Key], Fit]) -> Callable[[Any, Masks, Values, Key], Fit]:
@@ -88,6 +89,8 @@ def checked(fit: Any, name: str, masks: Masks) -> Fit:
         raise ValueError(
             f"The proxy {name} must return a proxies.Fit, with a Spectrum, whose held_out has {m} predictions."
         )
+    if fit.exact and m != 1 << n:
+        raise ValueError(f"The fit of {name} says that it is exact, but there are {m} masks, not all 2^{n}.")
     rows = np.arange(m) if fit.held_out_rows is None else np.asarray(fit.held_out_rows)
     whole = rows.ndim == 1 and rows.dtype.kind in "iu" and np.isin(rows, np.arange(m)).all()
     if not whole or len(np.unique(rows)) < 2:

@@ -26,12 +26,6 @@ class Select:
 
     proxies: Mapping[str, Proxy]
 
-    def check(self) -> None:
-        """Raises ImportError if a proxy needs a package that is not installed."""
-        for proxy in self.proxies.values():
-            if hasattr(proxy, "check"):
-                proxy.check()
-
     def __call__(self, masks: Masks, values: Values, key: Key) -> Fit:
         """Fits every proxy, and keeps the best or a mixture; see `select`."""
         masks = np.asarray(masks)
@@ -43,7 +37,8 @@ class Select:
         rows = _rows(fits, len(f))
         finite = [bool(np.isfinite(np.asarray(fit.held_out)[rows]).all()) for fit in fits]
         left_out = [name for name, fine in zip(names, finite, strict=True) if not fine]
-        names, fits = ([x for x, fine in zip(xs, finite, strict=True) if fine] for xs in (names, fits))
+        names = [name for name, fine in zip(names, finite, strict=True) if fine]
+        fits = [fit for fit, fine in zip(fits, finite, strict=True) if fine]
         others = [(np.asarray(fit.held_out, np.float64) - centre) / (spread or 1.0) for fit in fits]
         held_out = np.stack([-f / (len(inner) - 1), *others])  # the mean of the other inner values, that of all being 0
         fold = folds(fold_key, masks[rows], min(_NUM_FOLDS, len(rows)))

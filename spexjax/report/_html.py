@@ -238,7 +238,7 @@ def _details(explanation: Explanation, index: str, max_order: int | None) -> str
     rows = [
         ("Index", f"{index} {orders}. {escape(DEFINITIONS[index])}."),
         ("Faithfulness", escape(str(explanation.faithfulness))),
-        ("Method", "<br>".join(filter(None, (escape(explanation.method), _settings(explanation.details))))),
+        ("Method", "<br>".join(filter(None, (escape(explanation.method), _settings(explanation.diagnostics))))),
         ("Variance by order", _energy(explanation)),
     ]
     cost = {

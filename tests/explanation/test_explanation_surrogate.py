@@ -87,7 +87,7 @@ def test_masks_of_other_numbers_and_shapes(explanation):
 def test_loaded_predictions(explanation, loaded):
     np.testing.assert_array_equal(loaded.predict(MASKS), explanation.predict(MASKS))
     assert (loaded.faithfulness.r2, loaded.faithfulness.error) == (0.5, 0.1)
-    assert loaded.details == {"note": 1}
+    assert loaded.diagnostics == {"note": 1}
 
 
 @pytest.mark.parametrize("index", ["BII", "FBII", "Fourier"])
@@ -115,10 +115,10 @@ def test_saved_twice_is_the_same(explanation, loaded, tmp_path):
 def test_diagnostics_of_numpy_and_nan(explanation, tmp_path):
     details = {"a": np.float32(0.5), "b": [np.arange(2), jnp.float32(2)], 3: {"c": np.nan, "d": float("-inf")}}
     unknown = dataclasses.replace(explanation.faithfulness, r2=float("nan"), error=float("nan"))
-    path = dataclasses.replace(explanation, details=details, faithfulness=unknown).save(tmp_path)
+    path = dataclasses.replace(explanation, diagnostics=details, faithfulness=unknown).save(tmp_path)
     json.loads(path.read_text(), parse_constant=pytest.fail)
     found = sx.load(tmp_path)
-    assert found.details == {"a": 0.5, "b": [[0, 1], 2.0], "3": {"c": None, "d": None}}
+    assert found.diagnostics == {"a": 0.5, "b": [[0, 1], 2.0], "3": {"c": None, "d": None}}
     assert np.isnan([found.faithfulness.r2, found.faithfulness.error]).all()
 
 

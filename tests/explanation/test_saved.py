@@ -100,7 +100,10 @@ def test_double_precision_is_kept_where_numpy_has_it(tmp_path):
     [
         (lambda e: dataclasses.replace(e, values=np.full(16, np.nan)), "16 of the 16 values are not finite"),
         (lambda e: dataclasses.replace(e, feature_names=("a",)), "1 feature names for masks of 4 features"),
-        (lambda e: dataclasses.replace(e, details={"a": [object()]}), r"details\['a'\]\[0\] is a object; it must be a"),
+        (
+            lambda e: dataclasses.replace(e, diagnostics={"a": [object()]}),
+            r"\['a'\]\[0\] is a object; it must be a",
+        ),
         (lambda e: dataclasses.replace(e, provenance={"a": 10**5000}), "4300 digits"),
         (lambda e: dataclasses.replace(e, spectrum=unordered()), "not in increasing order"),
         (lambda e: dataclasses.replace(e, spectrum=sx.Spectrum.from_dict({(0,): 1.0}, 5)), "5 features, not 4"),

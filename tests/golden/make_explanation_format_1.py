@@ -19,7 +19,7 @@ def main():
     x = masks.astype(np.float32)
     values = 0.5 * x[:, 0] - x[:, 1] * x[:, 2] + 0.25 * x[:, 3] * x[:, 4] * x[:, 5] + 0.1 * np.sin(np.arange(40))
     names = ["not", "good", "ü", "\u202e", "日本", ""]
-    explanation = sx.fit(masks, values, method="proxyspex", key=jax.random.key(1), feature_names=names)
+    explanation = sx.fit(masks, values, method="proxyspex-gp", key=jax.random.key(1), feature_names=names)
     explanation.save(FOLDER)
     everything = (np.arange(64)[:, None] >> np.arange(6) & 1).astype(bool)
     faithfulness = explanation.faithfulness

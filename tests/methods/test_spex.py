@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 import spexjax as sx
-from spexjax.methods import _resolve as methods
+from spexjax.methods import _auto
 from spexjax.spectrum import unique_rows
 
 N = 40
@@ -37,7 +37,7 @@ def test_finds_what_no_subset_hints_at(explained):
     assert found.keys() == PARITIES.keys()
     assert all(abs(found[s] / PARITIES[s] - 1) < 1e-4 for s in PARITIES)
     assert explanation.faithfulness.r2 > 1 - 1e-6
-    proxy = sx.explain(sparse()[0], budget=400, key=jax.random.key(1), method="proxyspex", progress=False)
+    proxy = sx.explain(sparse()[0], budget=400, key=jax.random.key(1), method="proxyspex-gp", progress=False)
     assert proxy.faithfulness.r2 < 0.5
 
 
@@ -77,8 +77,8 @@ def test_never_worse_than_the_linear_fit():
     weights = np.random.default_rng(0).normal(size=200)
     ablation = sx.ablations.host_function(lambda masks: masks @ weights, 200)
     explanation = sx.explain(ablation, budget=2500, key=jax.random.key(0), method="spex", progress=False)
-    assert explanation.details["held_out_r2"]["lasso"] > 0.9
-    assert explanation.faithfulness.r2 >= explanation.details["held_out_r2"]["lasso"] - 1e-3
+    assert explanation.diagnostics["held_out_r2"]["lasso"] > 0.9
+    assert explanation.faithfulness.r2 >= explanation.diagnostics["held_out_r2"]["lasso"] - 1e-3
 
 
 def test_same_key_same_explanation(explained):
@@ -90,8 +90,8 @@ def test_same_key_same_explanation(explained):
 
 def test_settings(explained):
     ablation, _ = sparse({(1, 2): 1.0, (5, 7, 9): 2.0})
-    method = sx.spex(max_order=3, mode="hard")
-    assert method.size(N, 4) < sx.spex().size(N, 4) < 2000
+    method = sx.methods.spex(max_order=3, mode="hard")
+    assert method.size(N, 4) < sx.methods.spex().size(N, 4) < 2000
     explanation = sx.explain(ablation, budget=method.size(N, 4), key=jax.random.key(0), method=method, progress=False)
     assert explanation.provenance["subsampled"]["max_order"] == 3
     assert explanation.provenance["subsampled"]["bins_log2"] == 4
@@ -113,7 +113,7 @@ def test_small_n_repeat_masks_and_evaluate_them_once(n):
 
 def test_what_cannot_be_done_is_said_before_anything_is_spent(key):
     ablation = sx.ablations.host_function(lambda masks: pytest.fail("an ablation was spent"), 60)
-    least = sx.spex().size(60, 4)
+    least = sx.methods.spex().size(60, 4)
     with pytest.raises(ValueError, match=f"SPEX needs {least:,} ablations for 60 features.*budget is {least - 1:,}"):
         sx.explain(ablation, budget=least - 1, key=key, method="spex")
     with pytest.raises(ValueError, match="give a budget, and no target_faithfulness"):
@@ -121,9 +121,9 @@ def test_what_cannot_be_done_is_said_before_anything_is_spent(key):
     with pytest.raises(ValueError, match="masks of its own"):
         sx.fit(np.eye(30, dtype=bool), np.ones(30), method="spex", key=key)
     with pytest.raises(ValueError, match="'hard' or 'soft'"):
-        sx.spex(mode="medium")
+        sx.methods.spex(mode="medium")
     with pytest.raises(ValueError, match="at least 1; got 0 and 3"):
-        sx.spex(max_order=0)
+        sx.methods.spex(max_order=0)
 
 
 def test_constant_function(key):
@@ -144,7 +144,7 @@ def test_saved_and_loaded(explained, tmp_path):
 @pytest.fixture
 def only_lasso(monkeypatch):
     """What "auto" compares, but for lasso, takes long."""
-    monkeypatch.setattr(methods, "_candidates", lambda m, n, like: {"lasso": sx.proxies.lasso()})
+    monkeypatch.setattr(_auto, "differentiable", lambda m, n, like: {"lasso": sx.proxies.lasso()})
 
 
 @pytest.mark.usefixtures("only_lasso")
@@ -156,7 +156,7 @@ def test_auto_turns_to_spex_where_it_learns_nothing(key):
     assert explanation.method == "auto"
     assert explanation.provenance["design"] == "subsampled"
     assert explanation.provenance["ablations"] == len(explanation.masks)
-    assert explanation.details["chosen"] == {"spex": 1.0}
+    assert explanation.diagnostics["chosen"] == {"spex": 1.0}
     checks = explanation.faithfulness.rows
     assert set(checks) <= set(range(2, 2 + explanation.provenance["subsampled"]["uniform_masks"]))
     assert len(checks) >= 510

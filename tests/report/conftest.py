@@ -9,7 +9,7 @@ from spexjax.spectrum import Spectrum
 def explain():
     """Makes the explanation of a known function: `{S: F(S)}`, feature names, and whatever else is known."""
 
-    def make(terms, names, *, r2=0.8, scheme="held out", provenance=None, details=None):
+    def make(terms, names, *, r2=0.8, scheme="held out", provenance=None, diagnostics=None):
         n = len(names)
         masks = np.concatenate([np.ones((1, n), bool), np.random.default_rng(0).random((30, n)) < 0.5])
         spectrum = Spectrum.from_dict(terms, n)
@@ -20,7 +20,7 @@ def explain():
             "lasso",
             masks,
             np.asarray(spectrum(masks)),
-            details or {},
+            diagnostics or {},
             provenance or {},
         )
 
@@ -48,4 +48,4 @@ def review(explain):
         "padding": 0.1,
         "programs": 1,
     }
-    return explain(terms, words, provenance=provenance, details={"folds": 5, "prior": "own"})
+    return explain(terms, words, provenance=provenance, diagnostics={"folds": 5, "prior": "own"})

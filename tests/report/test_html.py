@@ -75,7 +75,7 @@ def in_strings(text, explain):
         "fingerprint": text(8),
     }
     terms = {(): 1.0, **{(i,): 0.1 + i for i in range(10)}, (0, 1): -2.0, (3, 8): 1.5}
-    return explain(terms, names, scheme=text(9), provenance=provenance, details={text(3): text(4)})
+    return explain(terms, names, scheme=text(9), provenance=provenance, diagnostics={text(3): text(4)})
 
 
 def test_nothing_in_a_string_becomes_markup(explain):

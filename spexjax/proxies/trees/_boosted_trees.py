@@ -42,10 +42,6 @@ class BoostedTrees:
     num_folds: int = 5
     max_terms: int = 1000
 
-    def check(self) -> None:
-        """Raises ImportError without LightGBM; `explain` asks before it spends an ablation."""
-        _trainer()
-
     @without_ends
     def __call__(self, masks: Masks, values: Values, key: Key) -> Fit:
         """Fits trees to each fold and to all masks, and refits their strongest terms; see `boosted_trees`."""
@@ -101,14 +97,16 @@ def boosted_trees(grid: str = "fast") -> BoostedTrees:
       grid: "paper" or "fast"; the paper's costs several times more.
 
     Returns:
-      A proxy. Calling it raises ImportError without LightGBM, and ValueError for fewer than 2 masks.
+      A proxy. Calling it raises ValueError for fewer than 2 masks.
 
     Raises:
+      ImportError: if LightGBM is not installed.
       ValueError: if there is no such grid.
     """
     grids = {"paper": PAPER, "fast": FAST}
     if grid not in grids:
         raise ValueError(f"There is no grid {grid!r}; choose one of {sorted(grids)}.")
+    _trainer()
     return BoostedTrees(grids[grid])
 
 
@@ -117,7 +115,7 @@ def _trainer() -> Callable:
     try:
         import lightgbm
     except ImportError:
-        raise ImportError("proxyspex-trees needs LightGBM: pip install 'spexjax[trees]'.") from None
+        raise ImportError("Boosted trees need LightGBM: pip install 'spexjax[trees]'.") from None
 
     def train(x, y, run: Boosting, num_trees: int, seed: int):
         # One thread each: trees on a few thousand masks gain little from threads, the folds run side by side.

@@ -51,7 +51,7 @@ def test_interactions_are_found():
 
 def test_missing_lightgbm_says_what_to_do(monkeypatch):
     monkeypatch.setitem(sys.modules, "lightgbm", None)
-    with pytest.raises(ImportError, match=r"proxyspex-trees needs LightGBM: pip install 'spexjax\[trees\]'\."):
+    with pytest.raises(ImportError, match=r"Boosted trees need LightGBM: pip install 'spexjax\[trees\]'\."):
         boosted_trees()(np.eye(4, dtype=bool), np.arange(4.0), jax.random.key(0))
 
 

@@ -1,0 +1,61 @@
+"""What a user gives, checked before anything is spent: keys, masks, values and names."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from numpy.typing import ArrayLike
+
+from spexjax._budget import min_budget
+from spexjax._values import real_numbers
+from spexjax.spectrum import checked_masks, unique_rows
+from spexjax.typing import Masks, Values
+
+
+def check_key(key: Any) -> None:
+    """Raises ValueError for what is not a single PRNG key, typed or as `jax.random.PRNGKey` makes it."""
+    if isinstance(key, jax.Array):
+        typed = jnp.issubdtype(key.dtype, jax.dtypes.prng_key)
+        if key.shape == () if typed else key.dtype == jnp.uint32 and key.shape in ((2,), (4,)):
+            return
+    raise ValueError(f"The key is one from jax.random.key(0), say; got {key!r}.")
+
+
+def checked_values(
+    masks: ArrayLike, values: ArrayLike, names: Sequence[str] | None
+) -> tuple[Masks, Values, tuple[str, ...]]:
+    """Returns distinct masks, the mean value of each, and the names of the features.
+
+    Args:
+      masks: `[m, n]`, True or 1 = kept.
+      values: `[m]`.
+      names: n names; x0, x1, ... by default.
+
+    Raises:
+      ValueError: if shapes do not match, a value is not finite, there are too few distinct masks, or there
+        are not n names.
+    """
+    masks, values = np.asarray(masks), real_numbers(values, "Values")
+    if masks.ndim != 2 or values.shape != masks.shape[:1]:
+        raise ValueError(f"Masks must be [m, n] and values [m]; got {masks.shape} and {values.shape}.")
+    n = masks.shape[1]
+    if n == 0:
+        raise ValueError("The masks have no features; give at least one.")
+    masks = checked_masks(masks, n)
+    bad = np.flatnonzero(~np.isfinite(values))
+    if len(bad):
+        raise ValueError(f"{len(bad)} of the {len(values)} values are not finite, first at row {bad[0]}; remove them.")
+    _, group = unique_rows(np.packbits(masks, axis=1))
+    _, first, counts = np.unique(group, return_index=True, return_counts=True)
+    if len(first) < min_budget(n):
+        raise ValueError(f"{len(first)} distinct masks are too few: {n} features need at least {min_budget(n)}.")
+    if len(first) < len(masks):
+        masks, values = masks[first], np.bincount(group, values / counts[group])
+    if isinstance(names, str):
+        raise ValueError(f"feature_names is a list of {n} names, not one string.")
+    names = tuple(map(str, names)) if names is not None else tuple(f"x{i}" for i in range(n))
+    if len(names) != n:
+        raise ValueError(f"There are {n} features but {len(names)} feature names.")
+    return masks, values, names

@@ -1,0 +1,102 @@
+"""A method of a proxy: any masks, and whatever the proxy makes of their values."""
+
+import dataclasses
+from collections.abc import Callable, Sequence
+
+import numpy as np
+
+from spexjax import proxies
+from spexjax._ends import inner_rows
+from spexjax._values import standardise
+from spexjax.evaluation import Evaluation
+from spexjax.gp import Surrogate
+from spexjax.indices import Index
+from spexjax.methods._method import Design, draw
+from spexjax.proxies import Fit, Proxy
+from spexjax.spectrum import Spectrum
+from spexjax.typing import Key, Masks, Values
+
+_PRODUCTS = 500  # features up to which sums of products compete, where masks are too many for a kernel matrix
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class FromProxy:
+    """The method made by `from_proxy`.
+
+    `make(num_masks, num_features)` gives the proxy, and raises ImportError if it needs a package that is missing.
+    """
+
+    name: str
+    make: Callable[[int, int], Proxy]
+
+    def design(self, key: Key, num_features: int, budget: int, index: Index | None) -> Design:
+        """Uniform masks, or masks drawn by size for an index that asks for them."""
+        self.make(budget, num_features)
+        return draw(key, num_features, budget, index)
+
+    def fit(self, design: Design, evaluation: Evaluation, key: Key) -> Fit:
+        """What the proxy makes of the values."""
+        return fit_proxy(self.make(*design.masks.shape), design.masks, evaluation.values, key)
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Differentiable:
+    """The differentiable ProxySPEX: Gaussian processes on the hypercube, or the linear fit where that is better.
+
+    `like` holds surrogates of other inputs; see `proxies.kernels`.
+    """
+
+    name: str = "proxyspex-gp"
+    like: tuple[Surrogate, ...] = ()
+
+    def resembling(self, surrogates: Sequence[Surrogate]) -> "Differentiable":
+        """The same method, with relevances that may resemble those of other inputs."""
+        return dataclasses.replace(self, like=tuple(surrogates))
+
+    def design(self, key: Key, num_features: int, budget: int, index: Index | None) -> Design:
+        """Uniform masks, or masks drawn by size for an index that asks for them."""
+        return draw(key, num_features, budget, index)
+
+    def fit(self, design: Design, evaluation: Evaluation, key: Key) -> Fit:
+        """The best of the differentiable proxies and lasso, by held-out error."""
+        num_masks, num_features = design.masks.shape
+        proxy = proxies.select(differentiable(num_masks, num_features, self.like))
+        return fit_proxy(proxy, design.masks, evaluation.values, key)
+
+
+def from_proxy(proxy: Proxy, name: str | None = None) -> FromProxy:
+    """Makes a method of a proxy.
+
+    Args:
+      proxy: called with masks, values and a key.
+      name: of the method; by default that of the function, or of the class.
+
+    Raises:
+      ValueError: if it cannot be called so.
+    """
+    return FromProxy(name or str(getattr(proxy, "__name__", type(proxy).__name__)), lambda m, n: proxy)
+
+
+def fit_proxy(proxy: Proxy, masks: Masks, values: Values, key: Key) -> Fit:
+    """What a proxy returns; the constant if all values between the ends are equal.
+
+    Args:
+      proxy: called with copies of masks and values, which it may change.
+      masks: bool `[m, n]`.
+      values: `[m]`.
+      key: PRNG key, consumed.
+    """
+    _, centre, spread = standardise(np.asarray(values)[inner_rows(masks)])
+    if not spread:
+        constant = Spectrum.constant(centre, masks.shape[1])
+        return Fit(constant, np.full(len(masks), centre), {})
+    return proxy(masks.copy(), np.array(values), key)
+
+
+def differentiable(num_masks: int, num_features: int, like: Sequence[Surrogate] = ()) -> dict[str, Proxy]:
+    """The proxies without trees, the simplest first, for so many masks and features."""
+    kernels = proxies.kernels(like)
+    found: dict[str, Proxy] = {"lasso": proxies.lasso(), "kernels": kernels}
+    if num_masks > kernels.max_masks and num_features <= _PRODUCTS:
+        found["products"] = proxies.sum_of_products()
+    return found

@@ -1,0 +1,109 @@
+"""The methods by name; users add theirs."""
+
+import inspect
+from collections.abc import Sequence
+from typing import Any, Protocol, runtime_checkable
+
+from spexjax._deprecation import renamed
+from spexjax.evaluation import Evaluation
+from spexjax.gp import Surrogate
+from spexjax.methods._from_proxy import from_proxy
+from spexjax.methods._method import Design, Method
+from spexjax.proxies import Fit, Proxy
+from spexjax.typing import Key, Masks, Values
+
+_METHODS: dict[str, Method] = {}
+_COMPETING: list[str] = []
+_RENAMED = {"proxyspex-trees": "proxyspex", "proxyspex-trees-fast": "proxyspex-fast"}
+
+
+@runtime_checkable
+class Resembling(Protocol):
+    """A method that can learn from the surrogates of other inputs."""
+
+    def resembling(self, surrogates: Sequence[Surrogate]) -> Method:
+        """The method with these surrogates at hand."""
+
+
+def register(method: Method, *, compete: bool = False) -> Method:
+    """Makes a method available by its name, to `explain`, `fit` and the command line.
+
+    Args:
+      method: replaces one of the same name.
+      compete: let "auto" compare it with the others. It must then fit masks that it did not draw.
+
+    Returns:
+      The method.
+
+    Raises:
+      ValueError: if it is no `Method`, or its name is no text.
+    """
+    if isinstance(method, type) or not isinstance(method, Method) or not isinstance(method.name, str):
+        raise ValueError(f"A method has a name, a design and a fit; {method!r} lacks some of these.")
+    _METHODS[method.name] = method
+    if compete and method.name not in _COMPETING:
+        _COMPETING.append(method.name)
+    return method
+
+
+def names() -> tuple[str, ...]:
+    """The names that `get` knows."""
+    return tuple(_METHODS)
+
+
+def get(method: "str | Method | Proxy", like: Sequence[Surrogate] = ()) -> Method:
+    """The method of a name, or of a proxy; a method is returned as it is.
+
+    Args:
+      method: a name of `names()`, a `Method`, or a `Proxy`.
+      like: surrogates of other inputs for the method to learn from.
+
+    Raises:
+      ValueError: if there is no such method, or it cannot learn from surrogates.
+    """
+    found = _found(method)
+    if not like:
+        return found
+    if not isinstance(found, Resembling):
+        able = [name for name, other in _METHODS.items() if isinstance(other, Resembling)]
+        raise ValueError(
+            f"Only the methods {' and '.join(able)} can be like other explanations; leave `like` out, or give "
+            "proxies.kernels(like=[their surrogates]) as the method."
+        )
+    return found.resembling(like)
+
+
+def competitors(design: Design) -> dict[str, Proxy]:
+    """The registered methods that compete in "auto", as proxies for the masks of a design."""
+    return {name: _as_proxy(_METHODS[name], design) for name in _COMPETING}
+
+
+def _found(method: Any) -> Method:
+    if isinstance(method, str):
+        if method in _RENAMED:
+            method = renamed(f"The method {method!r}", _RENAMED[method], depth=5)
+        if method not in _METHODS:
+            raise ValueError(f"There is no method {method!r}; choose one of {', '.join(_METHODS)}.")
+        return _METHODS[method]
+    if isinstance(method, Method) and not isinstance(method, type):
+        return method
+    try:
+        bound = inspect.signature(method).bind("masks", "values", "key").arguments
+        called = set(bound) != {"max_order", "num_groups", "mode"}  # `spex` itself has three arguments, too
+    except (TypeError, ValueError):
+        called = False
+    if not called:
+        name = getattr(method, "__name__", repr(method))
+        made = f"; if {name} makes one, call it: {name}()" if callable(method) else ""
+        raise ValueError(
+            f"A method is a name, a Method, or a proxy that is called with masks, values and a key; {name} is "
+            f"not{made}."
+        )
+    return from_proxy(method)
+
+
+def _as_proxy(method: Method, design: Design) -> Proxy:
+    def proxy(masks: Masks, values: Values, key: Key) -> Fit:
+        return method.fit(design, Evaluation.given(values), key)
+
+    return proxy

@@ -1,0 +1,84 @@
+"""A lens of one's own has the rights of ours: names, a description, several values, a store."""
+
+import numpy as np
+import pytest
+from common import all_masks
+
+import spexjax as sx
+
+
+class Votes(sx.Ablation):
+    feature_names, fingerprint = ("ann", "bob", "cy", "dan", "eve"), "votes"
+
+    def plan(self, masks, *, devices=1, shrink=1):
+        return sx.ablation.plan_rows(lambda _, rows: rows.sum(1) > 2, masks, devices=devices, shrink=shrink)
+
+    def describe(self):
+        return {"question": "is there a majority?"}
+
+
+class Two(Votes):
+    num_values, fingerprint = 2, "two"
+
+    def plan(self, masks, *, devices=1, shrink=1):
+        def apply(_, rows):
+            return np.stack([rows.sum(1), rows[:, 0]], 1)
+
+        return sx.ablation.plan_rows(apply, masks, batch_size=4, compiled=False)
+
+
+def test_it_is_explained_described_and_stored(tmp_path, key):
+    store = sx.Store(tmp_path)
+    explanation = sx.explain(Votes(), budget=32, key=key, store=store)
+    assert explanation.feature_names == Votes.feature_names
+    assert explanation.provenance["question"] == "is there a majority?"
+    np.testing.assert_array_equal(explanation.predict(all_masks(5)), all_masks(5).sum(1) > 2)
+    again = sx.explain(Votes(), budget=32, key=key, store=store)
+    assert again.provenance["reused"] == 32
+
+
+def test_it_may_give_several_values(tmp_path, key):
+    values = sx.evaluate(Two(), all_masks(5), store=sx.Store(tmp_path))
+    np.testing.assert_array_equal(values, np.stack([all_masks(5).sum(1), all_masks(5)[:, 0]], 1))
+    with pytest.raises(ValueError, match="gives 2 values per mask; take one of them"):
+        sx.explain(Two(), budget=32, key=key)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"feature_names": ()}, r"feature_names of Changed must be one or more names; got \(\)"),
+        ({"feature_names": "abc"}, "feature_names of Changed must be one or more names; got 'abc'"),
+        ({"fingerprint": 5}, r"fingerprint of Changed must be a text; got 5\. Use sx\.ablation\.unnamed\(\)"),
+        ({"fingerprint": ""}, "fingerprint of Changed must be a text; got ''"),
+    ],
+)
+def test_what_is_missing_is_named_before_anything_is_evaluated(change, message, key):
+    changed = type("Changed", (Votes,), change)()
+    for use in (lambda: sx.explain(changed, budget=32, key=key), lambda: sx.evaluate(changed, all_masks(5))):
+        with pytest.raises(ValueError, match=message):
+            use()
+
+
+def test_a_class_without_a_plan_is_none():
+    class Lacking(sx.Ablation):
+        feature_names, fingerprint = ("a",), "lacking"
+
+    with pytest.raises(TypeError, match="plan"):
+        Lacking()
+    with pytest.raises(ValueError, match=r"dict is no ablation; make one of it, .* or derive its class from sx\.Abl"):
+        sx.ablation.checked_ablation({})
+
+
+@pytest.mark.parametrize(("m", "devices", "shrink"), [(1, 1, 1), (7, 1, 1), (300, 1, 2), (300, 8, 1)])
+def test_rows_are_each_answered_once(m, devices, shrink):
+    rows = np.arange(m)
+    plan = sx.ablation.plan_rows(lambda _, r: r, rows, batch_size=64, devices=devices, shrink=shrink)
+    batches = list(plan.batches)
+    assert len({len(b.slots) for b in batches}) == 1
+    assert len(batches[0].slots) <= 64 // shrink
+    slots = np.concatenate([b.slots for b in batches])
+    inputs = np.concatenate([b.inputs for b in batches])
+    np.testing.assert_array_equal(inputs[slots >= 0], slots[slots >= 0])
+    np.testing.assert_array_equal(np.sort(slots[slots >= 0]), rows)
+    assert sum(b.work for b in batches) == m
