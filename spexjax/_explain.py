@@ -15,7 +15,6 @@ from spexjax._inputs import check_key, checked_values
 from spexjax.ablation import Ablation, checked_ablation
 from spexjax.evaluation import Evaluation, Store, from_first_host, run
 from spexjax.explanation import Explanation, measured
-from spexjax.gp import Surrogate
 from spexjax.methods import Design, Method
 from spexjax.proxies import Proxy, checked
 from spexjax.typing import Key
@@ -64,8 +63,7 @@ def explain(
     """
     n, names = checked_ablation(ablation, single=True).num_features, tuple(ablation.feature_names)
     check_key(key)
-    others = _others(like, n)
-    chosen = methods.get(method, _surrogates(others))
+    chosen, others = _resembling(method, like, n)
     sizes = rounds(n, budget, target_faithfulness, max_budget)
     design_key, fit_key = jax.random.split(key)
     design = chosen.design(design_key, n, sizes[-1], None if index is None else indices.get(index))
@@ -137,7 +135,7 @@ def fit(
     """
     check_key(key)
     masks, values, names = checked_values(masks, values, feature_names)
-    chosen = methods.get(method, _surrogates(_others(like, masks.shape[1])))
+    chosen, _ = _resembling(method, like, masks.shape[1])
     return _explained(chosen, Design("given", masks, len(masks)), Evaluation.given(values), key, names)
 
 
@@ -157,17 +155,17 @@ def _explained(method: Method, design: Design, evaluation: Evaluation, key: Key,
     )
 
 
-def _others(like: Explanation | Iterable[Explanation], num_features: int) -> list[Explanation]:
-    """The explanations to be like, if they are of the same number of features."""
+def _resembling(
+    method: str | Method | Proxy, like: Explanation | Iterable[Explanation], num_features: int
+) -> tuple[Method, list[Explanation]]:
+    """The method, with the surrogates of these explanations at hand, and the explanations as a list."""
     others = list(like) if isinstance(like, Iterable) else [like]
     if not all(isinstance(e, Explanation) for e in others):
         raise ValueError("`like` takes explanations, from explain or fit.")
+    surrogates = [e.surrogate for e in others if e.surrogate is not None]
+    chosen = methods.get(method, surrogates if others else None)
     if sizes := {len(e.feature_names) for e in others} - {num_features}:
         raise ValueError(
             f"`like` takes explanations of the same features: there are {num_features} here, and {min(sizes)} there."
         )
-    return others
-
-
-def _surrogates(others: list[Explanation]) -> list[Surrogate]:
-    return [e.surrogate for e in others if e.surrogate is not None]
+    return chosen, others

@@ -36,7 +36,7 @@ class FromProxy:
 
     def fit(self, design: Design, evaluation: Evaluation, key: Key) -> Fit:
         """What the proxy makes of the values."""
-        return fit_proxy(self.make(*design.masks.shape), design.masks, evaluation.values, key)
+        return fit_proxy(self.make(*design.masks.shape), self.name, design.masks, evaluation.values, key)
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -61,7 +61,7 @@ class Differentiable:
         """The best of the differentiable proxies and lasso, by held-out error."""
         num_masks, num_features = design.masks.shape
         proxy = proxies.select(differentiable(num_masks, num_features, self.like))
-        return fit_proxy(proxy, design.masks, evaluation.values, key)
+        return fit_proxy(proxy, self.name, design.masks, evaluation.values, key)
 
 
 def from_proxy(proxy: Proxy, name: str | None = None) -> FromProxy:
@@ -77,20 +77,24 @@ def from_proxy(proxy: Proxy, name: str | None = None) -> FromProxy:
     return FromProxy(name or str(getattr(proxy, "__name__", type(proxy).__name__)), lambda m, n: proxy)
 
 
-def fit_proxy(proxy: Proxy, masks: Masks, values: Values, key: Key) -> Fit:
-    """What a proxy returns; the constant if all values between the ends are equal.
+def fit_proxy(proxy: Proxy, name: str, masks: Masks, values: Values, key: Key) -> Fit:
+    """What a proxy returns, checked; the constant if all values between the ends are equal.
 
     Args:
       proxy: called with copies of masks and values, which it may change.
+      name: of the method, for errors.
       masks: bool `[m, n]`.
       values: `[m]`.
       key: PRNG key, consumed.
+
+    Raises:
+      ValueError: as `proxies.checked`.
     """
     _, centre, spread = standardise(np.asarray(values)[inner_rows(masks)])
     if not spread:
         constant = Spectrum.constant(centre, masks.shape[1])
         return Fit(constant, np.full(len(masks), centre), {})
-    return proxy(masks.copy(), np.array(values), key)
+    return proxies.checked(proxy(masks.copy(), np.array(values), key), name, masks)
 
 
 def differentiable(num_masks: int, num_features: int, like: Sequence[Surrogate] = ()) -> dict[str, Proxy]:

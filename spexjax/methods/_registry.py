@@ -51,18 +51,18 @@ def names() -> tuple[str, ...]:
     return tuple(_METHODS)
 
 
-def get(method: "str | Method | Proxy", like: Sequence[Surrogate] = ()) -> Method:
+def get(method: "str | Method | Proxy", like: Sequence[Surrogate] | None = None) -> Method:
     """The method of a name, or of a proxy; a method is returned as it is.
 
     Args:
       method: a name of `names()`, a `Method`, or a `Proxy`.
-      like: surrogates of other inputs for the method to learn from.
+      like: surrogates of other inputs for the method to learn from, if any; None if it need not.
 
     Raises:
       ValueError: if there is no such method, or it cannot learn from surrogates.
     """
     found = _found(method)
-    if not like:
+    if like is None:
         return found
     if not isinstance(found, Resembling):
         able = [name for name, other in _METHODS.items() if isinstance(other, Resembling)]

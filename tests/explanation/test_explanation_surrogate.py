@@ -123,9 +123,8 @@ def test_diagnostics_of_numpy_and_nan(explanation, tmp_path):
 
 
 def test_faithfulness_is_compared_by_its_fields(explanation, loaded):
-    kinds = [
-        sx.Faithfulness(r2, rows, "by hand", 0.1) for r2 in (0.5, np.nan) for rows in (np.arange(20), np.arange(3))
-    ]
+    kind = sx.explanation.Faithfulness
+    kinds = [kind(r2, rows, "by hand", 0.1) for r2 in (0.5, np.nan) for rows in (np.arange(20), np.arange(3))]
     assert len({*kinds, *kinds}) == 4
     assert kinds == [dataclasses.replace(kind, rows=kind.rows.copy()) for kind in kinds]
     assert kinds[0] == explanation.faithfulness == loaded.faithfulness
