@@ -56,7 +56,7 @@ def test_noise_is_not_explained(key):
 
 def test_exact_where_all_masks_are_there(key):
     explanation = sx.explain(game(7), budget=10_000, key=key)
-    assert explanation.method == "exact"
+    assert explanation.faithfulness.exact
     assert "all 128 masks" in str(explanation.faithfulness)
     assert abs(explanation.interactions("Moebius")[4, 5, 6] - 2) < 1e-5
     np.testing.assert_allclose(explanation.spectrum(explanation.masks), explanation.values, atol=1e-5)
@@ -166,7 +166,7 @@ def test_a_proxy_that_is_called_exact_is_none(key):
         return sx.proxies.lasso()(masks, values, key)
 
     explanation = sx.explain(game(), budget=128, key=key, method=exact)
-    assert explanation.method == "exact"
+    assert explanation.faithfulness.exact
     assert not explanation.faithfulness.exact
     assert np.isnan(explanation.prediction_errors(all_masks(12)[:3])).all()
     assert sx.explain(game(7), budget=128, key=key).faithfulness.exact

@@ -128,7 +128,7 @@ def test_the_first_round_has_128_masks_if_that_is_not_said(key):
 def test_exact_once_all_masks_are_there(key):
     ablation, seen = counted(game, 5)
     explanation = sx.explain(ablation, key=key, target_faithfulness=0.9, max_budget=1000)
-    assert explanation.method == "exact"
+    assert explanation.faithfulness.exact
     assert rounds(explanation) == [32]
     assert sum(map(len, seen)) == 32
 

@@ -21,7 +21,7 @@ def game(empty):
 
 def explained(values, method, key):
     ablation = sx.ablations.host_function(lambda m: values[m.astype(int) @ (1 << np.arange(N))], N)
-    return sx.explain(ablation, budget=128 if isinstance(method, str) else 400, key=key, method=method)
+    return sx.explain(ablation, budget=400 if isinstance(method, sx.methods.Spex) else 128, key=key, method=method)
 
 
 @pytest.mark.parametrize("method", ["lasso", "proxyspex-gp", "proxyspex-fast", "spex"])

@@ -74,7 +74,7 @@ def test_a_proxy_called_exact_is_not_exact(key):
 
     masks = np.asarray(sx.designs.uniform(key, 40, N))
     explanation = sx.fit(masks, game(masks), key=key, method=exact)
-    assert explanation.method == "exact"
+    assert explanation.method == exact.__name__
     assert not explanation.faithfulness.exact
     assert np.isnan(explanation.prediction_errors(MASKS)).all()
 
