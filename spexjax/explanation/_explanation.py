@@ -66,16 +66,18 @@ class Explanation:
         return self.diagnostics
 
     def predict(self, masks: ArrayLike) -> Values:
-        """What the explanation says of the value function at any masks, `Float[l]`.
+        """Predicts the value function at any masks.
 
-        Where everything is kept, and where nothing is, the true value if it was evaluated; everywhere, for an exact
-        explanation.
+        An exact explanation returns true values. Others do so at the full and the empty mask, which were evaluated.
 
         Args:
           masks: `[l, n]`, True or 1 = kept.
 
+        Returns:
+          `Float[l]`.
+
         Raises:
-          ValueError: if they have another shape, or other numbers than 0 and 1.
+          ValueError: if the masks have another shape, or hold other numbers than 0 and 1.
         """
         masks = checked_masks(masks, len(self.feature_names))
         if self.faithfulness.exact:
@@ -86,7 +88,10 @@ class Explanation:
         return predictions
 
     def prediction_errors(self, masks: ArrayLike) -> Values:
-        """The standard error of `predict` at each mask: 0 for an exact explanation, NaN if the method has none.
+        """The standard error of `predict` at each mask: 0 for an exact explanation, NaN if there is no surrogate.
+
+        Args:
+          masks: as in `predict`.
 
         Raises:
           ValueError: as `predict`.
@@ -95,20 +100,19 @@ class Explanation:
         return self._without_surrogate(len(masks)) if self.surrogate is None else self.surrogate.standard_error(masks)
 
     def interactions(self, index: str = "FSII", max_order: int | None = None) -> Interactions:
-        """An interaction index of the explained function; see `spexjax.indices._interactions` for the names.
+        """Computes an interaction index of the explained function.
 
-        Taken from the surrogate in closed form where there is one, true values being used at every mask that was
-        evaluated; else read off the truncated spectrum, corrected to the true values where everything is kept and
-        where nothing is. `spexjax.indices.surrogate_interactions` says which index is which, and that in an order of
-        more than 20,000 sets only those that the spectrum names get a value.
+        With a surrogate, indices that have a closed form are the surrogate's, corrected by the true value at every
+        mask that was evaluated. All others are read off the truncated spectrum, corrected by the true values at the
+        full and the empty mask. An order with more than 20,000 sets gets values for the sets of the spectrum only.
 
         Args:
-          index: SV, BV, SII, BII, STII, FSII, FBII, k-SII, Moebius or Fourier.
-          max_order: the order of the index, the size of the largest interaction; by default 2, or all orders for
-            Fourier and Moebius. SV and BV are of order 1 whatever is given.
+          index: a name from `indices.INDICES`: SV, BV, SII, BII, STII, FSII, FBII, k-SII, Moebius or Fourier.
+          max_order: the size of the largest interaction; by default 2, or all orders for Fourier and Moebius. SV and
+            BV are of order 1 whatever is given.
 
         Raises:
-          ValueError: if the index is unknown, or `max_order` no whole number, 1 or more.
+          ValueError: if the index is unknown, or `max_order` is not a whole number of at least 1.
         """
         if self.surrogate is None:
             return with_ends(interactions(self.spectrum, index, max_order, self.feature_names), self._missed_ends)
@@ -121,18 +125,18 @@ class Explanation:
         return self._without_surrogate(len(table)) if self.surrogate is None else standard_errors(self.surrogate, table)
 
     def remove(self, r: int, *, goal: str = "farthest", method: str = "auto", time_limit: float = 60.0) -> Subset:
-        """The r features whose removal changes the output most: `argmax |g(1) - g(x)|` over x that remove exactly r.
+        """Finds the r features whose removal changes the output most: `argmax |g(1) - g(x)|` over x that remove r.
 
-        g is the spectrum, not the untruncated surrogate, for only a sparse g can be searched with a certificate;
-        `Subset.verify` says what truly happens.
+        g is the spectrum, not the surrogate: only a sparse g can be searched with a certificate. `Subset.verify`
+        evaluates what the removal truly does.
 
         Args:
-          r: how many features are removed, neither more nor fewer.
-          goal: "farthest"; or "largest" or "smallest" for the x of largest or smallest g(x), "nearest" for the r
-            features that can go with the least change.
-          method: "auto" certifies by mixed-integer programming or, where choices are few, by trying all, unless the
-            spectrum is too large; "exact" insists on it; "local" is a local search alone, which takes milliseconds.
-          time_limit: seconds; `Subset.status` is "timeout" where they were not enough, and its `gap` what is left open.
+          r: how many features to remove, exactly.
+          goal: "farthest"; "largest" or "smallest" for the x with the largest or smallest g(x); "nearest" for the r
+            features whose removal changes the least.
+          method: "auto" certifies the optimum by enumeration or mixed-integer programming, unless the spectrum is too
+            large. "exact" insists on a certificate. "local" is a local search, which takes milliseconds.
+          time_limit: seconds. If they run out, `Subset.status` is "timeout" and `Subset.gap` bounds what was missed.
 
         Raises:
           ValueError: if there are no r features, an option is unknown, or the spectrum is too large for "exact".
@@ -141,10 +145,19 @@ class Explanation:
         return Subset(**vars(found), feature_names=self.feature_names)
 
     def keep(self, r: int, *, goal: str = "nearest", method: str = "auto", time_limit: float = 60.0) -> Subset:
-        """The r features that, kept alone, hold the output nearest to its full value: `argmin |g(1) - g(x)|`.
+        """Finds the r features that alone hold the output nearest to its full value: `argmin |g(1) - g(x)|`.
 
-        The same as `remove` of all but r, with another goal; where a high output is what counts (an accuracy, say),
+        This is `remove` of all but r, with another default goal. If a high output is what counts, such as an accuracy,
         ask for the goal "largest".
+
+        Args:
+          r: how many features to keep, exactly.
+          goal: as in `remove`.
+          method: as in `remove`.
+          time_limit: as in `remove`.
+
+        Raises:
+          ValueError: as `remove`.
         """
         check_count(r, len(self.feature_names), "kept")
         return self.remove(len(self.feature_names) - r, goal=goal, method=method, time_limit=time_limit)
@@ -163,8 +176,8 @@ class Explanation:
     def _missed_ends(self) -> Ends:
         """What the spectrum misses at the two ends, as far as they were evaluated.
 
-        There a term is `(-1)^|S| F(S)` where everything is kept and F(S) where nothing is. Summed in double precision,
-        as the rounding of many terms would otherwise enter the indices.
+        A term is `(-1)^|S| F(S)` at the full mask and F(S) at the empty one. The sums are in double precision: the
+        rounding of many terms would otherwise enter the indices.
         """
         rows, terms = end_rows(self.masks), np.asarray(self.spectrum.coefficients, np.float64)
         kept, signs = self.masks[rows].all(1), 1 - 2.0 * (np.asarray(self.spectrum.orders) % 2)
@@ -177,9 +190,9 @@ class Explanation:
         return self.values - (self.surrogate or self.spectrum)(self.masks)
 
     def save(self, folder: str | Path) -> Path:
-        """Writes everything, the evaluated masks and values included, to `folder`/explanation.json.
+        """Writes everything, masks and values included, to `folder`/explanation.json.
 
-        An earlier file there is replaced in one step: whatever happens meanwhile, it is whole, or the new one is.
+        An earlier file is replaced in one step: after a crash, either the old file or the new one is there, whole.
 
         Args:
           folder: made if it is not there.

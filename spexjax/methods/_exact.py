@@ -32,7 +32,15 @@ class Exact:
 
 
 def check_complete(num_masks: int, num_features: int) -> None:
-    """Raises ValueError unless there are 2^n masks."""
+    """Refuses anything but all masks.
+
+    Args:
+      num_masks: m.
+      num_features: n.
+
+    Raises:
+      ValueError: if m is not 2^n.
+    """
     if num_masks != designs.uniform_size(num_masks + 1, num_features):
         raise ValueError(
             f"The exact method needs all 2^{num_features} masks, but there are {num_masks}; choose another method."
@@ -40,5 +48,10 @@ def check_complete(num_masks: int, num_features: int) -> None:
 
 
 def exact_fit(masks: Masks, values: Values) -> Fit:
-    """The transform of the values at all 2^n masks."""
+    """Transforms the values at all masks.
+
+    Args:
+      masks: bool `[2^n, n]`, each mask once.
+      values: `[2^n]`.
+    """
     return Fit(exact_spectrum(masks, narrowed(values)), np.asarray(values), {}, exact=True)

@@ -98,7 +98,13 @@ def fit_proxy(proxy: Proxy, name: str, masks: Masks, values: Values, key: Key) -
 
 
 def differentiable(num_masks: int, num_features: int, like: Sequence[Surrogate] = ()) -> dict[str, Proxy]:
-    """The proxies without trees, the simplest first, for so many masks and features."""
+    """The proxies without trees, the simplest first.
+
+    Args:
+      num_masks: m; beyond what a kernel matrix can hold, sums of products compete too.
+      num_features: n.
+      like: surrogates of other inputs.
+    """
     kernels = proxies.kernels(like)
     found: dict[str, Proxy] = {"lasso": proxies.lasso(), "kernels": kernels}
     if num_masks > kernels.max_masks and num_features <= _PRODUCTS:

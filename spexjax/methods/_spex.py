@@ -31,7 +31,7 @@ _EXPLAINED = 1e-6  # residual energy that no outlier leaves
 
 @dataclasses.dataclass(frozen=True)
 class Spex:
-    """The method made by `spex`."""
+    """SPEX as a method; made by `spex`."""
 
     max_order: int
     num_groups: int
@@ -66,9 +66,8 @@ class Spex:
     def size(self, num_features: int, bins_log2: int, known: int = 0) -> int:
         """An upper bound on the ablations of a plan with 2^b bins.
 
-        The bound counts the masks of the design, without those that repeat in every group (the delays, at l = 0), and
-        uniform masks to check it: an eighth as many, at least 64 and at most 1,024. For small n more masks repeat by
-        chance, and a plan needs fewer.
+        It counts the masks of the design, less those that every group repeats (the delays, at l = 0), plus uniform
+        masks to check the fit: an eighth as many, between 64 and 1,024. For small n more masks repeat by chance.
 
         Args:
           num_features: n.
@@ -142,17 +141,17 @@ class Spex:
 def spex(max_order: int = 5, num_groups: int = 3, mode: str = "soft") -> Spex:
     """SPEX: a sparse Walsh-Hadamard transform of few, structured ablations; `explain(method=sx.methods.spex(...))`.
 
-    `explain` evaluates the masks of `designs.subsampled` with as many bins as the budget covers, equal masks once, and
-    some uniform masks besides. `decoder.decode` finds the support from the former. How many of its terms are kept, and
-    how far their refit may leave the decoded coefficients, is chosen by cross-validation on the latter, of which the
-    decoder has seen nothing, and so is whether lasso, or a mixture with it, is better.
+    `explain` evaluates the masks of `designs.subsampled` with as many bins as the budget covers, and some uniform masks
+    besides. `decoder.decode` finds the support from the former. Cross-validation on the latter, which the decoder never
+    saw, decides how many terms to keep, how far their refit may move the coefficients, and whether lasso or a mixture
+    with it is better.
 
     Source: SPEX (Kang et al., arXiv 2502.13870).
 
     Args:
-      max_order: t, the largest interaction that can be found; lower orders need fewer delays.
-      num_groups: C; three serve best.
-      mode: of the decoder; "soft" holds out against more noise than "hard".
+      max_order: t, the largest interaction that can be found; lower orders need fewer masks.
+      num_groups: C; three work best.
+      mode: of the decoder; "soft" tolerates more noise than "hard".
 
     Raises:
       ValueError: if an order or a number of groups is below 1, or the mode is neither.

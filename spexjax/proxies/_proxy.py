@@ -17,22 +17,32 @@ from spexjax.typing import Key, Masks, Values
 
 
 class Fit(NamedTuple):
-    """A spectrum fitted to masks and values, and where it is a truncation, the surrogate that it is taken from.
+    """What a proxy or a method learned from masks and values.
 
-    `held_out[i]` predicts mask i by the same procedure run without it, so that the R2 of `held_out` estimates the
-    R2 on new masks. Where the procedure cannot do without some masks, `held_out_rows` are the others, and only there
-    `held_out` means something.
+    Attributes:
+      spectrum: the Fourier terms.
+      held_out: `[m]`; entry i predicts mask i by the same procedure run without it, so that the R2 of these predictions
+        estimates the R2 on new masks.
+      diagnostics: what the fit says of itself, as plain JSON values.
+      surrogate: the function that the spectrum truncates, if there is one.
+      held_out_rows: the rows where `held_out` means something, if the procedure needs the others; all by default.
+      exact: True if the masks are all 2^n and the spectrum is their transform.
     """
 
     spectrum: Spectrum
-    held_out: Values  # [m]
-    diagnostics: dict  # plain numbers and strings: the chosen settings
+    held_out: Values
+    diagnostics: dict
     surrogate: Surrogate | None = None
-    held_out_rows: Int[np.ndarray, " h"] | None = None  # all by default
-    exact: bool = False  # True if the masks are all 2^n, and the spectrum is their transform
+    held_out_rows: Int[np.ndarray, " h"] | None = None
+    exact: bool = False
 
     def spread_over(self, rows: Int[np.ndarray, " r"], masks: Masks) -> "Fit":
-        """The fit to some rows of these masks, as one to all of them: it predicts the others, which it has not seen."""
+        """Extends a fit to some rows to all masks: it predicts the other rows, which it has not seen.
+
+        Args:
+          rows: the rows it was fitted to.
+          masks: bool `[m, n]`, all masks.
+        """
         held_out = np.array((self.surrogate or self.spectrum)(masks), np.float64)
         held_out[rows] = self.held_out
         return self._replace(
@@ -40,7 +50,12 @@ class Fit(NamedTuple):
         )
 
     def rescaled(self, centre: float, spread: float) -> "Fit":
-        """The fit to `centre + spread * values`, of one without a surrogate."""
+        """The fit to `centre + spread * values`, for a fit without a surrogate.
+
+        Args:
+          centre: added to values.
+          spread: multiplies them.
+        """
         support, coefficients = self.spectrum.support, np.asarray(self.spectrum.coefficients, np.float64) * spread
         spectrum = Spectrum(support, coefficients, self.spectrum.num_features)
         shifted = spectrum.merge(Spectrum.constant(centre, spectrum.num_features))
@@ -51,8 +66,15 @@ class Fit(NamedTuple):
 class Proxy(Protocol):
     """Anything that fits a spectrum to masks and values; pass it to `explain(method=...)`.
 
-    Values are float64 on the host: centre and scale them before a cast to single precision, as `standardise` does. The
-    masks of an explanation begin with the two ends, everything kept and nothing kept (`spexjax._ends`).
+    Values are float64 on the host. Centre and scale them before a cast to single precision. The first two masks of an
+    explanation keep everything and nothing.
+
+    >>> class Mean:
+    ...     def __call__(self, masks, values, key):
+    ...         held_out = (values.sum() - values) / (len(values) - 1)
+    ...         return Fit(Spectrum.constant(values.mean(), masks.shape[1]), held_out, {})
+    >>> isinstance(Mean(), Proxy)
+    True
     """
 
     def __call__(self, masks: Masks, values: Values, key: Key, /) -> Fit: ...
