@@ -18,7 +18,7 @@ from spexjax.ablation import Ablation
 from spexjax.evaluation import Evaluation, Store, from_first_host, run
 from spexjax.explanation import Explanation, Faithfulness
 from spexjax.gp import Surrogate
-from spexjax.indices import check_index
+from spexjax.indices import get
 from spexjax.methods import Spex, SpexPlan, resolve, spex
 from spexjax.metrics import few_hold_half, r2, r2_error, size_weights
 from spexjax.proxies import Proxy, checked
@@ -26,7 +26,6 @@ from spexjax.spectrum import Spectrum, checked_masks, unique_rows
 from spexjax.transforms import exact_spectrum
 from spexjax.typing import Key, Masks
 
-SHAPLEY = ("SV", "SII", "STII", "FSII", "k-SII")  # indices that weigh small and large masks as much as all others
 _FOLDS = 3  # of the least that a proxy makes
 _LOOK = 512  # masks after which "auto" may turn to SPEX
 
@@ -180,7 +179,7 @@ def _design(
     method: str | Proxy | Spex, index: str | None, sizes: list[int], n: int, key: Key, like: Sequence[Surrogate]
 ) -> _Design:
     """The masks for these rounds; raises what `explain` says of methods and indices."""
-    shapley = index is not None and check_index(index) in SHAPLEY
+    shapley = index is not None and get(index).design == "sized"
     if method == "spex" or isinstance(method, Spex):
         if len(sizes) > 1:
             raise ValueError("SPEX draws one design for one budget: give a budget, and no target_faithfulness.")

@@ -15,6 +15,7 @@ from typing import Any
 
 from spexjax._printable import printable
 from spexjax.cli._demo import ANSWER_PREFIX, ANSWERS, QUESTION, REVIEW
+from spexjax.indices import INDICES
 
 _PLAIN = str.maketrans("−×·±│━╸╺…′₀₁₂₃₄₅₆₇₈₉", "-x-~|=--.'0123456789")  # for terminals without them
 _MOST = 256 << 20  # bytes of text that are read at all; far more than any model's context
@@ -137,9 +138,7 @@ def _add_common(command: argparse.ArgumentParser) -> None:
     command.add_argument(
         "--method", default="auto", help="auto, exact, proxyspex, proxyspex-trees[-fast], lasso or spex"
     )
-    command.add_argument(
-        "--index", default="FSII", help="SV, BV, SII, BII, STII, FSII, FBII, k-SII, Moebius or Fourier"
-    )
+    command.add_argument("--index", default="FSII", help=", ".join(INDICES))
     command.add_argument("--order", type=int, default=2, help="largest interaction (default: 2)")
     command.add_argument("--top", type=int, default=10, help="interactions in the table (default: 10)")
     command.add_argument("--seed", type=_seed, default=0, help="a 64-bit whole number (default: 0)")

@@ -136,7 +136,7 @@ class Surrogate:
     def index(
         self, sets: Int[Array, "k s"], at: Float[Array, " q"], mu: Float[Array, " q"], residuals: Values
     ) -> Float[np.ndarray, " k"]:
-        """`I(S) = sum_q mu_q D_S(t_q)` of the processes' part, corrected by what is known; see `indices.measure`.
+        """`I(S) = sum_q mu_q D_S(t_q)` of the processes' part, corrected by what is known; see `indices.Index.measure`.
 
         The part of the function that is too fine for the kernels, their noise, is white, and at the masks that were
         evaluated it is known: the residual. The posterior mean of the index takes it into account, which amounts to

@@ -1,18 +1,24 @@
 """Interaction indices, read off a Fourier spectrum or a surrogate."""
 
+from spexjax.indices._catalogue import RECORDS
 from spexjax.indices._closed import standard_errors, surrogate_interactions
-from spexjax.indices._convert import INDICES, check_index, interactions
+from spexjax.indices._convert import interactions
 from spexjax.indices._ends import Ends, with_ends
+from spexjax.indices._index import INDICES, Index, check_index, get, register
 from spexjax.indices._interactions import Interactions
-from spexjax.indices._measure import measure
+
+for _record in RECORDS:
+    register(_record)
 
 __all__ = [
     "INDICES",
     "Ends",
+    "Index",
     "Interactions",
     "check_index",
+    "get",
     "interactions",
-    "measure",
+    "register",
     "standard_errors",
     "surrogate_interactions",
     "with_ends",
