@@ -11,7 +11,7 @@ from spexjax.indices._convert import interactions
 from spexjax.indices._ends import ALL_SETS, Ends, with_ends
 from spexjax.indices._index import Index, Measure, get
 from spexjax.indices._interactions import Interactions
-from spexjax.spectrum import Spectrum
+from spexjax.spectrum import EMPTY_SET, Spectrum, joined_supports
 from spexjax.typing import Values
 
 
@@ -51,7 +51,7 @@ def surrogate_interactions(
     rest = interactions(surrogate.rest, index, k)
     supports, values = [], []
     if record.smallest == 0:
-        supports.append(np.full((1, k), n))
+        supports.append(EMPTY_SET)
         values.append([_at_nothing(surrogate, residuals)])
     for order, (at, mu) in enumerate(measures, 1):
         if comb(n, order) <= ALL_SETS:
@@ -61,9 +61,9 @@ def surrogate_interactions(
         if len(sets):
             smooth = surrogate.index(sets, at, mu, residuals)
             sparse = [rest[s] for s in map(tuple, sets.tolist())] if len(rest) else 0
-            supports.append(np.pad(sets, ((0, 0), (0, k - order)), constant_values=n))
+            supports.append(sets)
             values.append(smooth + sparse)
-    return Interactions(np.concatenate(supports), np.concatenate(values), record.name, k, n, feature_names)
+    return Interactions(joined_supports(supports, n), np.concatenate(values), record.name, k, n, feature_names)
 
 
 def _measures(index: Index, max_order: int | None, num_features: int) -> list[Measure] | None:

@@ -11,7 +11,7 @@ from jaxtyping import Float, Int
 from spexjax.indices._index import Index, check_index, get
 from spexjax.indices._interactions import Interactions
 from spexjax.indices._weights import fourier_weights
-from spexjax.spectrum import Spectrum, unique_rows
+from spexjax.spectrum import Spectrum, joined_supports, unique_rows
 
 _MAX_ENTRIES = 1 << 27  # of the table of all subsets, before equal ones are merged: 0.5 GiB
 
@@ -56,10 +56,8 @@ def interactions(
     if max_order is None or record.single:
         max_order = record.max_order
     tables = [table for table in _expand(spectrum, record, max_order) if len(table[1])]
-    width = max((subsets.shape[1] for subsets, _ in tables), default=0)
-    pad = [np.pad(sets, ((0, 0), (0, width - sets.shape[1])), constant_values=n) for sets, _ in tables]
     return Interactions(
-        np.concatenate([np.empty((0, width), np.int32), *pad]),
+        joined_supports([sets for sets, _ in tables], n),
         np.concatenate([np.empty(0), *(values for _, values in tables)]),
         record.name,
         max_order,

@@ -10,6 +10,7 @@ from jaxtyping import Float
 from spexjax.indices._index import Index, get
 from spexjax.indices._interactions import Interactions
 from spexjax.indices._weights import end_weights
+from spexjax.spectrum import joined_supports
 from spexjax.typing import Masks, Values
 
 ALL_SETS = 20_000  # up to so many sets of one order, every one gets a value
@@ -49,10 +50,10 @@ def with_ends(table: Interactions, ends: Ends) -> Interactions:
             found = np.array([known[tuple(s)] for s in sets.tolist()]) if len(known) else np.zeros(len(sets))
         else:
             sets, found = known.support[:, :order], known.values
-        supports.append(np.pad(sets, ((0, 0), (0, max(width, top) - order)), constant_values=n))
+        supports.append(sets)
         values.append(found + _weights(index, order, table.max_order or n, n) @ np.array(ends))
     return Interactions(
-        np.concatenate(supports), np.concatenate(values), table.index, table.max_order, n, table.feature_names
+        joined_supports(supports, n), np.concatenate(values), table.index, table.max_order, n, table.feature_names
     )
 
 
