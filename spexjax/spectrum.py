@@ -4,7 +4,7 @@
 """
 
 import dataclasses
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 
 import jax
 import jax.numpy as jnp
@@ -15,6 +15,7 @@ from numpy.typing import ArrayLike
 from spexjax._equality import by_content
 from spexjax.typing import Array, Leaf, Masks, Values
 
+EMPTY_SET = np.zeros((1, 0), np.int32)  # a support of one row
 _BLOCK = 1 << 22  # entries of the [k, rows] block of signs, and of the [rows, n] block of masks, held at once
 
 
@@ -67,12 +68,10 @@ class Spectrum:
             raise ValueError(
                 f"Only functions of the same features can be added; got n = {[s.num_features for s in spectra]}."
             )
-        n, width = self.num_features, max(s.support.shape[1] for s in spectra)
-        rows = [np.pad(s.support, ((0, 0), (0, width - s.support.shape[1])), constant_values=n) for s in spectra]
-        support, inverse = unique_rows(np.concatenate(rows))
+        support, inverse = unique_rows(joined_supports([s.support for s in spectra], self.num_features))
         sums = np.zeros(len(support))
         np.add.at(sums, inverse, np.concatenate([np.asarray(s.coefficients, np.float64) for s in spectra]))
-        return Spectrum(support, sums, n)
+        return Spectrum(support, sums, self.num_features)
 
     def truncate(self, max_terms: int) -> "Spectrum":
         """The `max_terms` terms of largest |F(S)|, strongest first; the constant, if any, always among them."""
@@ -111,7 +110,7 @@ class Spectrum:
     @classmethod
     def constant(cls, value: float, num_features: int) -> "Spectrum":
         """The function that is `value` at every mask of `num_features` features."""
-        return cls(np.full((1, 1), num_features, np.int32), np.array([float(value)]), num_features)
+        return cls(padded_support(EMPTY_SET, num_features, 1), np.array([float(value)]), num_features)
 
     def to_dict(self) -> dict[tuple[int, ...], float]:
         """`{S: F(S)}`, with S as a sorted tuple; repeated rows are added."""
@@ -121,6 +120,40 @@ class Spectrum:
             s = tuple(i for i in row if i < self.num_features)
             terms[s] = terms.get(s, 0.0) + value
         return terms
+
+
+def padded_support(
+    support: Int[Array, "k d"], num_features: int, width: int | None = None, rows: int | None = None
+) -> Int[Array, "_ _"]:
+    """Pads sets with n, and adds empty sets at the end.
+
+    Args:
+      support: k sets of features in increasing order, padded with n.
+      num_features: n.
+      width: the least number of columns; d by default.
+      rows: the least number of sets; k by default.
+
+    >>> padded_support(np.array([[0, 1]]), num_features=4, width=3, rows=2).tolist()
+    [[0, 1, 4], [4, 4, 4]]
+    """
+    k, d = support.shape
+    missing = (0, max((rows or k) - k, 0)), (0, max((width or d) - d, 0))
+    return (jnp if isinstance(support, jax.Array) else np).pad(support, missing, constant_values=num_features)
+
+
+def joined_supports(supports: Sequence[Int[Array, "_ _"]], num_features: int) -> Int[np.ndarray, "k d"]:
+    """All sets of several supports, in order; as wide as the widest.
+
+    Args:
+      supports: `[k_i, d_i]` sets of features in increasing order, padded with n. `EMPTY_SET` is one of them.
+      num_features: n.
+
+    >>> joined_supports([EMPTY_SET, np.array([[0, 1], [2, 4]])], num_features=4).tolist()
+    [[4, 4], [0, 1], [2, 4]]
+    """
+    width = max((s.shape[1] for s in supports), default=0)
+    rows = [np.asarray(padded_support(s, num_features, width)) for s in supports]
+    return np.concatenate(rows) if rows else np.zeros((0, 0), np.int32)
 
 
 def unique_rows(rows: Shaped[np.ndarray, "k d"]) -> tuple[Shaped[np.ndarray, "u d"], Int[np.ndarray, " k"]]:
@@ -143,6 +176,19 @@ def mask_numbers(masks: Masks) -> Int[np.ndarray, " m"]:
     """
     masks = np.asarray(masks)
     return masks @ (1 << np.arange(masks.shape[1]))
+
+
+def numbered_masks(numbers: Int[np.ndarray, " m"], num_features: int) -> Bool[np.ndarray, "m n"]:
+    """The masks of these numbers, the inverse of `mask_numbers`.
+
+    Args:
+      numbers: `sum_i x_i 2^i` of each mask.
+      num_features: n.
+
+    >>> numbered_masks(np.array([1, 6]), 3).astype(int).tolist()
+    [[1, 0, 0], [0, 1, 1]]
+    """
+    return (numbers[:, None] >> np.arange(num_features) & 1).astype(bool)
 
 
 def characters(support: Int[Array, "k d"], masks: Masks) -> Float[Array, "m k"]:

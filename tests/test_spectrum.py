@@ -7,7 +7,17 @@ import pytest
 from common import all_masks
 
 from spexjax import spectrum as module
-from spexjax.spectrum import Spectrum, characters, evaluate, unique_rows
+from spexjax.spectrum import (
+    EMPTY_SET,
+    Spectrum,
+    characters,
+    evaluate,
+    joined_supports,
+    mask_numbers,
+    numbered_masks,
+    padded_support,
+    unique_rows,
+)
 
 
 def random_terms(n, count, order, seed=0):
@@ -133,3 +143,22 @@ def test_unique_rows_equals_numpy():
         distinct, inverse = unique_rows(np.zeros(shape, int))
         assert len(distinct) == min(1, shape[0])
         assert len(inverse) == shape[0]
+
+
+def test_supports_are_padded_and_joined():
+    sets = np.array([[0, 3]], np.int32)
+    for support in (sets, jnp.asarray(sets)):
+        padded = padded_support(support, 5, width=3, rows=2)
+        assert isinstance(padded, type(support))
+        np.testing.assert_array_equal(padded, [[0, 3, 5], [5, 5, 5]])
+        np.testing.assert_array_equal(padded_support(support, 5, width=1, rows=0), sets)  # never cut
+    np.testing.assert_array_equal(joined_supports([EMPTY_SET, sets, sets[:, :1]], 5), [[5, 5], [0, 3], [0, 5]])
+    assert joined_supports([], 5).shape == (0, 0)
+
+
+@pytest.mark.parametrize("n", [0, 1, 5])
+def test_masks_and_their_numbers(n):
+    masks = all_masks(n)
+    assert masks.shape == (2**n, n)
+    np.testing.assert_array_equal(mask_numbers(masks), np.arange(2**n))
+    np.testing.assert_array_equal(numbered_masks(mask_numbers(masks[::-1]), n), masks[::-1])

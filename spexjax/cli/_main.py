@@ -12,8 +12,10 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, BinaryIO
 
+from spexjax import methods
 from spexjax._printable import printable
 from spexjax.cli._demo import ANSWER_PREFIX, ANSWERS, QUESTION, REVIEW
+from spexjax.indices import INDICES
 
 _PLAIN = str.maketrans("−×·±│━╸╺…′₀₁₂₃₄₅₆₇₈₉", "-x-~|=--.'0123456789")  # for terminals without them
 _MOST = 256 << 20  # bytes of text that are read at all; far more than any model's context
@@ -133,10 +135,8 @@ def _add_common(command: argparse.ArgumentParser) -> None:
         type=float,
         help="stop once faithfulness is this; the budget is then the most to spend",
     )
-    command.add_argument("--method", default="auto", help="auto, exact, proxyspex[-fast], proxyspex-gp, lasso or spex")
-    command.add_argument(
-        "--index", default="FSII", help="SV, BV, SII, BII, STII, FSII, FBII, k-SII, Moebius or Fourier"
-    )
+    command.add_argument("--method", default="auto", help=", ".join(methods.names()))
+    command.add_argument("--index", default="FSII", help=", ".join(INDICES))
     command.add_argument("--order", type=int, default=2, help="largest interaction (default: 2)")
     command.add_argument("--top", type=int, default=10, help="interactions in the table (default: 10)")
     command.add_argument("--seed", type=_seed, default=0, help="a 64-bit whole number (default: 0)")
@@ -154,7 +154,6 @@ def _explain(args: argparse.Namespace, start: float) -> int:
     from rich.console import Console
 
     import spexjax as sx
-    from spexjax import methods
     from spexjax._budget import check_target
     from spexjax.indices import check_index
     from spexjax.report import interaction_table, where_time_went, write_html

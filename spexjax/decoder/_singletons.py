@@ -11,7 +11,7 @@ from spexjax import codes
 from spexjax._equality import by_content
 from spexjax.decoder._bins import bins_of
 from spexjax.decoder._rows import fold
-from spexjax.designs import Subsampled
+from spexjax.designs import Subsampled, all_masks
 from spexjax.typing import Array, Leaf
 
 _RANKS = 16  # least reliable signs that a pattern may flip
@@ -38,9 +38,9 @@ def flip_patterns(count: int, delays: int) -> Bool[np.ndarray, "patterns delays"
     [[0, 0, 0], [1, 0, 0], [0, 1, 0], [1, 1, 0], [0, 0, 1]]
     """
     ranks = min(_RANKS, delays)
-    subsets = np.arange(1 << ranks)[:, None] >> np.arange(ranks) & 1
+    subsets = all_masks(ranks)
     likeliest = np.argsort(subsets @ np.arange(1, ranks + 1), kind="stable")[:count]
-    return np.pad(subsets[likeliest].astype(bool), ((0, 0), (0, delays - ranks)))
+    return np.pad(subsets[likeliest], ((0, 0), (0, delays - ranks)))
 
 
 def detect(

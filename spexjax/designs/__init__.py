@@ -2,10 +2,11 @@
 
 from spexjax.designs._sized import size_probabilities, sized, uniform_rows
 from spexjax.designs._subsampled import Subsampled, subsampled, subsampled_size
-from spexjax.designs._uniform import uniform, uniform_size
+from spexjax.designs._uniform import all_masks, uniform, uniform_size
 
 __all__ = [
     "Subsampled",
+    "all_masks",
     "size_probabilities",
     "sized",
     "subsampled",

@@ -5,7 +5,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Bool, Float, Int
 
-from spexjax.designs._uniform import ENUMERABLE, uniform, uniform_size
+from spexjax.designs._uniform import ENUMERABLE, all_masks, uniform, uniform_size
 from spexjax.typing import Array, Key, Masks
 
 _EVERY = 4  # of the pairs, one is uniform
@@ -90,7 +90,7 @@ def _draw(key: Key, count: int, n: int) -> Bool[Array, "c n"]:
 
 def _all_in_random_order(key: Key, n: int) -> Bool[np.ndarray, "_ n"]:
     """All masks, as successive draws without replacement by the Shapley kernel would give them."""
-    masks = (np.arange(1 << n)[:, None] >> np.arange(n) & 1).astype(bool)
+    masks = all_masks(n)
     sizes = masks.sum(1)
     share = size_probabilities(n) / np.bincount(sizes)
     noise = np.asarray(jax.random.gumbel(key, (1 << n,)))

@@ -7,7 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Bool
 
-from spexjax.spectrum import mask_numbers
+from spexjax.spectrum import mask_numbers, numbered_masks
 from spexjax.typing import Array, Key, Masks
 
 ENUMERABLE = 20  # up to 2^20 masks are listed and shuffled, and more if a good part of them is wanted; else redrawn
@@ -25,6 +25,15 @@ def uniform_size(num_masks: int, num_features: int) -> int:
     """
     num_masks = operator.index(num_masks)
     return num_masks if num_features >= num_masks.bit_length() else min(num_masks, 1 << num_features)
+
+
+def all_masks(num_features: int) -> Bool[np.ndarray, "m n"]:
+    """All 2^n masks in the order of `mask_numbers`: feature 0 changes fastest.
+
+    >>> all_masks(2).astype(int).tolist()
+    [[0, 0], [1, 0], [0, 1], [1, 1]]
+    """
+    return numbered_masks(np.arange(1 << num_features), num_features)
 
 
 def uniform(key: Key, num_masks: int, num_features: int, *, paired: bool = False) -> Masks:
@@ -68,7 +77,7 @@ def _distinct(key: Key, m: int, first: Bool[np.ndarray, "f n"]) -> Bool[Array, "
     if n <= ENUMERABLE or 1 << n <= 4 * m:
         known = mask_numbers(masks)
         codes = np.concatenate([known, np.asarray(jax.random.permutation(key, np.setdiff1d(np.arange(1 << n), known)))])
-        return jnp.asarray((codes[:m, None] >> np.arange(n) & 1).astype(bool))
+        return jnp.asarray(numbered_masks(codes[:m], n))
     while len(masks) < m:
         key, draw = jax.random.split(key)
         masks = np.concatenate([masks, np.asarray(jax.random.bernoulli(draw, shape=(m - len(masks), n)))])

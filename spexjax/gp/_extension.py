@@ -1,8 +1,8 @@
 """The multilinear extension of a Gaussian process posterior and its derivatives, in closed form.
 
-With every feature kept independently with probability t, a product function has the product of its features' means as
-its mean. Every interaction index is an average of such derivatives over t (`indices.measure`), and so none of them
-needs the 2^n masks, or a truncated spectrum.
+If every feature is kept independently with probability t, the mean of a product function is the product of its
+features' means. An interaction index that has a measure (`indices.Index.measure`) is an average of such derivatives
+over t, so it needs neither the 2^n masks nor a truncated spectrum.
 """
 
 import jax

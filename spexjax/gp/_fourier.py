@@ -9,7 +9,7 @@ from jaxtyping import Float, Int
 
 from spexjax.gp._kernel import ProductKernel
 from spexjax.gp._neighbours import neighbours, variances_of_supports
-from spexjax.spectrum import characters, unique_rows
+from spexjax.spectrum import characters, joined_supports, padded_support, unique_rows
 from spexjax.typing import Array, Masks
 
 MAX_ORDER = 6
@@ -50,7 +50,7 @@ def coefficients(
     k, d = support.shape
     rows = max(1, min(k, _BLOCK // max(1, len(masks))))
     blocks = -(-k // rows)
-    padded = jnp.pad(jnp.asarray(support), ((0, blocks * rows - k), (0, 0)), constant_values=masks.shape[1])
+    padded = padded_support(jnp.asarray(support), masks.shape[1], rows=blocks * rows)
     moments = jax.lax.map(lambda sets: alpha @ characters(sets, masks), padded.reshape(blocks, rows, d))
     return prior_variances(kernel, support) * moments.reshape(-1)[:k]
 
@@ -87,16 +87,13 @@ def strongest_supports(kernel: ProductKernel, max_terms: int, max_order: int = M
         middle = (low + high) / 2
         count = sum(len(sets) for levels in found(middle) for sets in levels)
         low, high = (middle, high) if count > max_terms else (low, middle)
-    width = min(max_order, n)
-    known = np.arange(n, dtype=np.int32)[:, None]
+    supports = [np.arange(n, dtype=np.int32)[:, None]]
     if len(kernel.near):
-        known = np.concatenate([np.pad(known, ((0, 0), (0, 2)), constant_values=n), neighbours(n).astype(np.int32)])
-    rows = [np.pad(known, ((0, 0), (0, max(0, width - known.shape[1]))), constant_values=n)[:, :width]]
+        supports.append(neighbours(n).astype(np.int32)[:, : min(max_order, n)])
     for order, levels in zip(orders, found(high), strict=True):
         for sets in levels:
-            features = np.sort(order[sets].astype(np.int32), axis=1)
-            rows.append(np.pad(features, ((0, 0), (0, width - sets.shape[1])), constant_values=n))
-    support = np.unique(np.concatenate(rows), axis=0)
+            supports.append(np.sort(order[sets].astype(np.int32), axis=1))
+    support = np.unique(joined_supports(supports, n), axis=0)
     return support[:, : max(1, int((support < n).sum(1).max()))]
 
 
@@ -104,10 +101,7 @@ def strongest_of_all(kernels: Sequence[ProductKernel], max_terms: int) -> Int[np
     """The union of the `strongest_supports` of several kernels, about `max_terms` sets together."""
     n = kernels[0].linear.shape[0]
     found = [strongest_supports(kernel, max_terms // len(kernels)) for kernel in kernels]
-    width = max(s.shape[1] for s in found)
-    return unique_rows(
-        np.concatenate([np.pad(s, ((0, 0), (0, width - s.shape[1])), constant_values=n) for s in found])
-    )[0]
+    return unique_rows(joined_supports(found, n))[0]
 
 
 def _above(logs: Float[np.ndarray, " n"], threshold: float, max_order: int, limit: int):

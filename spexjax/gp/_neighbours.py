@@ -4,6 +4,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Float, Int
 
+from spexjax.spectrum import padded_support
 from spexjax.typing import Array
 
 
@@ -25,7 +26,7 @@ def characters_of_neighbours(z: Float[Array, "m n"]) -> Float[Array, "m l"]:
 
 def variances_of_supports(near: Float[Array, " l"], support: Int[Array, "k d"], n: int) -> Float[Array, " k"]:
     """The entry of `near` at each support, 0 where it is no set of neighbours."""
-    support = jnp.pad(jnp.asarray(support), ((0, 0), (0, 3)), constant_values=n)
+    support = padded_support(jnp.asarray(support), n, support.shape[1] + 3)
     first, order = support[:, 0], (support < n).sum(1)
     one, two = support[:, 1] - first, support[:, 2] - support[:, 1]
     place = jnp.where(one == 1, first, first + n - 1)

@@ -16,7 +16,7 @@ from spexjax.gp._extension import covariances, derivatives, variances
 from spexjax.gp._fourier import MAX_ORDER, coefficients, prior_variances, strongest_of_all
 from spexjax.gp._kernel import ProductKernel, gram, signs
 from spexjax.gp._posterior import host_inverse
-from spexjax.spectrum import Spectrum, characters, checked_masks
+from spexjax.spectrum import Spectrum, characters, checked_masks, padded_support
 from spexjax.typing import Array, Leaf, Masks, Values
 
 _ROWS = 1024  # new masks that are looked at in one step
@@ -113,8 +113,7 @@ class Surrogate:
     def spectrum(self, support: Int[Array, "k d"]) -> Spectrum:
         """The exact coefficients on the given distinct supports, and all of `rest`, strongest first."""
         n, k = self.rest.num_features, len(support)
-        missing = max(0, min(MAX_ORDER, n) - support.shape[1])
-        padded = np.pad(support, ((0, -k % _TERMS), (0, missing)), constant_values=n)  # few shapes, few compilations
+        padded = padded_support(support, n, min(MAX_ORDER, n), k + -k % _TERMS)  # few shapes, few compilations
         means = _coefficients(self.processes, self.masks, padded)[:, :k]
         found = Spectrum(padded[:k], self.spread * np.asarray(self.shares @ means, np.float64), n)
         return self.rest.merge(found).truncate(len(support) + len(self.rest))
@@ -136,7 +135,7 @@ class Surrogate:
     def index(
         self, sets: Int[Array, "k s"], at: Float[Array, " q"], mu: Float[Array, " q"], residuals: Values
     ) -> Float[np.ndarray, " k"]:
-        """`I(S) = sum_q mu_q D_S(t_q)` of the processes' part, corrected by what is known; see `indices.measure`.
+        """`I(S) = sum_q mu_q D_S(t_q)` of the processes' part, corrected by what is known; see `indices.Index.measure`.
 
         The part of the function that is too fine for the kernels, their noise, is white, and at the masks that were
         evaluated it is known: the residual. The posterior mean of the index takes it into account, which amounts to

@@ -7,12 +7,11 @@ import numpy as np
 from jaxtyping import Float, Int
 
 from spexjax.gp import Surrogate
-from spexjax.indices._convert import check_index, interactions
+from spexjax.indices._convert import interactions
 from spexjax.indices._ends import ALL_SETS, Ends, with_ends
+from spexjax.indices._index import Index, Measure, get
 from spexjax.indices._interactions import Interactions
-from spexjax.indices._measure import CLOSED, measure
-from spexjax.indices._weights import TABLE
-from spexjax.spectrum import Spectrum
+from spexjax.spectrum import EMPTY_SET, Spectrum, joined_supports
 from spexjax.typing import Values
 
 
@@ -27,10 +26,10 @@ def surrogate_interactions(
 ) -> Interactions:
     """An interaction index of a surrogate that is right at the masks that were evaluated.
 
-    SV, BV, SII, BII, STII, FSII, Moebius where `max_order` is given, and k-SII up to order 2 are averages of
-    derivatives that have a closed form (`measure`); the others are read off the truncated spectrum. Where an order has
-    at most 20,000 sets (pairs of 200 features) all of them get a value; else only those that the truncated spectrum
-    names do, the others count as 0, and k-SII is read off that spectrum.
+    An index has a closed form if it is of a finite order and has a measure at each of its orders (`Index.measure`): SV,
+    BV, SII, BII, STII, FSII, Moebius where `max_order` is given, and k-SII up to order 2. The others are read off the
+    truncated spectrum. In closed form, if an order has at most 20,000 sets (pairs of 200 features), every set gets a
+    value; otherwise only the sets in the truncated spectrum do, and the others count as 0.
 
     Args:
       surrogate: of n features.
@@ -44,75 +43,58 @@ def surrogate_interactions(
     Raises:
       ValueError: as `interactions`.
     """
-    index = check_index(index, max_order)
-    read_off = interactions(spectrum, index, max_order, feature_names)
+    read_off, record = interactions(spectrum, index, max_order, feature_names), get(index)
     n, k = spectrum.num_features, read_off.max_order
-    if index == "k-SII" and k <= 2 and comb(n, 2) <= ALL_SETS:
-        return _k_sii(surrogate, residuals, spectrum, ends, read_off)
-    if not _closed(index, k):
+    measures = _measures(record, k, n)
+    if measures is None:
         return with_ends(read_off, ends)
     rest = interactions(surrogate.rest, index, k)
     supports, values = [], []
-    if TABLE[index].smallest == 0:
-        supports.append(np.full((1, k), n))
+    if record.smallest == 0:
+        supports.append(EMPTY_SET)
         values.append([_at_nothing(surrogate, residuals)])
-    for order in range(1, min(k, n) + 1):
+    for order, (at, mu) in enumerate(measures, 1):
         if comb(n, order) <= ALL_SETS:
             sets = np.array(list(combinations(range(n), order)), np.int32)
         else:
             sets = read_off.order(order).support[:, :order]
         if len(sets):
-            smooth = surrogate.index(sets, *measure(index, order, k, n), residuals)
+            smooth = surrogate.index(sets, at, mu, residuals)
             sparse = [rest[s] for s in map(tuple, sets.tolist())] if len(rest) else 0
-            supports.append(np.pad(sets, ((0, 0), (0, k - order)), constant_values=n))
+            supports.append(sets)
             values.append(smooth + sparse)
-    return Interactions(np.concatenate(supports), np.concatenate(values), index, k, n, feature_names)
+    return Interactions(joined_supports(supports, n), np.concatenate(values), record.name, k, n, feature_names)
 
 
-def _closed(index: str, max_order: int | None) -> bool:
-    return index in CLOSED or (index == "Moebius" and max_order is not None)
+def _measures(index: Index, max_order: int | None, num_features: int) -> list[Measure] | None:
+    """The measures of orders 1, 2, ...; None if one of them is missing, or the order is not finite."""
+    if max_order is None:
+        return None
+    found = [index.measure(order, max_order, num_features) for order in range(1, min(max_order, num_features) + 1)]
+    measures = [measure for measure in found if measure is not None]
+    return measures if len(measures) == len(found) else None
 
 
 def standard_errors(surrogate: Surrogate, table: Interactions) -> Float[np.ndarray, " k"]:
-    """The standard error of each value of a table made from the surrogate; NaN where it has no closed form.
+    """The standard error of each value of a table made from the surrogate; NaN where the index has no measure.
 
     Args:
-      surrogate: the Gaussian process that the table was taken from.
+      surrogate: the one that the table was taken from.
       table: k interactions, as `surrogate_interactions` returns them.
 
     Returns:
       `[k]`, in the units of the values.
     """
-    errors, n = np.full(len(table), np.nan), table.num_features
     if table.index == "Fourier":
         return np.asarray(surrogate.coefficient_errors(table.support))
+    errors, index = np.full(len(table), np.nan), get(table.index)
     for order in range(1, table.support.shape[1] + 1):
         rows = np.flatnonzero(table.orders == order)
-        top_k_sii = table.index == "k-SII" and order == table.max_order
-        name = "SII" if top_k_sii else table.index
-        if len(rows) and _closed(name, table.max_order):
-            at, mu = measure(name, order, table.max_order, n)
-            errors[rows] = surrogate.index_errors(table.support[rows, :order], at, mu)
+        if len(rows) and table.max_order is not None:
+            measure = index.measure(order, table.max_order, table.num_features)
+            if measure is not None:
+                errors[rows] = surrogate.index_errors(table.support[rows, :order], *measure)
     return errors
-
-
-def _k_sii(
-    surrogate: Surrogate, residuals: Values, spectrum: Spectrum, ends: Ends, table: Interactions
-) -> Interactions:
-    """k-SII up to order 2: SII, from which each feature gives half of its pairs away."""
-    sii = surrogate_interactions(surrogate, residuals, spectrum, ends, "SII", table.max_order, table.feature_names)
-    values, n = sii.values.copy(), sii.num_features
-    for pair, value in zip(sii.support[n:], sii.values[n:], strict=True):
-        values[pair] -= value / 2
-    empty = np.full((1, sii.support.shape[1]), n)
-    return Interactions(
-        np.concatenate([empty, sii.support]),
-        np.concatenate([[_at_nothing(surrogate, residuals)], values]),
-        table.index,
-        table.max_order,
-        n,
-        table.feature_names,
-    )
 
 
 def _at_nothing(surrogate: Surrogate, residuals: Values) -> float:

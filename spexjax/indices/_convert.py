@@ -1,7 +1,6 @@
 """From a sparse Fourier spectrum to any interaction index, sparse in and sparse out."""
 
 from collections.abc import Sequence
-from difflib import get_close_matches
 from itertools import chain, combinations
 from math import comb
 
@@ -9,12 +8,11 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Float, Int
 
+from spexjax.indices._index import Index, check_index, get
 from spexjax.indices._interactions import Interactions
-from spexjax.indices._weights import TABLE, fourier_weights
-from spexjax.spectrum import Spectrum, unique_rows
+from spexjax.indices._weights import fourier_weights
+from spexjax.spectrum import Spectrum, joined_supports, unique_rows
 
-INDICES = tuple(TABLE)
-_ALIASES = {"möbius": "Moebius", "mobius": "Moebius"} | {name.lower(): name for name in INDICES}
 _MAX_ENTRIES = 1 << 27  # of the table of all subsets, before equal ones are merged: 0.5 GiB
 
 Table = tuple[Int[np.ndarray, "_ _"], Float[np.ndarray, " _"]]
@@ -28,19 +26,11 @@ def interactions(
 ) -> Interactions:
     """An interaction index of a function given by its spectrum: `I(S) = sum_{R ⊇ S} W(|S|, |R|) F(R)`.
 
-    | index | what I(S) is | source |
-    |---|---|---|
-    | Fourier | the coefficients F themselves | |
-    | Moebius | `sum_{T ⊆ S} (-1)^{|S|-|T|} f(T)` | Harsanyi 1963 |
-    | SV, BV | Shapley and Banzhaf values, order 1 | Shapley 1953, Banzhaf 1965 |
-    | SII, BII | the discrete derivative at S, Shapley- or uniformly averaged | Grabisch & Roubens 1999 |
-    | STII | Shapley-Taylor | Sundararajan, Dhamdhere & Agarwal 2020 |
-    | FSII, FBII | the best fit of order k, Shapley or uniform weights | Tsai, Yeh & Ravikumar 2023 |
-    | k-SII | n-Shapley values: SII made to sum to f | Bordt & von Luxburg 2023 |
+    `get(index)` says what each index is and where it comes from.
 
-    The empty set is part of Fourier, Moebius and FBII, and, as f(nothing kept), of STII, FSII and k-SII, each
-    of which then sums to f(everything kept). A term is spread over its subsets of at most k features, so the
-    cost does not depend on n.
+    The empty set is part of Fourier, Moebius and FBII. STII, FSII and k-SII give it the value f(nothing kept), and then
+    sum to f(everything kept). A term is spread over its subsets of at most k features, so the cost does not depend on
+    n.
 
     Args:
       spectrum: k terms of any order over n features.
@@ -60,44 +50,23 @@ def interactions(
     >>> interactions(both, "Moebius").to_dict(), interactions(both, "SV").to_dict()
     ({(0, 7): 1.0}, {(0,): 0.5, (7,): 0.5})
     """
-    index, n = check_index(index, max_order), spectrum.num_features
+    record, n = get(check_index(index, max_order)), spectrum.num_features
     if feature_names is not None and len(feature_names) != n:
         raise ValueError(f"The spectrum has {n} features but {len(feature_names)} names were given.")
-    if max_order is None or TABLE[index].single:
-        max_order = TABLE[index].max_order
-    tables = [table for table in _expand(spectrum, index, max_order) if len(table[1])]
-    width = max((subsets.shape[1] for subsets, _ in tables), default=0)
-    pad = [np.pad(sets, ((0, 0), (0, width - sets.shape[1])), constant_values=n) for sets, _ in tables]
+    if max_order is None or record.single:
+        max_order = record.max_order
+    tables = [table for table in _expand(spectrum, record, max_order) if len(table[1])]
     return Interactions(
-        np.concatenate([np.empty((0, width), np.int32), *pad]),
+        joined_supports([sets for sets, _ in tables], n),
         np.concatenate([np.empty(0), *(values for _, values in tables)]),
-        index,
+        record.name,
         max_order,
         n,
         None if feature_names is None else tuple(feature_names),
     )
 
 
-def check_index(index: str, max_order: int | None = None) -> str:
-    """The name in `INDICES` that is meant.
-
-    Raises:
-      ValueError: if there is none, or `max_order` is no whole number, 1 or more.
-
-    >>> check_index("k-sii", 3)
-    'k-SII'
-    """
-    if max_order is not None and not (isinstance(max_order, int | np.integer) and max_order >= 1):
-        raise ValueError(f"max_order is the largest interaction's size, a whole number, 1 or more; got {max_order}.")
-    name = index.lower() if isinstance(index, str) else ""
-    if name in _ALIASES:
-        return _ALIASES[name]
-    near = get_close_matches(name, _ALIASES, n=1)
-    hint = f" (did you mean {_ALIASES[near[0]]}?)" if near else ""
-    raise ValueError(f"{index!r} is not an index{hint}; the known ones are {', '.join(INDICES)}.")
-
-
-def _expand(spectrum: Spectrum, index: str, max_order: int | None) -> list[Table]:
+def _expand(spectrum: Spectrum, index: Index, max_order: int | None) -> list[Table]:
     """For s = 0, 1, ...: the sets S of s features with a value, and I(S)."""
     support, orders = np.sort(np.asarray(spectrum.support, np.int32), axis=1), np.asarray(spectrum.orders)
     coefficients = np.asarray(spectrum.coefficients, np.float64)
@@ -112,7 +81,7 @@ def _expand(spectrum: Spectrum, index: str, max_order: int | None) -> list[Table
     total = sum(counts[r] * comb(r, s) * max(s, 1) for r, s, _ in steps)
     if total > _MAX_ENTRIES:
         raise ValueError(
-            f"{index} of terms of order {len(counts) - 1} needs a table of {total:,} entries, more than the "
+            f"{index.name} of terms of order {len(counts) - 1} needs a table of {total:,} entries, more than the "
             f"{_MAX_ENTRIES:,} that are allowed; ask for a smaller max_order."
         )
     shares: dict[int, list[Table]] = {}  # by s: the subsets of the terms, and what each term gives to each

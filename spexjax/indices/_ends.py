@@ -7,9 +7,10 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Float
 
+from spexjax.indices._index import Index, get
 from spexjax.indices._interactions import Interactions
-from spexjax.indices._measure import measure
-from spexjax.indices._weights import TABLE, bernoulli, fourier_weights
+from spexjax.indices._weights import end_weights
+from spexjax.spectrum import joined_supports
 from spexjax.typing import Masks, Values
 
 ALL_SETS = 20_000  # up to so many sets of one order, every one gets a value
@@ -39,37 +40,31 @@ def with_ends(table: Interactions, ends: Ends) -> Interactions:
     """
     if not any(ends):
         return table
-    n, width = table.num_features, table.support.shape[1]
+    n, width, index = table.num_features, table.support.shape[1], get(table.index)
     top = min(table.max_order or width, n)
     supports, values = [], []
-    for order in range(TABLE[table.index].smallest, top + 1):
+    for order in range(index.smallest, top + 1):
         known = table.order(order)
         if table.max_order is not None and comb(n, order) <= ALL_SETS:
             sets = np.array(list(combinations(range(n), order)), np.int32)
             found = np.array([known[tuple(s)] for s in sets.tolist()]) if len(known) else np.zeros(len(sets))
         else:
             sets, found = known.support[:, :order], known.values
-        supports.append(np.pad(sets, ((0, 0), (0, max(width, top) - order)), constant_values=n))
-        values.append(found + _weights(table.index, order, table.max_order or n, n) @ np.array(ends))
+        supports.append(sets)
+        values.append(found + _weights(index, order, table.max_order or n, n) @ np.array(ends))
     return Interactions(
-        np.concatenate(supports), np.concatenate(values), table.index, table.max_order, n, table.feature_names
+        joined_supports(supports, n), np.concatenate(values), table.index, table.max_order, n, table.feature_names
     )
 
 
-def _weights(index: str, s: int, k: int, n: int) -> Float[np.ndarray, " 2"]:
+def _weights(index: Index, s: int, k: int, n: int) -> Float[np.ndarray, " 2"]:
     """I(S), |S| = s, of `prod_i x_i` and of `prod_i (1 - x_i)`.
 
-    By the derivatives of their multilinear extensions, `D_S(t) = t^{n-s}` and `(-1)^s (1 - t)^{n-s}`; for Fourier and
-    FBII by their coefficients `F(R) = 2^-n (-1)^{|R|}` and `2^-n`, those beyond order k counting for nothing.
+    By the derivatives of their multilinear extensions, `D_S(t) = t^{n-s}` and `(-1)^s (1 - t)^{n-s}`, where the index
+    has a measure: that takes no time however many features there are.
     """
-    if index in ("Fourier", "FBII"):
-        orders = [s] if index == "Fourier" else range(s, min(k, n) + 1)
-        shares = {r: comb(n - s, r - s) * fourier_weights(index, k, r)[s] for r in orders}
-        return 0.5**n * np.array([sum(w * (-1) ** r for r, w in shares.items()), sum(shares.values())])
-    if s == 0:
-        return np.array([0.0, 1.0])
-    if index == "k-SII":
-        parts = [float(bernoulli(j)) * comb(n - s, j) * _weights("SII", s + j, k, n) for j in range(min(k, n) - s + 1)]
-        return np.sum(parts, axis=0)
-    at, mu = measure(index, s, k, n)
+    measure = index.measure(s, k, n) if s else None
+    if measure is None:
+        return np.array(end_weights(index, k, n, s))
+    at, mu = measure
     return np.array([mu @ at ** (n - s), (-1) ** s * (mu @ (1 - at) ** (n - s))])

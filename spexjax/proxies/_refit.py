@@ -11,7 +11,7 @@ from jaxtyping import Bool, Float, Int
 from spexjax._values import standardise
 from spexjax.proxies._cross_validation import leave_fold_selection
 from spexjax.proxies._proxy import Fit
-from spexjax.spectrum import Spectrum, characters
+from spexjax.spectrum import EMPTY_SET, Spectrum, characters, joined_supports
 from spexjax.typing import Array, Masks, Values
 
 _OWN_RIDGES = (1e-2, 1e-1, 1.0)  # per mask
@@ -86,9 +86,8 @@ def refit(
     constant, b = _fit(support[-1], coefficients[-1], masks, y, penalty, size)
     b = np.asarray(b, np.float64) * spread
     kept = np.flatnonzero(b)
-    empty = np.full((1, support.shape[2]), proxy.num_features, support.dtype)
     spectrum = Spectrum(
-        np.concatenate([empty, support[-1][kept]]),
+        joined_supports([EMPTY_SET, support[-1][kept]], proxy.num_features),
         np.concatenate([[float(constant) * spread + centre], b[kept]]),
         proxy.num_features,
     )

@@ -18,9 +18,8 @@ import numpy as np
 
 from spexjax._durable import write_durably
 from spexjax.explanation import Explanation
-from spexjax.indices import Interactions
+from spexjax.indices import Interactions, get
 from spexjax.report._words import (
-    DEFINITIONS,
     caution,
     directions,
     labels,
@@ -236,7 +235,7 @@ def _details(explanation: Explanation, index: str, max_order: int | None) -> str
     provenance = explanation.provenance
     orders = "of all orders" if max_order is None else f"up to order {max_order}"
     rows = [
-        ("Index", f"{index} {orders}. {escape(DEFINITIONS[index])}."),
+        ("Index", f"{index} {orders}. {escape(get(index).definition)}."),
         ("Faithfulness", escape(str(explanation.faithfulness))),
         ("Method", "<br>".join(filter(None, (escape(explanation.method), _settings(explanation.diagnostics))))),
         ("Variance by order", _energy(explanation)),

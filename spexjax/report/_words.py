@@ -8,18 +8,6 @@ from typing import Any
 from spexjax._printable import printable
 from spexjax.explanation import Faithfulness
 
-DEFINITIONS = {
-    "Fourier": "the coefficients of the function in the parity basis (-1)^|S ∩ x|",
-    "Moebius": "what a set adds beyond all of its subsets, with everything else removed (Harsanyi dividends)",
-    "SV": "Shapley values: what a feature adds, averaged over all orders of adding features",
-    "BV": "Banzhaf values: what a feature adds, averaged over all subsets of the others",
-    "SII": "Shapley interaction index: the discrete derivative at a set, Shapley-averaged over the other features",
-    "BII": "Banzhaf interaction index: the discrete derivative at a set, averaged over all subsets of the others",
-    "STII": "Shapley-Taylor index: a Taylor expansion of the function, its highest order Shapley-averaged",
-    "FSII": "Faithful Shapley index: the best approximation of the function by small sets, in Shapley weights",
-    "FBII": "Faithful Banzhaf index: the best approximation of the function by small sets, all masks weighing alike",
-    "k-SII": "n-Shapley values: the Shapley interaction index, corrected so that all values sum to the function",
-}
 _SUBSCRIPTS = str.maketrans("0123456789", "₀₁₂₃₄₅₆₇₈₉")
 
 

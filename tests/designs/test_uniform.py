@@ -6,7 +6,7 @@ import jax
 import numpy as np
 import pytest
 
-from spexjax.designs import uniform, uniform_size
+from spexjax.designs import all_masks, uniform, uniform_size
 
 
 @pytest.mark.parametrize("paired", [False, True])
@@ -63,3 +63,13 @@ def test_mistakes_are_named():
         uniform(jax.random.key(0), 5, 4, paired=True)
     with pytest.raises(ValueError, match="at least one mask"):
         uniform(jax.random.key(0), 0, 4)
+
+
+@pytest.mark.parametrize("n", [0, 1, 4])
+def test_all_masks_come_once_with_feature_0_fastest(n):
+    masks = all_masks(n)
+    assert masks.dtype == bool
+    assert masks.shape == (2**n, n)
+    assert ["".join("01"[kept] for kept in row[::-1]) for row in masks.tolist()] == [
+        f"{number:0{n}b}" if n else "" for number in range(2**n)
+    ]

@@ -6,7 +6,7 @@ from common import all_masks, functional
 
 from spexjax.gp import size_factors
 from spexjax.gp._by_size import index_factor
-from spexjax.indices import measure
+from spexjax.indices import get
 
 
 @pytest.mark.parametrize("slope", [0.0, -3.0, 2.0])
@@ -30,7 +30,7 @@ def test_the_mean_is_that_of_the_ratios_and_few_masks_tell_little():
 @pytest.mark.parametrize(("index", "order"), [("SV", 1), ("BII", 2), ("FSII", 1), ("FSII", 2), ("STII", 2)])
 def test_the_factor_of_an_index_weighs_sizes_by_squared_weights(index, order):
     n, factors = 7, np.random.default_rng(0).uniform(1, 5, 8)
-    at, mu = measure(index, order, 2, n)
+    at, mu = get(index).measure(order, 2, n)
     weights, size = functional(n, range(order), at, mu) ** 2, all_masks(n).sum(1)
     inner = (size > 0) & (size < n)
     expected = (weights * factors[size])[inner].sum() / weights[inner].sum()
@@ -38,5 +38,5 @@ def test_the_factor_of_an_index_weighs_sizes_by_squared_weights(index, order):
 
 
 def test_many_features():
-    at, mu = measure("SV", 1, 1, 1200)
+    at, mu = get("SV").measure(1, 1, 1200)
     assert index_factor(np.full(1201, 2.0), 1, at, mu) == pytest.approx(2.0)

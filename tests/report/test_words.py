@@ -2,9 +2,7 @@ import numpy as np
 import pytest
 
 from spexjax.explanation._explanation import Faithfulness
-from spexjax.indices import INDICES
 from spexjax.report._words import (
-    DEFINITIONS,
     directions,
     labels,
     signed,
@@ -12,10 +10,6 @@ from spexjax.report._words import (
     variance_explained,
     where_time_went,
 )
-
-
-def test_every_index_has_a_definition():
-    assert set(DEFINITIONS) == set(INDICES)
 
 
 def test_labels_are_distinct_one_line_and_short():

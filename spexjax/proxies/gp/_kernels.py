@@ -25,7 +25,7 @@ from spexjax.proxies.gp._outliers import without_outliers
 from spexjax.proxies.gp._training import Parameters, Tied, Untied
 from spexjax.proxies.gp._truncation import held_out_errors
 from spexjax.proxies.gp._weight_space import WeightSpace
-from spexjax.spectrum import Spectrum
+from spexjax.spectrum import EMPTY_SET, Spectrum, joined_supports
 from spexjax.typing import Key, Masks, Values
 
 _FORMS = (Tied, Untied)
@@ -152,10 +152,8 @@ class Kernels:
         return [everything] * (len(everything) > size) + [rows[:size] for rows in outside]
 
     def _spectrum(self, surrogate: Surrogate, used: list, y, rows: Int[np.ndarray, " h"]) -> tuple[Spectrum, dict]:
-        n = surrogate.rest.num_features
         support = surrogate.strongest_supports(self.max_candidates)
-        empty = np.full((1, support.shape[1]), n, support.dtype)
-        everything = surrogate.spectrum(np.concatenate([empty, support]))
+        everything = surrogate.spectrum(joined_supports([EMPTY_SET, support], surrogate.rest.num_features))
         fits = [(p.first, form.posterior, share) for p, (form, share) in zip(surrogate.processes, used, strict=True)]
         sizes, errors = held_out_errors(fits, surrogate.masks, y, np.asarray(everything.support), rows)
         best, variance = errors.min(), np.var(y[rows])

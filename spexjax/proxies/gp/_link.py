@@ -16,9 +16,10 @@ from jaxtyping import Bool, Float, Int, Int8
 
 from spexjax._equality import by_content
 from spexjax._values import standardise
+from spexjax.designs import all_masks
 from spexjax.gp import Posterior, ProductKernel, errors_of_others, prior_variances, strongest_of_all
 from spexjax.proxies.gp._log_odds import LogOdds
-from spexjax.spectrum import Spectrum, characters
+from spexjax.spectrum import EMPTY_SET, Spectrum, characters, joined_supports
 from spexjax.transforms import exact_spectrum
 from spexjax.typing import Array, Key, Masks, Values
 
@@ -91,14 +92,14 @@ def distilled(
       error of that spectrum at uniform masks, of which it has seen none.
     """
     if n <= _ALL:
-        everything = (np.arange(1 << n)[:, None] >> np.arange(n) & 1).astype(bool)
+        everything = all_masks(n)
         spectrum = exact_spectrum(everything, function(everything)).truncate(1 << n)
         return spectrum.truncate(_TERMS), float((np.asarray(spectrum.coefficients[_TERMS:], np.float64) ** 2).sum())
     masks = _samples(key, n)
     values = function(masks)
     known, y = masks[_FRESH:].reshape(-1, _ROWS, n), values[_FRESH:].reshape(-1, _ROWS)
     _, centre, spread = standardise(y.ravel())
-    support = np.pad(strongest_of_all(kernels, _TERMS), ((1, 0), (0, 0)), constant_values=n)
+    support = joined_supports([EMPTY_SET, strongest_of_all(kernels, _TERMS)], n)
     prior = np.mean([prior_variances(kernel, jnp.asarray(support)) for kernel in kernels], axis=0, dtype=np.float64)
     precision = _NOISE * float(kernels[0].noise) / np.maximum(prior, 1e-20)
     precision[0] = 0  # the constant is not the mean over these masks

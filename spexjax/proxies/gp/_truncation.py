@@ -6,7 +6,7 @@ import numpy as np
 from jaxtyping import Float, Int
 
 from spexjax.gp import Posterior, ProductKernel, prior_variances
-from spexjax.spectrum import characters
+from spexjax.spectrum import characters, padded_support
 from spexjax.typing import Array, Masks
 
 _BLOCK = 256  # up to this many terms every number is tried, beyond only its multiples
@@ -69,7 +69,7 @@ def held_out_errors(
     sizes = np.concatenate([np.arange(1, _BLOCK + 1), np.arange(2 * _BLOCK, len(support) + 1, _BLOCK)])
     sizes = sizes[sizes <= len(support)]
     rows = max(_BLOCK, 1 << (len(support) - 1).bit_length())  # a power of two: few shapes, few compilations
-    support = np.pad(support, ((0, rows - len(support)), (0, 0)), constant_values=n)
+    support = padded_support(support, n, rows=rows)
     predictions = [
         share
         * truncated_predictions(

@@ -9,8 +9,9 @@ import numpy as np
 import optax
 from jaxtyping import Complex, Float, Int
 
+from spexjax.designs import all_masks
 from spexjax.gp import ProductKernel, signs, strongest_supports
-from spexjax.spectrum import Spectrum
+from spexjax.spectrum import EMPTY_SET, Spectrum, joined_supports
 from spexjax.typing import Array, Key, Leaf, Masks
 
 BATCH, ORDER = 512, 6  # masks in a step of training, and the most features of a term
@@ -108,7 +109,7 @@ def fit_products(
 def products_spectrum(model: Products, max_terms: int) -> Spectrum:
     """The constant and the `max_terms` strongest terms, of at most 6 features each; on the host."""
     n = len(model.linear)
-    support = np.pad(candidates(model, 2 * max_terms), ((1, 0), (0, 0)), constant_values=n)
+    support = joined_supports([EMPTY_SET, candidates(model, 2 * max_terms)], n)
     return Spectrum(support, coefficients(model, support).astype(np.float32), n).truncate(max_terms + 1)
 
 
@@ -141,7 +142,7 @@ def candidates(model: Products, max_terms: int) -> Int[np.ndarray, "k d"]:
     """
     n = len(model.linear)
     if 2**n <= max_terms:
-        members = (np.arange(1, 2**n)[:, None] >> np.arange(n) & 1).astype(bool)
+        members = all_masks(n)[1:]
         members = members[members.sum(1) <= ORDER]
         return np.sort(np.where(members, np.arange(n), n), axis=1).astype(np.int32)[:, :ORDER]
     sizes, ratios = (np.abs(part) for part in _units(model))

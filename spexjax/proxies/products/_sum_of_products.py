@@ -11,7 +11,7 @@ from spexjax._values import standardise
 from spexjax.proxies._cross_validation import folds, leave_fold_selection
 from spexjax.proxies._proxy import Fit, without_ends
 from spexjax.proxies.products._products import BATCH, ORDER, Products, coefficients, fit_products, products_spectrum
-from spexjax.spectrum import Spectrum, characters
+from spexjax.spectrum import Spectrum, characters, padded_support
 from spexjax.typing import Array, Key, Masks, Values
 
 _STEPS, _EPOCHS = 1600, 10  # at least so many steps, and so many looks at every mask
@@ -67,11 +67,12 @@ class SumOfProducts:
 
 def _truncations(spectrum: Spectrum, masks: Masks) -> Float[np.ndarray, "q t"]:
     """What the constant and the strongest terms predict, for each number of terms."""
-    (k, d), n = spectrum.support.shape, spectrum.num_features
-    missing = _SIZES[-1] + 1 - k
-    support = np.pad(spectrum.support, ((0, missing), (0, ORDER - d)), constant_values=n)  # one shape, one program
+    n, terms = spectrum.num_features, _SIZES[-1] + 1
+    support = padded_support(spectrum.support, n, ORDER, terms)  # one shape, one program
     padded = np.pad(masks, ((0, -len(masks) % _ROWS), (0, 0)))
-    predicted = _predict(support, np.pad(spectrum.coefficients, (0, missing)), padded.reshape(-1, _ROWS, n))
+    predicted = _predict(
+        support, np.pad(spectrum.coefficients, (0, terms - len(spectrum))), padded.reshape(-1, _ROWS, n)
+    )
     return np.asarray(predicted).T[:, : len(masks)]
 
 

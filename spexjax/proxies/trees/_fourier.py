@@ -7,7 +7,7 @@ import re
 import numpy as np
 from jaxtyping import Bool, Float, Int
 
-from spexjax.spectrum import Spectrum, unique_rows
+from spexjax.spectrum import Spectrum, joined_supports, unique_rows
 
 _BLOCK = 1 << 22  # entries of the tables and terms held before they are merged
 _MAX_DEPTH = 20  # one leaf with d features has 2^d coefficients
@@ -62,9 +62,8 @@ def tree_spectrum(
                     block[:, subsets].reshape(len(block) * len(subsets), o), table[:, (1 << subsets).sum(1)].ravel()
                 )
     terms = [s.terms() for s in sums]
-    support = [np.pad(s, ((0, 0), (0, width - s.shape[1])), constant_values=num_features) for s, _ in terms]
-    coefficients = np.concatenate([c for _, c in terms])
-    return Spectrum(np.concatenate(support).astype(np.int32), coefficients, num_features)
+    support = joined_supports([s for s, _ in terms], num_features)
+    return Spectrum(support.astype(np.int32), np.concatenate([c for _, c in terms]), num_features)
 
 
 def _distinct_tests(features, bits, values, n: int):

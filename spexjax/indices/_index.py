@@ -1,0 +1,153 @@
+"""The record of an interaction index, and the indices by name."""
+
+import dataclasses
+from collections.abc import Callable
+from difflib import get_close_matches
+from fractions import Fraction
+from numbers import Rational
+
+import numpy as np
+from jaxtyping import Float
+
+Weight = Callable[[int, int, int], Fraction | int]
+Measure = tuple[Float[np.ndarray, " q"], Float[np.ndarray, " q"]]
+DESIGNS = ("uniform", "sized")
+
+
+def no_measure(order: int, max_order: int, num_features: int) -> Measure | None:
+    """The measure of an index that has none: None."""
+    return None
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Index:
+    """An interaction index: `I(S) = sum_{T ⊇ S} w(|S|, |T|) a(T)`, with a the Möbius transform of the function.
+
+    The name and the weights are enough. An index that also gives its `measure` has a closed form for surrogates; one
+    without is read off the truncated spectrum. `register` makes an index available by name.
+
+    Let `D_S(t)` be the derivative at S of the multilinear extension where every other feature is kept with probability
+    t (`gp.derivatives`). It is the polynomial `sum_{T ⊇ S} a(T) t^{|T|-|S|}`. So if the weights are the moments of a
+    measure, `w(s, t) = sum_q mu_q t_q^{t-s}`, then `I(S) = sum_q mu_q D_S(t_q)`.
+
+    Attributes:
+      name: such as "SII". Users may write it in any case.
+      weight: `weight(s, t, k)` is w(s, t) for `s <= t` and the order k that was asked for. It returns a `Fraction` or
+        an integer: the weights are added with alternating signs, which floats do not survive. The weights of an index
+        of all orders must not depend on k.
+      definition: what I(S) is, in words; the report prints it.
+      reference: where the index comes from.
+      smallest: the smallest |S| that has a value, 0 or 1.
+      max_order: the default k; None stands for all orders.
+      single: True if the order is 1 whatever is asked for.
+      design: the masks that estimate it best. "sized" if the weights depend on small and large masks as much as on all
+        others, as Shapley's do; else "uniform".
+      measure: `measure(s, k, n)` gives the nodes t and the weights mu, two arrays `Float[q]`, for sets of `s >= 1` out
+        of n features; None where there is no such measure. The empty set then must have the value of the function
+        where nothing is kept.
+      aliases: other spellings of the name.
+
+    Raises:
+      ValueError: if an attribute is not as described.
+
+    >>> half = Index("half", lambda s, t, k: Fraction(1, 2 ** (t - s)))
+    >>> half.weight(1, 3, 2), half.measure(1, 2, 5)
+    (Fraction(1, 4), None)
+    """
+
+    name: str
+    weight: Weight
+    definition: str = "the sum over T ⊇ S of w(|S|, |T|) a(T), with a the Möbius transform"
+    reference: str = ""
+    smallest: int = 1
+    max_order: int | None = 2
+    single: bool = False
+    design: str = "uniform"
+    measure: Callable[[int, int, int], Measure | None] = no_measure
+    aliases: tuple[str, ...] = ()
+
+    def __post_init__(self):
+        if not self.name:
+            raise ValueError("An index needs a name.")
+        if self.design not in DESIGNS:
+            raise ValueError(f"The design of {self.name} must be one of {', '.join(DESIGNS)}; got {self.design!r}.")
+        if self.smallest not in (0, 1) or (self.max_order is not None and self.max_order < 1):
+            raise ValueError(f"{self.name} needs a smallest order of 0 or 1, and a max_order of 1 or more, or None.")
+        k = self.max_order or 3
+        weights = {(s, t): self.weight(s, t, k) for s in range(self.smallest, k + 1) for t in range(s, k + 3)}
+        if not all(isinstance(w, Rational) for w in weights.values()):
+            raise ValueError(
+                f"The weights of {self.name} must be exact, as they are added with alternating signs: return a "
+                "fractions.Fraction or an integer."
+            )
+        at_nothing = all(w == (t == 0) for (s, t), w in weights.items() if s == 0)
+        if self.measure is not no_measure and not at_nothing:
+            raise ValueError(
+                f"{self.name} has a measure, so the empty set must have the value of the function where nothing is "
+                "kept: w(0, 0) = 1 and w(0, t) = 0. Or set smallest=1, or leave the measure out."
+            )
+
+
+_INDICES: dict[str, Index] = {}
+_SPELLINGS: dict[str, str] = {}  # in lower case
+INDICES = _INDICES.keys()  # the names, those that users register included
+
+
+def register(index: Index) -> Index:
+    """Makes an index available by its name, everywhere an index is asked for.
+
+    Args:
+      index: replaces one of the same name.
+
+    Returns:
+      The index.
+
+    Raises:
+      ValueError: if it is no `Index`, or another index has a name that differs only in case.
+    """
+    if not isinstance(index, Index):
+        raise ValueError(f"register takes a spexjax.indices.Index; got {index!r}.")
+    spellings = {name.lower(): index.name for name in (index.name, *index.aliases)}
+    if taken := sorted({_SPELLINGS[s] for s in spellings if s in _SPELLINGS} - {index.name}):
+        raise ValueError(f"{index.name} would be confused with the index {taken[0]}; choose another name.")
+    _INDICES[index.name] = index
+    _SPELLINGS.update(spellings)
+    return index
+
+
+def get(name: str) -> Index:
+    """Returns the index of a name.
+
+    Args:
+      name: a name of `INDICES`, in any case.
+
+    Raises:
+      ValueError: if there is no such index.
+
+    >>> get("sii").reference
+    'Grabisch & Roubens 1999, An axiomatic approach to the concept of interaction among players in cooperative games'
+    """
+    spelling = name.lower() if isinstance(name, str) else ""
+    if spelling in _SPELLINGS:
+        return _INDICES[_SPELLINGS[spelling]]
+    near = get_close_matches(spelling, _SPELLINGS, n=1)
+    hint = f" (did you mean {_SPELLINGS[near[0]]}?)" if near else ""
+    raise ValueError(f"{name!r} is not an index{hint}; the known ones are {', '.join(INDICES)}.")
+
+
+def check_index(index: str, max_order: int | None = None) -> str:
+    """Returns the name in `INDICES` that is meant.
+
+    Args:
+      index: a name, in any case.
+      max_order: the order that is asked for.
+
+    Raises:
+      ValueError: if there is no such index, or `max_order` is not a whole number of at least 1.
+
+    >>> check_index("k-sii", 3)
+    'k-SII'
+    """
+    if max_order is not None and not (isinstance(max_order, int | np.integer) and max_order >= 1):
+        raise ValueError(f"max_order is the largest interaction's size, a whole number, 1 or more; got {max_order}.")
+    return get(index).name
