@@ -7,16 +7,16 @@ from spexjax.models._generate import greedy_answer, next_log_probabilities
 from spexjax.models._language_model import LanguageModel, load_model
 from spexjax.models._memory import nodes_that_fit
 from spexjax.models._sharding import tensor_parallel
-from spexjax.models._transformer import Fill, Gates, Prefix, Trace, Transformer, run_prefix
+from spexjax.models._transformer import Gates, Prefix, Substitute, Trace, Transformer, run_prefix
 
 __all__ = [
     "RAW",
     "Conversation",
-    "Fill",
     "Gates",
     "LanguageModel",
     "Prefix",
     "Rendered",
+    "Substitute",
     "Trace",
     "Transformer",
     "TransformerConfig",
