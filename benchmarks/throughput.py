@@ -151,13 +151,13 @@ def main():
         measured["float32"]["masks"],
         models["float32"].tokenizer,
     )
-    sequences = [len(i) for i in tokenizer(ablation.removal.prompts(masks), add_special_tokens=False)["input_ids"]]
+    sequences = [len(i) for i in tokenizer(ablation.inputs.prompts(masks), add_special_tokens=False)["input_ids"]]
     contenders = {f"spexjax {dtype}": (args.budget, measured[dtype]["run"]) for dtype in DTYPES}
     batch_sizes, values = {}, {}
     if find_spec("torch") is not None:
         import torch
 
-        prompts = ablation.removal.prompts(masks)
+        prompts = ablation.inputs.prompts(masks)
         for dtype in DTYPES:
             network = torch_model(smollm2_path()).to(getattr(torch, dtype))
 

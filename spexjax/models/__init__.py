@@ -1,32 +1,42 @@
 """Flax language models with gates, and how to load them."""
 
+from spexjax.models import _families  # noqa: F401  registers them
+from spexjax.models._architecture import LLAMA_TENSORS, Architecture, Biases, GGUFForm, register_architecture
 from spexjax.models._chat_template import RAW, Conversation, Rendered, chat_template, render
 from spexjax.models._checkpoint import save_model
 from spexjax.models._config import TransformerConfig
 from spexjax.models._generate import greedy_answer, next_log_probabilities
+from spexjax.models._hugging_face import complete_config, transformer_config
 from spexjax.models._language_model import LanguageModel, load_model
 from spexjax.models._memory import nodes_that_fit
 from spexjax.models._sharding import tensor_parallel
-from spexjax.models._transformer import Fill, Gates, Prefix, Trace, Transformer, run_prefix
+from spexjax.models._transformer import Gates, Prefix, Substitute, Trace, Transformer, run_prefix
 
 __all__ = [
+    "LLAMA_TENSORS",
     "RAW",
+    "Architecture",
+    "Biases",
     "Conversation",
-    "Fill",
+    "GGUFForm",
     "Gates",
     "LanguageModel",
     "Prefix",
     "Rendered",
+    "Substitute",
     "Trace",
     "Transformer",
     "TransformerConfig",
     "chat_template",
+    "complete_config",
     "greedy_answer",
     "load_model",
     "next_log_probabilities",
     "nodes_that_fit",
+    "register_architecture",
     "render",
     "run_prefix",
     "save_model",
     "tensor_parallel",
+    "transformer_config",
 ]

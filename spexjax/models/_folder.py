@@ -1,12 +1,15 @@
 """A Hugging Face folder: which of its files transformers would read, and the tensors in them."""
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from spexjax.models._architecture import Architecture
 from spexjax.models._bounds import read_json, shown
-from spexjax.models._config import TransformerConfig, from_hugging_face
+from spexjax.models._config import TransformerConfig
+from spexjax.models._hugging_face import from_hugging_face
 
 WEIGHTS, INDEX = "model.safetensors", "model.safetensors.index.json"
 _FLOATS = ("F64", "F32", "F16", "BF16")
@@ -24,7 +27,7 @@ class Folder:
     def __init__(self, path: Path):
         from safetensors import SafetensorError, safe_open
 
-        self._config = read_config(path)
+        self.architecture, self._config = read_config(path)
         weights = weight_files(path)
         self.files = [*weights, path / "config.json"]
         self.shapes: dict[str, tuple[int, ...]] = {}
@@ -47,8 +50,13 @@ class Folder:
                     )
                 self.shapes[name], self._home[name] = tuple(tensor.get_shape()), shard
 
+    @property
+    def tensors(self) -> Mapping[str, str]:
+        """The names of the tensors, as in `Architecture`."""
+        return self.architecture.tensors
+
     def config(self) -> TransformerConfig:
-        """The architecture, from config.json."""
+        """The sizes, from config.json."""
         return self._config
 
     def read(self, name: str) -> np.ndarray:
@@ -56,8 +64,8 @@ class Folder:
         return self._home[name].get_tensor(name)
 
 
-def read_config(path: Path) -> TransformerConfig:
-    """The architecture of a Hugging Face folder.
+def read_config(path: Path) -> tuple[Architecture, TransformerConfig]:
+    """The architecture of a Hugging Face folder, and its sizes.
 
     Raises:
       ValueError: if config.json is missing, broken or not of a supported model.

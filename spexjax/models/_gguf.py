@@ -7,26 +7,24 @@ from typing import Any
 
 import numpy as np
 
+from spexjax.models._architecture import LLAMA_TENSORS, of_gguf
 from spexjax.models._bounds import LARGEST, number, shown, whole
 from spexjax.models._config import TransformerConfig
 from spexjax.models._gguf_file import GGUFFile, Tensor
 
-_ARCHITECTURES = ("llama", "qwen2")
-_OUTSIDE = {
-    "token_embd.weight": "model.embed_tokens.weight",
-    "output_norm.weight": "model.norm.weight",
-    "output.weight": "lm_head.weight",
-}
-_INSIDE = {
-    "attn_q": "self_attn.q_proj",
-    "attn_k": "self_attn.k_proj",
-    "attn_v": "self_attn.v_proj",
-    "attn_output": "self_attn.o_proj",
-    "ffn_gate": "mlp.gate_proj",
-    "ffn_up": "mlp.up_proj",
-    "ffn_down": "mlp.down_proj",
-    "attn_norm": "input_layernorm",
-    "ffn_norm": "post_attention_layernorm",
+_MODULES = {  # of GGUF -> of `Transformer`
+    "token_embd": "embedding",
+    "output_norm": "norm",
+    "output": "head",
+    "attn_q": "attention.query",
+    "attn_k": "attention.key",
+    "attn_v": "attention.value",
+    "attn_output": "attention.output",
+    "ffn_gate": "mlp.gate",
+    "ffn_up": "mlp.up",
+    "ffn_down": "mlp.down",
+    "attn_norm": "attention_norm",
+    "ffn_norm": "mlp_norm",
 }
 _ROPE_DIVISORS = "rope_freqs.weight"  # how GGUF stores Llama 3's scaling
 _READ = {  # metadata of the architecture that becomes part of the config
@@ -81,6 +79,8 @@ class GGUF:
       ValueError: if it is not a whole GGUF model, or says anything of its function that spexjax does not honour.
     """
 
+    tensors = LLAMA_TENSORS  # the names that `shapes` and `read` use
+
     def __init__(self, path: Path):
         parts = _parts(path)
         self.files, self._fields = [part.path for part in parts], parts[0].fields
@@ -93,11 +93,7 @@ class GGUF:
         if self.field("general.type", "model") == "adapter":
             raise ValueError(f"{path} is a LoRA adapter, not a model: merge it into its base model, and load that.")
         self.architecture = self.field("general.architecture")
-        if self.architecture not in _ARCHITECTURES:
-            raise ValueError(
-                f"GGUF architecture {shown(self.architecture)} is not supported; spexjax reads "
-                f"{', '.join(_ARCHITECTURES)}."
-            )
+        self._form = of_gguf(self.architecture)
         self._refuse_unknown()
         self.names = {self._rename(name): name for name in self._tensors if name != self._divisors}
         self.shapes = {name: self._tensors[at][1].shape for name, at in self.names.items()}
@@ -125,7 +121,7 @@ class GGUF:
                 raise ValueError(
                     f"{self._key(key)} is {shown(self._of(key))}; only {head_dim}, the size of a head, is supported."
                 )
-        llama, biases = self.architecture == "llama", {n.split(".")[2] for n in self._tensors if n.endswith(".bias")}
+        biases = self._form.biases({n.split(".")[2] for n in self._tensors if n.endswith(".bias")})
         return TransformerConfig(
             vocab_size=self._vocabulary(),
             hidden_size=hidden,
@@ -138,9 +134,9 @@ class GGUF:
             max_length=length,
             tie_embeddings="output.weight" not in self._tensors,
             rope_frequencies=self._rope_frequencies(head_dim),
-            qkv_bias=not llama or not biases.isdisjoint({"attn_q", "attn_k", "attn_v"}),
-            output_bias=llama and "attn_output" in biases,
-            mlp_bias=llama and not biases.isdisjoint({"ffn_gate", "ffn_up", "ffn_down"}),
+            qkv_bias=biases.qkv,
+            output_bias=biases.output,
+            mlp_bias=biases.mlp,
         )
 
     def read(self, name: str) -> np.ndarray:
@@ -150,7 +146,7 @@ class GGUF:
           ValueError: if the `gguf` package cannot dequantise its type.
         """
         value = self._dequantised(self.names[name])
-        if self.architecture == "llama" and self.names[name].split(".")[-2] in ("attn_q", "attn_k"):
+        if self._form.neighbours and self.names[name].split(".")[-2] in ("attn_q", "attn_k"):
             value = self._unpermute(value)
         return value
 
@@ -174,7 +170,7 @@ class GGUF:
 
     @property
     def _divisors(self) -> str | None:
-        return _ROPE_DIVISORS if self.architecture == "llama" else None
+        return _ROPE_DIVISORS if self._form.rope_divisors else None
 
     def _rope_frequencies(self, head_dim: int) -> tuple[float, ...]:
         """As llama.cpp: scaling is linear if its type is not said, and older files say its factor by another key."""
@@ -239,12 +235,12 @@ class GGUF:
         _, tensor = self._tensors[name]
         if tensor.kind.name in ("I8", "I16", "I32", "I64"):
             raise ValueError(f"Tensor {shown(name)} holds {tensor.kind.name} numbers; weights must be floats.")
-        if name in _OUTSIDE:
-            return _OUTSIDE[name]
-        match = re.fullmatch(r"blk\.(\d+)\.(\w+)\.(weight|bias)", name)
-        if match is None or match[2] not in _INSIDE:
+        match = re.fullmatch(r"(?:blk\.(\d+)\.)?(\w+)\.(weight|bias)", name)
+        module = LLAMA_TENSORS.get(_MODULES.get(match[2], "")) if match else None
+        inside = match is not None and match[1] is not None
+        if match is None or module is None or ("{layer}" in module) != inside or (match[3] == "bias" and not inside):
             raise ValueError(f"Tensor {shown(name)} is not part of the {self.architecture} architecture spexjax runs.")
-        return f"model.layers.{match[1]}.{_INSIDE[match[2]]}.{match[3]}"
+        return f"{module.format(layer=match[1])}.{match[3]}"
 
 
 def _parts(path: Path) -> list[GGUFFile]:

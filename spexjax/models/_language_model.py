@@ -115,7 +115,9 @@ def load_model(
         tokenizer, stop_ids = load_tokenizer(folder), folder_stop_ids(folder)
     _check_vocabulary(tokenizer, config)
     config = dataclasses.replace(config, attention=attention)
-    config, graph, parameters = load_weights(config, checkpoint.shapes, checkpoint.read, jnp.dtype(dtype))
+    config, graph, parameters = load_weights(
+        config, checkpoint.shapes, checkpoint.read, jnp.dtype(dtype), checkpoint.tensors
+    )
     identity = _fingerprint(files, f"{dtype} {config}")
     jax.block_until_ready(parameters)
     seconds = time.perf_counter() - start

@@ -35,10 +35,10 @@ class Gates(NamedTuple):
         return cls(heads, jnp.ones(config.num_layers, jnp.float32))
 
 
-class Fill(NamedTuple):
-    """What comes in where a gate closes: `gate * output + (1 - gate) * fill`.
+class Substitute(NamedTuple):
+    """What replaces the outputs of closed heads and MLPs: `gate * output + (1 - gate) * substitute`.
 
-    Tokens may be 1, the same for all; rows are repeated until they are as many as the model's.
+    The axis of tokens may have size 1, for all tokens alike; rows are repeated until there are as many as the model's.
     """
 
     heads: Float[Array, "l f u h hd"]
@@ -91,7 +91,9 @@ class Layer(nnx.Module):
         self.mlp_norm = nnx.RMSNorm(config.hidden_size, **norm)
         self.mlp = MLP(config, dtype=dtype, rngs=rngs)
 
-    def __call__(self, x, context: Context, prefix_keys, prefix_values, gates: Gates, fill: Fill | None, reads=None):
+    def __call__(
+        self, x, context: Context, prefix_keys, prefix_values, gates: Gates, substitute: Substitute | None, reads=None
+    ):
         def at_reads(a):
             """From here on no token needs another."""
             if reads is None:
@@ -99,7 +101,7 @@ class Layer(nnx.Module):
             return jnp.broadcast_to(a, (*heads.shape[:2], *a.shape[2:])).reshape(-1, *a.shape[2:])[reads]
 
         heads, *own = self.attention.heads(self.attention_norm(x), context, prefix_keys, prefix_values)
-        per_row = None if fill is None else jax.tree.map(lambda f: _repeated(f, len(heads)), fill)
+        per_row = None if substitute is None else jax.tree.map(lambda s: _repeated(s, len(heads)), substitute)
         gated = _gated(heads, gates.heads[..., None, :, None], per_row and per_row.heads)
         x = at_reads(x) + self.attention(at_reads(gated))
         mlp = self.mlp(self.mlp_norm(x))
@@ -161,7 +163,7 @@ class Transformer(nnx.Module):
         ends: Int[Array, "r t"],
         prefix: Prefix,
         gates: Gates,
-        fill: Fill | None = None,
+        substitute: Substitute | None = None,
         *,
         ancestors: Int[Array, "r b a"] | None = None,
         first: int = 0,
@@ -176,7 +178,7 @@ class Transformer(nnx.Module):
           ends: of each token's subtree.
           prefix: of all layers of the model.
           gates: of the layers to run.
-          fill: of the layers to run; zero if not given.
+          substitute: of the layers to run; zero if not given.
           ancestors: of each block, as in `__call__`.
           first: the layer to start with.
           reads: which of the r * t tokens are wanted after the last of these layers, whose MLP then runs for them only;
@@ -195,16 +197,16 @@ class Transformer(nnx.Module):
         graph, stacked = nnx.split(self.layers)
 
         def step(x, layer, reads=None):
-            i, gates, fill = layer
+            i, gates, substitute = layer
             # Indexed here rather than scanned over: cutting out the layers to run would copy their weights.
             weights, keys, values = jax.tree.map(
                 lambda leaf: jax.lax.dynamic_index_in_dim(leaf, i, keepdims=False),
                 (stacked, prefix.keys, prefix.values),
             )
-            x, trace = nnx.merge(graph, weights)(x, context, keys, values, gates, fill, reads)
+            x, trace = nnx.merge(graph, weights)(x, context, keys, values, gates, substitute, reads)
             return x, keep(trace)
 
-        layers = (first + jnp.arange(len(gates.mlps)), gates, fill)
+        layers = (first + jnp.arange(len(gates.mlps)), gates, substitute)
         if reads is None:
             return jax.lax.scan(step, x, layers)
         x, kept = jax.lax.scan(step, x, jax.tree.map(lambda leaf: leaf[:-1], layers))
@@ -231,10 +233,10 @@ def run_prefix(model: Transformer, tokens: Int[Array, " p"], length: Int[Array, 
     return Prefix(keys[:, 0], values[:, 0], jnp.asarray(length, jnp.int32))
 
 
-def _repeated(fill: Float[Array, "f u *o"], rows: int) -> Float[Array, "r u *o"]:
-    return jnp.tile(fill, (rows // len(fill), *[1] * (fill.ndim - 1)))
+def _repeated(part: Float[Array, "f u *o"], rows: int) -> Float[Array, "r u *o"]:
+    return jnp.tile(part, (rows // len(part), *[1] * (part.ndim - 1)))
 
 
-def _gated(output: Float[Array, "r t *o"], gate: Float[Array, "*g"], fill: Float[Array, "r u *o"] | None):
-    """The output where its gate is open, the fill where it is closed."""
-    return output * gate if fill is None else output * gate + (1 - gate) * fill
+def _gated(output: Float[Array, "r t *o"], gate: Float[Array, "*g"], substitute: Float[Array, "r u *o"] | None):
+    """The output where its gate is open, the substitute where it is closed."""
+    return output * gate if substitute is None else output * gate + (1 - gate) * substitute

@@ -61,7 +61,7 @@ def test_token_features_and_hiding_know_what_was_trimmed(chat, tiny):
         prompt = ablation.frame.prompt(TEXT)
         _, places = model.encode_with_places(prompt)
         owned = dict.fromkeys([-1, *range(ablation.num_features)], "")
-        for (a, b), owner in zip(places, ablation.removal.owners, strict=True):
+        for (a, b), owner in zip(places, ablation.inputs.owners, strict=True):
             owned[owner] += prompt[a:b]
         for i, (a, b) in enumerate(ablation.spans):
             assert TEXT[a:b].strip() in owned[i]

@@ -11,7 +11,7 @@ from common import GOLDEN
 from flax import nnx
 
 from spexjax import ablations, explain, load, load_model
-from spexjax.ablations._components._filling import sources
+from spexjax.ablations._components._fill import FILLS, Resample
 from spexjax.ablations._components._prompt_set import plant, read
 from spexjax.evaluation import evaluate, run
 from spexjax.models import Gates, Prefix
@@ -113,7 +113,7 @@ def test_one_program_for_all_masks_and_few_nodes(tiny, monkeypatch):
 
 
 def test_what_differs_in_its_source_is_not_shared(tiny):
-    prompts = read(tiny, PROMPTS, ANSWERS, "logit-difference")
+    prompts, _ = read(tiny, PROMPTS, ANSWERS, "logit-difference")
     distinct = [[i * 100 + j for j in range(len(s))] for i, s in enumerate(prompts.sequences())]
     apart = plant(prompts, distinct)
     assert apart.used == sum(map(len, prompts.prompts))
@@ -124,10 +124,52 @@ def test_what_differs_in_its_source_is_not_shared(tiny):
 def test_alignment():
     """Common beginning with itself, the rest from the end, forced tokens with the last; equal nodes are one source."""
     references = [(1, 2, 5, 6), (1, 2, 7, 8, 9)]
-    found = sources([(1, 2, 3, 4, 6, 0), (1, 2), (1, 2, 5)], [5, 2, 3], references)
+    found = Resample().sources([(1, 2, 3, 4, 6, 0), (1, 2), (1, 2, 5)], [5, 2, 3], references)
     assert found[0] == [0, 1, 2, 2, 3, 3]  # width 5: nodes of the first reference are 0 to 3
     assert found[1] == [0, 1]
     assert found[2] == [0, 1, 2]
+
+
+class Scaled(ablations.Fill):
+    """So many times the mean output."""
+
+    def __init__(self, factor):
+        self.factor = factor
+
+    def substitute(self, outputs, real, at):
+        return self.factor * jnp.einsum("ft,ft...->...", real / real.sum(), outputs)[None, None]
+
+
+def test_a_fill_of_ones_own(tiny, monkeypatch):
+    """Registered by name it is used, described and part of the fingerprint; zero times the mean is zero."""
+    monkeypatch.setattr(FILLS, "_entries", dict(FILLS._entries))
+    masks = np.random.default_rng(0).random((4, 12)) < 0.5
+    values, identities = {}, set()
+    for name, fill in {"mine": Scaled(1.0), "none": Scaled(0.0), "mean": None, "zero": None}.items():
+        if fill is not None:
+            assert ablations.register_fill(name, fill) is fill
+        ablation = ablations.components(tiny, PROMPTS, ANSWERS, fill=name)
+        values[name], identities = evaluate(ablation, masks), identities | {ablation.fingerprint}
+        assert ablation.describe()["removal"] == name
+    np.testing.assert_allclose(values["mine"], values["mean"], atol=1e-5)
+    np.testing.assert_allclose(values["none"], values["zero"], atol=1e-5)
+    assert abs(values["mine"] - values["none"]).max() > 0.01
+    assert len(identities) == 4
+
+
+def test_fills_are_held_to_the_contract(tiny, monkeypatch, unchecked):
+    monkeypatch.setattr(FILLS, "_entries", dict(FILLS._entries))
+    for name, fill, message in (("", Scaled(1.0), "name of a fill"), ("mine", Scaled, "not a fill; register an inst")):
+        with pytest.raises(ValueError, match=message):
+            ablations.register_fill(name, fill)
+
+    class Flat(ablations.Fill):
+        def substitute(self, outputs, real, at):
+            return outputs.mean((0, 1))
+
+    ablations.register_fill("flat", Flat())
+    with pytest.raises(ValueError, match=r"substitute has shape \(4, 8\); it must have shape \(1, 1, 4, 8\)"):
+        evaluate(ablations.components(tiny, PROMPTS, ANSWERS, fill="flat"), np.ones((1, 12), bool))
 
 
 def test_an_explanation_of_components_is_saved_and_shown(tiny, tmp_path, key):
@@ -153,11 +195,12 @@ def test_an_explanation_of_components_is_saved_and_shown(tiny, tmp_path, key):
         ({"fill": "noise"}, "Fill must be"),
         ({"fill": "mean", "rescale": True}, "Rescaling"),
         ({"units": "mlp", "rescale": True}, "Rescaling"),
-        ({"references": ["a"]}, "References are"),
+        ({"references": ["a"]}, "uses no references"),
+        ({"fill": "mean", "references": "a"}, "list of prompts"),
         ({"fill": "resample", "prompts": ["a"]}, "two prompts"),
         ({"value": "logits"}, "value must be"),
-        ({"value": "log-probability"}, "needs one answers"),
-        ({"answers": "e", "value": "logit-difference"}, "two or more"),
+        ({"value": "log-probability"}, r"needs 1 answer\(s\)"),
+        ({"answers": "e", "value": "logit-difference"}, "2 or more"),
         ({"answers": [("e", "a")] * 3}, "4 prompts but answers for 3"),
         ({"answers": [("e", "a")] * 3 + [("e",)]}, "same number"),
         ({"answers": ("e", "e")}, "same token"),

@@ -11,6 +11,7 @@ from flax import nnx
 
 from spexjax import ablations
 from spexjax.ablations._prompts._reading import log_odds
+from spexjax.ablations._text._removal import REMOVALS
 from spexjax.evaluation import evaluate, run
 from spexjax.models import Gates, Prefix
 from spexjax.transforms import exact_spectrum
@@ -104,7 +105,7 @@ def test_every_option_equals_one_pass_per_mask(tiny, features, removal, answers)
     masks = rng.random((12, ablation.num_features)) < 0.5
     masks[0], masks[1] = True, False
     values = evaluate(ablation, masks)
-    sequences = ablation.removal.sequences(masks, ())
+    sequences = ablation.inputs.sequences(masks, ())
     (whole,) = tiny.encode([ablation.frame.prompt(TEXT)])
     end = len(whole) if removal == "hide" else None
     expected = [one_by_one(tiny, *s, ablation.targets, ablation.value, end) for s in zip(*sequences, strict=True)]
@@ -127,8 +128,8 @@ def test_hiding_is_an_attention_mask(tiny):
     ablation = ablations.text(tiny, TEXT, question="Q", answers=(" yes", " no"), removal="hide")
     mask = np.array([[True, False] * 5 + [True]])
     network = nnx.merge(tiny.graph, tiny.parameters)
-    owners = np.array(ablation.removal.owners)
-    ids = jnp.array([ablation.removal.ids])
+    owners = np.array(ablation.inputs.owners)
+    ids = jnp.array([ablation.inputs.ids])
     visible = (owners < 0) | mask[0][owners]
     length = ids.shape[1]
     # A token that ends at itself is seen by nothing after it.
@@ -142,7 +143,7 @@ def test_hiding_is_an_attention_mask(tiny):
 
 def test_replacement_and_names(tiny):
     ablation = ablations.text(tiny, "a bad film", answers=("x", "y"), removal="replace", replacement="___")
-    assert ablation.removal.prompts(np.array([[True, False, True]])) == ["a ___ film"]
+    assert ablation.inputs.prompts(np.array([[True, False, True]])) == ["a ___ film"]
     assert ablation.feature_names == ("a", "bad", "film")
     spans = ablations.text(tiny, "a bad film", answers=("x", "y"), features=[(2, 5), (6, 10)])
     assert spans.feature_names == ("bad", "film")
@@ -152,9 +153,54 @@ def test_replacement_and_names(tiny):
     assert (
         "".join(piece for piece, _ in tokens.describe()["pieces"]) == "naïve 日本 🎬"
     )  # bytes of one character are one
-    (whole, bare), _ = tokens.removal.sequences(np.array([[True], [False]]) & np.ones(tokens.num_features, bool), ())
+    (whole, bare), _ = tokens.inputs.sequences(np.array([[True], [False]]) & np.ones(tokens.num_features, bool), ())
     assert "日本" in tiny.tokenizer.decode(whole)
     assert tiny.tokenizer.decode(bare) == tokens.frame.prompt("")
+
+
+class Capitals(ablations.Removal):
+    def stand_in(self, unit, replacement):
+        return unit.upper() + replacement
+
+
+class Gone(ablations.Removal):
+    hides = True
+
+    def stand_in(self, unit, replacement):
+        return None
+
+
+def test_a_removal_of_ones_own(tiny, monkeypatch):
+    """Registered by name it is used, described and part of the fingerprint, in texts and in tokens."""
+    monkeypatch.setattr(REMOVALS, "_entries", dict(REMOVALS._entries))
+    assert ablations.register_removal("capitals", Capitals()).stand_in("a", "!") == "A!"
+    ablations.register_removal("gone", Gone())
+    given, mask = {"question": "Q", "answers": ("x", "y"), "replacement": "!"}, np.array([[True, False, True]])
+    mine = ablations.text(tiny, "a bad film", removal="capitals", **given)
+    assert mine.inputs.prompts(mask) == [mine.frame.prompt("a BAD! film")]
+    assert mine.describe()["removal"] == "capitals"
+    by_hand = ablations.text(tiny, "a BAD! film", **given)
+    np.testing.assert_allclose(evaluate(mine, mask), evaluate(by_hand, np.ones((1, 3), bool)), atol=1e-5)
+    tokens = ablations.text(tiny, "a bad film", removal="capitals", features="token", **given)
+    (ids,), _ = tokens.inputs.sequences(np.arange(tokens.num_features)[None] > 0, ())
+    assert tiny.tokenizer.decode(ids) == tokens.frame.prompt("A! bad film")
+    hide, gone = (ablations.text(tiny, "a bad film", removal=name, **given) for name in ("hide", "gone"))
+    np.testing.assert_array_equal(evaluate(gone, all_masks(3)), evaluate(hide, all_masks(3)))
+    assert len({a.fingerprint for a in (mine, tokens, gone, ablations.text(tiny, "a bad film", **given))}) == 4
+
+
+def test_removals_are_held_to_the_contract(tiny, monkeypatch, unchecked):
+    monkeypatch.setattr(REMOVALS, "_entries", dict(REMOVALS._entries))
+    with pytest.raises(ValueError, match=r"not a removal; register an instance of .* sx\.ablations\.Removal"):
+        ablations.register_removal("mine", str.upper)
+
+    class Number(ablations.Removal):
+        def stand_in(self, unit, replacement):
+            return 3
+
+    ablations.register_removal("number", Number())
+    with pytest.raises(ValueError, match="text in place of a unit must be a string, not int"):
+        ablations.text(tiny, "a bad film", answers=("x", "y"), question="Q", removal="number")
 
 
 def test_what_is_between_spans_is_never_hidden(tiny):
@@ -162,8 +208,8 @@ def test_what_is_between_spans_is_never_hidden(tiny):
     given = {"question": "Q", "answers": ("x", "y"), "features": spans}
     hide, delete = (ablations.text(tiny, text, removal=removal, **given) for removal in ("hide", "delete"))
     mask = np.array([[False, True]])
-    (ids,), _ = hide.removal.sequences(mask, ())
-    assert tiny.tokenizer.decode(ids) == delete.removal.prompts(mask)[0]
+    (ids,), _ = hide.inputs.sequences(mask, ())
+    assert tiny.tokenizer.decode(ids) == delete.inputs.prompts(mask)[0]
 
 
 def test_a_mask_longer_than_the_context_is_refused(tiny):
@@ -185,7 +231,7 @@ def test_double_precision_does_not_hinder_the_model(tiny):
 def test_generated_tokens_are_explained_as_they_are(tiny):
     """The random model says bytes that make no character, which another tokenisation would not bring back."""
     ablation = ablations.text(tiny, "a bad film", question="Q")
-    (ids,), _ = ablation.removal.sequences(np.ones((1, 3), bool), ())
+    (ids,), _ = ablation.inputs.sequences(np.ones((1, 3), bool), ())
     logits = plain_logits(tiny, [*ids, *ablation.targets], range(len(ids) + len(ablation.targets)))
     assert logits[len(ids) - 1 : -1].argmax(1).tolist() == list(ablation.targets)
     assert tiny.tokenizer.decode(ablation.targets) == ablation.answers[0]
@@ -212,7 +258,7 @@ def test_own_answer_is_the_greedy_one(smollm2):
     ablation = ablations.text(smollm2, "The capital of France is a big city.", question="Which city is it?")
     assert ablation.value == "log-probability"
     assert ablation.answers == (smollm2.tokenizer.decode(ablation.targets),)
-    (ids,), (positions,) = ablation.removal.sequences(np.ones((1, ablation.num_features), bool), ())
+    (ids,), (positions,) = ablation.inputs.sequences(np.ones((1, ablation.num_features), bool), ())
     forced = ablation.targets[:-1]
     logits = plain_logits(smollm2, [*ids, *forced], range(len(ids) + len(forced)))
     assert logits[len(ids) - 1 :].argmax(1).tolist() == list(ablation.targets)
@@ -248,8 +294,8 @@ def test_fingerprints(tiny):
         ("word", {}, r"1 unit\(s\)"),
         ("One sentence only.", {"features": "sentence"}, r"1 unit\(s\)"),
         ("a b", {"answers": ("yes", "yes!")}, "begin with the same token"),
-        ("a b", {"answers": ("x", "y", "z")}, "Give one answer, .* or two, .*; not 3"),
-        ("a b", {"answers": ("x",), "value": "logit-difference"}, r"needs 2 answer\(s\); got 1"),
+        ("a b", {"answers": ("x", "y", "z")}, r"needs 2 answer\(s\) to a prompt; got 3"),
+        ("a b", {"answers": ("x",), "value": "logit-difference"}, r"needs 2 answer\(s\) to a prompt; got 1"),
         ("a b", {"answers": ("x", "")}, "has no tokens"),
         ("a b", {"value": "logit"}, "value must be one of"),
         ("a b", {"removal": "drop"}, "Removal must be one of"),

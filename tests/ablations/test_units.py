@@ -55,7 +55,7 @@ def test_lines_and_replacement():
     units = split("first line\nsecond\n\n third ", "line")
     assert units.cores == ("first line", "second", "third")
     assert units.ablate([True, False, True]) == "first line\nthird "
-    assert units.ablate([False, False, True], "[...]") == "[...]\n[...]\n\n third "
+    assert units.ablate([False, False, True], ["[...]"] * 3) == "[...]\n[...]\n\n third "
 
 
 def test_long_texts_are_cut_in_linear_time():
@@ -66,7 +66,7 @@ def test_long_texts_are_cut_in_linear_time():
 def test_given_spans_leave_the_rest_alone():
     units = split("name: Ada, age: 36.", [(6, 9), (16, 18)])
     assert units.ablate([False, True]) == "name: , age: 36."
-    assert units.ablate([False, False], "?") == "name: ?, age: ?."
+    assert units.ablate([False, False], ["?"] * 2) == "name: ?, age: ?."
 
 
 def test_spans_in_an_array(unchecked):

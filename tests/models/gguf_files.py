@@ -1,12 +1,14 @@
 """Tiny GGUF files."""
 
 import json
+import re
 
 import gguf
 import numpy as np
 from safetensors.numpy import load_file
 
-from spexjax.models._gguf import _INSIDE
+from spexjax.models import LLAMA_TENSORS
+from spexjax.models._gguf import _MODULES
 
 
 def write_gguf(
@@ -57,18 +59,15 @@ def write_gguf(
     writer.add_token_types([3] + [1] * (len(vocabulary) - 1))
     writer.add_token_merges([" ".join(m) for m in core["model"]["merges"]])
     writer.add_eos_token_id(0)
-    names = {hf: name for name, hf in _INSIDE.items()}
-    outside = {"model.embed_tokens": "token_embd", "model.norm": "output_norm", "lm_head": "output"}
+    names = {LLAMA_TENSORS[module]: name for name, module in _MODULES.items()}
     for file in sorted(folder.glob("*.safetensors")):
         for name, value in load_file(file).items():
             module, leaf = name.rsplit(".", 1)
-            if module in outside:
-                short = f"{outside[module]}.{leaf}"
-            else:
-                _, _, layer, inner = module.split(".", 3)
-                short = f"blk.{layer}.{names[inner]}.{leaf}"
-                if architecture == "llama" and inner in ("self_attn.q_proj", "self_attn.k_proj"):
-                    value = value.reshape(-1, 2, head // 2, value[0].size).swapaxes(1, 2).reshape(value.shape)
+            layer = re.search(r"\.(\d+)\.", module)
+            short = names[re.sub(r"\.\d+\.", ".{layer}.", module)]
+            if architecture == "llama" and short in ("attn_q", "attn_k"):
+                value = value.reshape(-1, 2, head // 2, value[0].size).swapaxes(1, 2).reshape(value.shape)
+            short = f"blk.{layer[1]}.{short}.{leaf}" if layer else f"{short}.{leaf}"
             short, value = change(short, np.ascontiguousarray(value))
             kind = gguf.GGMLQuantizationType.Q8_0
             if quantise and value.ndim == 2 and value.shape[1] % 32 == 0:

@@ -6,7 +6,12 @@ import pytest
 import transformers
 from common import GOLDEN
 
-from spexjax.models._config import from_hugging_face
+from spexjax.models import _hugging_face
+
+
+def from_hugging_face(config):
+    return _hugging_face.from_hugging_face(config)[1]
+
 
 CLASSES = {"llama": "LlamaConfig", "mistral": "MistralConfig", "qwen2": "Qwen2Config"}
 KEYS = {

@@ -9,7 +9,8 @@ from collections.abc import Iterable, Iterator, Sequence
 import numpy as np
 
 from spexjax.ablation import Ablation, Batch, Plan
-from spexjax.ablations._components import _filling as filling
+from spexjax.ablations._components import _references
+from spexjax.ablations._components._fill import FILLS, Fill
 from spexjax.ablations._components._gated_model import Parameters, Targets, program, stream
 from spexjax.ablations._components._gating import Components, select
 from spexjax.ablations._components._prompt_set import Forest, PromptSet, encode, plant, read
@@ -33,7 +34,8 @@ class ComponentAblation(Ablation):
     references: tuple[tuple[int, ...], ...]
     units: str
     components: Components
-    fill: str
+    fill: Fill
+    fill_name: str
     rescale: bool
     value: str
 
@@ -46,7 +48,7 @@ class ComponentAblation(Ablation):
     def fingerprint(self) -> str:
         """Identifies the value function across processes: model, prompts, answers, components, fill and value."""
         parts = [self.model.fingerprint, self.prompts, self.references, self.components.names]
-        parts += [self.fill, self.rescale, self.value]
+        parts += [self.fill_name, self.rescale, self.value]
         return hashlib.blake2b(json.dumps(parts).encode(), digest_size=16).hexdigest()
 
     def describe(self) -> dict:
@@ -58,7 +60,7 @@ class ComponentAblation(Ablation):
             "answers": list(answers.pop()) if len(answers) == 1 else [],
             "value": self.value,
             "units": self.units,
-            "removal": self.fill + ", the layer's other heads scaled up" * self.rescale,
+            "removal": self.fill_name + ", the layer's other heads scaled up" * self.rescale,
         }
 
     def _decoded(self, answers: tuple) -> tuple[str, ...]:
@@ -91,23 +93,24 @@ class ComponentAblation(Ablation):
 
     @functools.cached_property
     def _forest(self) -> Forest:
-        if self.fill != "resample":
+        if not self.fill.uses_references:
             return plant(self.prompts)
         ends = [len(prompt) for prompt in self.prompts.prompts]
-        return plant(self.prompts, filling.sources(self.prompts.sequences(), ends, self.references))
+        return plant(self.prompts, self.fill.sources(self.prompts.sequences(), ends, self.references))
 
     @functools.cached_property
     def _parameters(self) -> Parameters:
         """Runs the layers that are the same for all masks, and the references."""
         model, forest, first = self.model, self._forest, self.components.first
         below = stream(model.graph, first)(model.parameters, forest.tokens, forest.positions, forest.ends)
-        fill = None
-        if self.fill != "zero":
-            references = filling.stack(self.references)
-            at = forest.sources if self.fill == "resample" else None
-            fill = filling.outputs(model.graph, model.parameters, references, first, at)
+        substitute = None
+        if self.fill.uses_references:
+            references = _references.stack(self.references)
+            substitute = _references.substitute(
+                model.graph, model.parameters, self.fill, references, first, forest.sources
+            )
         targets, owners = _targets(self.prompts, forest), self.components.owners
-        return Parameters(model.parameters, below, forest.positions, forest.ends, owners, fill, targets)
+        return Parameters(model.parameters, below, forest.positions, forest.ends, owners, substitute, targets)
 
 
 def components(
@@ -136,8 +139,8 @@ def components(
       layers: the layers whose components are features, numbered from 0; all by default. A mask costs only the layers
         from the first of these on.
       fill: "zero"; "mean", the component's mean output over all tokens of the references; "resample", its output in
-        another prompt, prompt i's in reference `i mod f`. Tokens with which both begin are aligned with themselves
-        (which changes nothing there), the rest of them from the end; see `filling.sources`.
+        another prompt (prompt i takes it from reference `i mod f`; a common beginning is aligned with itself, the rest
+        from the end); or the name of a fill that you registered with `register_fill`.
       references: prompts; by default the prompts themselves, for "resample" each prompt's successor.
       rescale: whether the kept heads of a layer are multiplied by the number of its heads over that of its kept ones;
         for heads with fill "zero" (ProxySPEX, arXiv 2505.17495).
@@ -150,31 +153,23 @@ def components(
       ValueError: if an option is unknown, a layer is not there, an answer does not fit the value, a prompt is empty or
         exceeds the model's context, or references or rescaling do not fit the fill.
     """
-    if fill not in filling.FILLS:
-        raise ValueError(f"Fill must be one of {', '.join(filling.FILLS)}, not {fill!r}.")
-    if rescale and (fill != "zero" or "head" not in units):
+    filling = FILLS.get(fill)
+    if rescale and (filling.uses_references or "head" not in units):
         raise ValueError("Rescaling makes up for heads that are missing: it needs head units and fill 'zero'.")
-    if references is not None and (fill == "zero" or not references or isinstance(references, str)):
-        raise ValueError("References are a list of prompts for fill 'mean' or 'resample'; leave them out otherwise.")
+    if references is not None and not filling.uses_references:
+        raise ValueError(f"Fill {fill!r} uses no references; leave them out.")
+    if references is not None and (not references or isinstance(references, str)):
+        raise ValueError("References must be a list of prompts, at least one.")
     found = select(model.config, units, layers)
-    value = value or ("log-probability" if _single(answers) else "logit-difference")
-    prompt_set = read(model, prompts, answers, value)
+    prompt_set, value = read(model, prompts, answers, value)
     if references is not None:
         filled = encode(model, references)
         longest = max(map(len, filled))
         if longest > model.config.max_length:
             raise ValueError(f"A reference has {longest} tokens, more than the model's {model.config.max_length}.")
-    elif fill == "resample" and len(prompts) < 2:
-        raise ValueError("Fill 'resample' takes outputs from another prompt: give two prompts or references.")
     else:
-        filled = {"zero": (), "mean": prompt_set.prompts}.get(fill, prompt_set.prompts[1:] + prompt_set.prompts[:1])
-    return ComponentAblation(model, tuple(prompts), prompt_set, filled, units, found, fill, rescale, value)
-
-
-def _single(answers) -> bool:
-    """Whether there is one answer a prompt, as far as can be seen before it is checked."""
-    first = answers if isinstance(answers, str) else next(iter(answers), "")
-    return isinstance(answers, str) or len(answers if isinstance(first, str) else first) == 1
+        filled = tuple(filling.references(prompt_set.prompts)) if filling.uses_references else ()
+    return ComponentAblation(model, tuple(prompts), prompt_set, filled, units, found, filling, fill, rescale, value)
 
 
 def _targets(prompts: PromptSet, forest: Forest) -> Targets:

@@ -10,7 +10,7 @@ from flax import nnx
 from jaxtyping import Bool, Float, Int
 
 from spexjax.ablations._components._gating import Owners, gates
-from spexjax.models import Fill, Gates, Prefix, Transformer
+from spexjax.models import Gates, Prefix, Substitute, Transformer
 from spexjax.typing import Array
 
 
@@ -31,7 +31,7 @@ class Parameters(NamedTuple):
     positions: Int[Array, "r t"]
     ends: Int[Array, "r t"]
     owners: Owners
-    fill: Fill | None
+    substitute: Substitute | None
     targets: Targets
 
 
@@ -49,7 +49,7 @@ def program(
         empty = Prefix.empty(model.config, model.dtype)
         reads = jnp.arange(m)[:, None, None] * positions[:r].size + parameters.targets.reads
         reads = reads.reshape(-1, reads.shape[-1])
-        x, _ = model.run(x, positions, ends, empty, open_, parameters.fill, first=first, reads=reads)
+        x, _ = model.run(x, positions, ends, empty, open_, parameters.substitute, first=first, reads=reads)
         hidden = model.norm(x).reshape(m, -1, *x.shape[1:])
         score = _choice if choice else _answer
         return score(model, hidden, parameters.targets, value).mean(-1)

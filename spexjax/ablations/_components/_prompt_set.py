@@ -6,19 +6,13 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Bool, Int
 
+from spexjax.ablations._prompts._answers import MANY, Answers, read_answers
 from spexjax.ablations._prompts._frame import beginning
 from spexjax.ablations._prompts._packing import Rows, pack
-from spexjax.ablations._prompts._strings import (
-    answer_tokens,
-    check_beginnings,
-    check_length,
-    check_room,
-    check_text,
-    warn_of_spelling,
-)
+from spexjax.ablations._prompts._strings import check_room, check_text
 from spexjax.models import LanguageModel
 
-AVERAGES = ("logit-difference", "log-probability", "accuracy")
+AVERAGES = {"logit-difference": (2, MANY), "log-probability": (1, 1), "accuracy": (1, MANY)}  # the answers each takes
 _ATTENTION = 1400  # nodes a row at which attention costs as much as all else
 _LONGER = (1, 1.25, 1.5, 2, 2.5, 3, 4, 5, 6, 8)  # rows tried, in lengths of the longest prompt
 
@@ -46,45 +40,34 @@ class Forest(NamedTuple):
     tokens: Int[np.ndarray, "r t"]
     positions: Int[np.ndarray, "r t"]
     ends: Int[np.ndarray, "r t"]
-    sources: Int[np.ndarray, "r t"]
+    sources: Int[np.ndarray, "r t"] | None  # of each token's substitute, if they differ between tokens
     reads: Int[np.ndarray, "p k"]  # into the r * t nodes; an answer shorter than k has its last ones
     counted: Bool[np.ndarray, "p k"]
     used: int
 
 
-def read(model: LanguageModel, prompts: Sequence[str], answers: str | Sequence, value: str) -> PromptSet:
+def read(
+    model: LanguageModel, prompts: Sequence[str], answers: str | Sequence, value: str | None
+) -> tuple[PromptSet, str]:
     """Tokenises prompts and answers.
+
+    Args:
+      model: answers the prompts.
+      prompts: texts that end where the answer begins.
+      answers: as in `components`.
+      value: as in `components`.
+
+    Returns:
+      The tokens, and the value, which depends on the answers if it is None.
 
     Raises:
       ValueError: if a prompt is empty or too long, or the answers do not fit the prompts or the value.
     """
-    if value not in AVERAGES:
-        raise ValueError(f"The value must be one of {', '.join(AVERAGES)}, not {value!r}.")
     if isinstance(prompts, str) or not prompts:
         raise ValueError("Give a list of prompts, at least one.")
-    if not answers:
-        raise ValueError("Give the answers: the right one first, then those it is compared with.")
-    answers = (answers,) if isinstance(answers, str) else tuple(answers)
-    common = all(isinstance(a, str) for a in answers)
-    sets = [answers] * len(prompts) if common else [(a,) if isinstance(a, str) else tuple(a) for a in answers]
-    if len(sets) != len(prompts):
-        raise ValueError(f"There are {len(prompts)} prompts but answers for {len(sets)}.")
-    count = {len(s) for s in sets}
-    wanted = {"logit-difference": "two or more", "log-probability": "one", "accuracy": "one or more"}[value]
-    fits = {"logit-difference": min(count) > 1, "log-probability": count == {1}, "accuracy": min(count) > 0}[value]
-    if len(count) > 1 or not fits:
-        raise ValueError(f"Value {value!r} needs {wanted} answers a prompt, the same number for all; got {sets[0]!r}.")
-    encoded, begun = encode(model, prompts), _begun(model, prompts)
-    found = tuple(
-        tuple(answer_tokens(model, prompt, ids, answer) for answer in group)
-        for prompt, ids, group in zip(begun, encoded, sets, strict=True)
-    )
-    result = PromptSet(encoded, found)
-    check_length(model, max(map(len, result.sequences())), "A prompt")
-    for group, tokens in zip(sets, found, strict=True):
-        check_beginnings(group, tokens)
-    warn_of_spelling(model, begun[0], encoded[0], sets[0], depth=4)
-    return result
+    encoded = encode(model, prompts)
+    found: Answers = read_answers(model, _begun(model, prompts), encoded, answers, value, AVERAGES, depth=5)
+    return PromptSet(encoded, found.tokens), found.value
 
 
 def encode(model: LanguageModel, prompts: Sequence[str]) -> tuple[tuple[int, ...], ...]:
@@ -116,9 +99,9 @@ def plant(prompts: PromptSet, sources: Sequence[Sequence[int]] | None = None) ->
       sources: a number for each of their tokens; what two sequences begin with is shared only where these agree.
     """
     sequences = prompts.sequences()
-    sources = sources if sources is not None else [[0] * len(s) for s in sequences]
+    known = sources if sources is not None else [[0] * len(s) for s in sequences]
     lengths = np.array([1 if prompts.choice else len(answers[0]) for answers in prompts.answers])
-    pairs = [tuple(zip(s, origin, strict=True)) for s, origin in zip(sequences, sources, strict=True)]
+    pairs = [tuple(zip(s, origin, strict=True)) for s, origin in zip(sequences, known, strict=True)]
     symbols = {pair: i for i, pair in enumerate(dict.fromkeys(p for s in pairs for p in s))}
     distinct = {pair: i for i, pair in enumerate(dict.fromkeys(pairs))}  # equal prompts are run once
     rows = _least_costly([[symbols[p] for p in s] for s in distinct])
@@ -131,7 +114,8 @@ def plant(prompts: PromptSet, sources: Sequence[Sequence[int]] | None = None) ->
         row, last = rows.row_of[distinct[pair]], rows.last_nodes[distinct[pair], 0]
         path = np.flatnonzero(ends[row, : last + 1] > last)  # the sequence's nodes are those its last one sees
         nodes[mine] = row * length + path[-mine.sum() :]
-    return Forest(table[tokens, 0], places, ends, table[tokens, 1], reads, counted, int(rows.used.sum()))
+    origins = None if sources is None else table[tokens, 1]
+    return Forest(table[tokens, 0], places, ends, origins, reads, counted, int(rows.used.sum()))
 
 
 def _least_costly(sequences: list[list[int]]) -> Rows:

@@ -12,7 +12,7 @@ from jaxtyping import Float, Int
 from spexjax.models import Gates, Prefix, run_prefix
 from spexjax.typing import Array
 
-VALUES = ("logit-difference", "log-probability", "log-odds")
+VALUES = {"logit-difference": (2, 2), "log-probability": (1, 1), "log-odds": (1, 1)}  # the answers each one takes
 
 
 class Parameters(NamedTuple):

@@ -88,11 +88,18 @@ def check_beginnings(answers: Sequence[str], tokens: Sequence[Sequence[int]]) ->
 
 
 def warn_of_spelling(
-    model: LanguageModel, prompt: str, ids: Sequence[int], answers: Sequence[str], *, depth: int = 3
+    model: LanguageModel, prompt: str, ids: Sequence[int], answers: Sequence[str], *, depth: int
 ) -> None:
     """Warns where the model would write an answer with a leading space that has none, or without the one it has.
 
-    What is compared is the probability of the first token after the prompt. `depth` is that of the user's call.
+    What is compared is the probability of the first token after the prompt.
+
+    Args:
+      model: whose spelling it is.
+      prompt: what the answers follow.
+      ids: its token ids.
+      answers: as the user spelled them.
+      depth: stack frames from `warnings.warn` to the user's call.
 
     Warns:
       UserWarning: if the other spelling is more than a hundred times as likely.

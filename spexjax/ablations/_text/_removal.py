@@ -1,87 +1,72 @@
-"""From masks to token sequences: units are removed from the text and it is tokenised anew, or tokens are removed."""
+"""Removals: what becomes of a removed part of a text. The contract, the built-in removals and their registry."""
 
-import bisect
-import dataclasses
-from collections.abc import Callable, Sequence
+import abc
 
-import numpy as np
-from jaxtyping import Bool
-
-from spexjax.ablations._prompts._frame import Frame
-from spexjax.ablations._text._units import Units
-
-REMOVALS = ("delete", "replace", "hide")
+from spexjax.ablations._registry import Registry
 
 
-@dataclasses.dataclass(frozen=True)
-class FromText:
-    """Deletes or replaces units in the text and tokenises the prompt that is left, as if it had been written so."""
+class Removal(abc.ABC):
+    """What becomes of a removed unit of a text.
 
-    frame: Frame
-    units: Units
-    replacement: str | None  # None deletes
-    encode: Callable[[Sequence[str]], list[list[int]]] = dataclasses.field(repr=False)
+    Derive your own removal, define `stand_in`, register it, and use it by name.
 
-    @property
-    def removal(self) -> str:
-        """One of `REMOVALS`."""
-        return "delete" if self.replacement is None else "replace"
-
-    def sequences(self, masks: Bool[np.ndarray, "m n"], forced: tuple[int, ...]) -> tuple[list, list]:
-        """Token ids and positions of each mask's prompt, followed by the `forced` tokens of the answer."""
-        ids = [(*tokens, *forced) for tokens in self.encode(self.prompts(masks))]
-        return ids, [tuple(range(len(i))) for i in ids]
-
-    def prompts(self, masks: Bool[np.ndarray, "m n"]) -> list[str]:
-        """What the model is given for each mask."""
-        return [self.frame.prompt(self.units.ablate(mask, self.replacement)) for mask in masks.tolist()]
-
-
-@dataclasses.dataclass(frozen=True)
-class FromTokens:
-    """Deletes, replaces or hides tokens of the whole prompt; `owners` says whose they are, -1 is the template.
-
-    A hidden token is one that nothing attends to. It need not be run at all, as long as the others keep their
-    positions.
+    >>> class Initial(Removal):
+    ...     def stand_in(self, unit, replacement):
+    ...         return unit[0] + "."
+    >>> Initial().stand_in("London", "_")
+    'L.'
     """
 
-    ids: tuple[int, ...]
-    owners: tuple[int, ...]
-    removal: str
-    stand_in: tuple[int, ...]  # the tokens of the replacement
+    hides: bool = False  # True if the unit's tokens disappear and all others keep their positions
 
-    def sequences(self, masks: Bool[np.ndarray, "m n"], forced: tuple[int, ...]) -> tuple[list, list]:
-        """Token ids and positions of each mask's prompt, followed by the `forced` tokens of the answer."""
-        owners, places = np.asarray(self.owners), range(len(self.ids), len(self.ids) + len(forced))
-        kept = np.where(owners < 0, True, masks[:, owners])
-        removed = self.stand_in if self.removal == "replace" else ()
-        ids = [
-            (
-                *(i for token, keep in zip(self.ids, row, strict=True) for i in ((token,) if keep else removed)),
-                *forced,
-            )
-            for row in kept
-        ]
-        if self.removal == "hide":
-            return ids, [(*np.flatnonzero(row).tolist(), *places) for row in kept]
-        return ids, [tuple(range(len(i))) for i in ids]
+    @abc.abstractmethod
+    def stand_in(self, unit: str, replacement: str) -> str | None:
+        """The text in place of a removed unit, or None for nothing, not even the white space after the unit.
+
+        Called once for each unit. If the units are tokens, each token of the unit gives way to the tokens of this text.
+
+        Args:
+          unit: a word, sentence, line, token or span of the text.
+          replacement: the option of this name that the user gave.
+        """
 
 
-def owners(spans: Sequence[tuple[int, int]], pieces: Sequence[tuple[int, int, int]]) -> tuple[int, ...]:
-    """The unit each token belongs to: the one it overlaps most, else the one whose gap it overlaps, else -1.
+class Delete(Removal):
+    """Takes the unit out, with the white space after it."""
+
+    def stand_in(self, unit: str, replacement: str) -> None:
+        return None
+
+
+class Replace(Removal):
+    """Puts the replacement in the unit's place."""
+
+    def stand_in(self, unit: str, replacement: str) -> str:
+        return replacement
+
+
+class Hide(Delete):
+    """Lets nothing attend to the unit's tokens; all others keep their positions."""
+
+    hides = True
+
+
+REMOVALS: Registry[Removal] = Registry("removal", Removal, delete=Delete(), replace=Replace(), hide=Hide())
+
+
+def register_removal(name: str, removal: Removal) -> Removal:
+    """Makes a removal available as `text(..., removal=name)`.
+
+    What stands in for the units is part of the fingerprint, so changed code never finds old values in a `Store`.
 
     Args:
-      spans: (start, end) of each token in the prompt.
-      pieces: (start, end, end of the gap after it) of each unit in the prompt.
+      name: what the removal is called; a removal of the same name is replaced.
+      removal: an instance of a subclass of `Removal`.
+
+    Returns:
+      The removal.
+
+    Raises:
+      ValueError: if the name is not a string, or the removal not an instance of `Removal`.
     """
-
-    starts, stops = [start for start, _, _ in pieces], [stop for _, _, stop in pieces]
-
-    def owner(a: int, b: int) -> int:
-        near = range(bisect.bisect_right(stops, a), bisect.bisect_left(starts, b))
-        cores = [min(b, pieces[i][1]) - max(a, pieces[i][0]) for i in near]
-        gaps = [min(b, pieces[i][2]) - max(a, pieces[i][1]) for i in near]
-        overlaps = cores if max(cores, default=0) > 0 else gaps
-        return near[int(np.argmax(overlaps))] if max(overlaps, default=0) > 0 else -1
-
-    return tuple(owner(a, b) for a, b in spans)
+    return REMOVALS.register(name, removal)

@@ -10,19 +10,13 @@ import jax.numpy as jnp
 import numpy as np
 
 from spexjax.ablation import Ablation, Plan
+from spexjax.ablations._prompts._answers import read_answers
 from spexjax.ablations._prompts._frame import STABLE_DATE, Frame, frame
 from spexjax.ablations._prompts._packing import batches, shared_prefix
 from spexjax.ablations._prompts._reading import VALUES, Parameters, prefix_program, program
-from spexjax.ablations._prompts._strings import (
-    answer_tokens,
-    check_beginnings,
-    check_length,
-    check_room,
-    check_text,
-    warn_of_spelling,
-)
-from spexjax.ablations._text._removal import REMOVALS, FromText, FromTokens, owners
-from spexjax.ablations._text._units import split
+from spexjax.ablations._prompts._strings import check_length, check_room, check_text
+from spexjax.ablations._text._inputs import FromText, FromTokens, cut
+from spexjax.ablations._text._removal import REMOVALS
 from spexjax.models import Gates, LanguageModel, Prefix, greedy_answer, nodes_that_fit, tensor_parallel
 from spexjax.typing import Masks
 
@@ -43,13 +37,14 @@ class TextAblation(Ablation):
     targets: tuple[int, ...]  # tokens: the first of each of two answers, or all of the one answer
     feature_names: tuple[str, ...]
     spans: tuple[tuple[int, int], ...]  # where each feature stands in the text
-    removal: FromText | FromTokens
+    removal: str
+    inputs: FromText | FromTokens  # what the model is given for each mask
 
     @property
     def fingerprint(self) -> str:
         """Identifies the value function across processes: model, template, text, units, removal and value."""
         parts = [self.model.fingerprint, dataclasses.astuple(self.frame), self.text, self.value, self.targets]
-        parts += [self.spans, repr(self.removal)]
+        parts += [self.spans, repr(self.inputs)]
         return hashlib.blake2b(json.dumps(parts).encode(), digest_size=16).hexdigest()
 
     def describe(self) -> dict:
@@ -65,13 +60,13 @@ class TextAblation(Ablation):
             "pieces": pieces + [[self.text[at:], -1]] * (at < len(self.text)),
             "answers": list(self.answers),
             "value": self.value,
-            "removal": self.removal.removal,
+            "removal": self.removal,
         }
 
     def plan(self, masks: Masks, *, devices: int = 1, shrink: int = 1) -> Plan:
         """Tokenises, merges equal sequences, runs the shared prefix and packs the rest into fixed-shape batches."""
         forced = () if self.value == "logit-difference" else self.targets[:-1]
-        sequences = list(zip(*self.removal.sequences(np.asarray(masks), forced), strict=True))
+        sequences = list(zip(*self.inputs.sequences(np.asarray(masks), forced), strict=True))
         index = {sequence: i for i, sequence in enumerate(dict.fromkeys(sequences))}
         tokens, positions = ([s[part] for s in index] for part in (0, 1))
         check_length(self.model, max(map(len, tokens), default=0))
@@ -145,16 +140,9 @@ def text(
       ValueError: if the text has fewer than two units or does not fit the model's context, if the answers do not fit
         the value or begin with the same token, if an option is unknown, or if the chat template fails.
     """
+    method = REMOVALS.get(removal)
     given = {"question": question, "answer prefix": answer_prefix, "system turn": system, "replacement": replacement}
-    strings = {"text": text, **{what: string for what, string in given.items() if string is not None}}
-    for what, string in strings.items():
-        check_text(what, string)
-    if not text.strip():
-        raise ValueError("The text is empty; there is nothing to explain.")
-    for what, string in strings.items():
-        check_room(model, string, what)
-    if removal not in REMOVALS:
-        raise ValueError(f"Removal must be one of {', '.join(REMOVALS)}, not {removal!r}.")
+    _check_strings(model, {"text": text, **{what: string for what, string in given.items() if string is not None}})
     around = frame(
         model.tokenizer,
         text,
@@ -165,67 +153,28 @@ def text(
         chat_template_kwargs=chat_template_kwargs,
         date=date,
     )
-    prompt, (shift, first, last) = around.prompt(text), around.place(text)
-    ids, places = model.encode_with_places(prompt)
-    if isinstance(features, str) and features == "token":
-        spans, owner = _token_spans([(a - shift, b - shift) for a, b in places], first, last)
-        names = [text[a:b].strip() or repr(text[a:b])[1:-1] for a, b in spans]
-    else:
-        units = split(text, features)
-        pieces = [(a, b, b if units.gaps_stay else stop) for a, b, stop in units.spans()]
-        spans, names = [(a, b) for a, b, _ in pieces], units.cores
-        there = [tuple(shift + min(max(at, first), last) for at in piece) for piece in pieces]
-        owner = None if removal != "hide" else owners(places, there)
-    if len(names) < 2:
-        raise ValueError(
-            f"The text has {len(names)} unit(s); at least two are needed; give a longer text or finer features."
-        )
+    names, spans, inputs = cut(model, text, around, features, method, replacement)
+    prompt = around.prompt(text)
+    (ids,) = model.encode([prompt])
     check_length(model, len(ids))
-    own = None if answers or isinstance(answers, str) else greedy_answer(model, ids)
-    answers = (own.text,) if own else (answers,) if isinstance(answers, str) else tuple(answers)
-    if value is None and len(answers) > 2:
-        raise ValueError(
-            f"Give one answer, whose log-probability is explained, or two, whose logits are; not {len(answers)}."
-        )
-    value = value or ("logit-difference" if len(answers) == 2 else "log-probability")
-    targets = own.tokens if own and value in VALUES[1:] else _targets(model, prompt, ids, answers, value)
-    check_length(model, len(ids) + len(targets))
-    if owner is None:
-        remove = FromText(around, units, replacement if removal == "replace" else None, model.encode)
+    if answers or isinstance(answers, str):
+        found = read_answers(model, [prompt], [ids], answers, value, VALUES, depth=4)
     else:
-        remove = FromTokens(tuple(ids), owner, removal, tuple(model.encode([replacement])[0]))
-    (bare,), _ = remove.sequences(np.zeros((1, len(names)), bool), targets[:-1])
+        own = greedy_answer(model, ids)
+        found = read_answers(model, [prompt], [ids], own.text, value, VALUES, tokens=own.tokens, depth=4)
+    (strings,), (tokens,) = found.strings, found.tokens
+    targets = tokens[0] if len(tokens) == 1 else tuple(each[0] for each in tokens)
+    (bare,), _ = inputs.sequences(np.zeros((1, len(names)), bool), targets[:-1])
     if len(bare) < len(targets):
         raise ValueError("Nothing is left of the prompt with every unit removed; give a question or an answer prefix.")
     check_length(model, len(bare))
-    if own is None:
-        warn_of_spelling(model, prompt, ids, answers)
-    return TextAblation(model, text, around, answers, value, targets, tuple(names), tuple(spans), remove)
+    return TextAblation(model, text, around, strings, found.value, targets, names, spans, removal, inputs)
 
 
-def _token_spans(
-    places: Sequence[tuple[int, int]], first: int, last: int
-) -> tuple[list[tuple[int, int]], tuple[int, ...]]:
-    """The spans of tokens in a text's `first:last`, those that share a character as one, and each token's, or -1."""
-    spans, owner = [], []
-    for a, b in places:
-        inside = a < last and b > first
-        if inside and spans and a < spans[-1][1]:
-            spans[-1] = (spans[-1][0], max(spans[-1][1], min(b, last)))
-        elif inside:
-            spans.append((max(a, first), min(b, last)))
-        owner.append(len(spans) - 1 if inside else -1)
-    return spans, tuple(owner)
-
-
-def _targets(model: LanguageModel, prompt: str, ids: list[int], answers: tuple, value: str) -> tuple[int, ...]:
-    if value not in VALUES:
-        raise ValueError(f"The value must be one of {', '.join(VALUES)}, not {value!r}.")
-    wanted = 2 if value == "logit-difference" else 1
-    if len(answers) != wanted:
-        raise ValueError(f"A {value} needs {wanted} answer(s); got {len(answers)}.")
-    tokens = [answer_tokens(model, prompt, ids, answer) for answer in answers]
-    if wanted == 1:
-        return tokens[0]
-    check_beginnings(answers, tokens)
-    return tokens[0][0], tokens[1][0]
+def _check_strings(model: LanguageModel, strings: Mapping[str, str]) -> None:
+    for what, string in strings.items():
+        check_text(what, string)
+    if not strings["text"].strip():
+        raise ValueError("The text is empty; there is nothing to explain.")
+    for what, string in strings.items():
+        check_room(model, string, what)

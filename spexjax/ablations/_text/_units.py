@@ -33,22 +33,28 @@ class Units(NamedTuple):
             at = spans[-1][2]
         return spans
 
-    def ablate(self, kept: Sequence[bool], replacement: str | None = None) -> str:
-        """The text with the other units deleted, or replaced; kept whole, it is the text as given.
+    def ablate(self, kept: Sequence[bool], stand_ins: Sequence[str | None] | None = None) -> str:
+        """The text with the other units deleted or replaced; with all units kept it is the text as given.
+
+        Args:
+          kept: for each unit, whether it stays.
+          stand_ins: what replaces each unit that does not stay; None deletes it.
 
         >>> units = split("not bad at all", "word")
-        >>> units.ablate([True, False, True, False]), units.ablate([True, False, True, True], "_")
+        >>> units.ablate([True, False, True, False]), units.ablate([True, False, True, True], ["_"] * 4)
         ('not at', 'not _ at all')
         """
+        others = stand_ins if stand_ins is not None else [None] * len(self.cores)
+        shown = [core if keep else other for core, keep, other in zip(self.cores, kept, others, strict=True)]
         pieces, trailing = [self.lead], 0
-        for core, gap, keep in zip(self.cores, self.gaps, kept, strict=True):
-            if keep or replacement is not None:
-                pieces += [core if keep else replacement, gap]
+        for piece, gap in zip(shown, self.gaps, strict=True):
+            if piece is not None:
+                pieces += [piece, gap]
                 trailing = 0 if self.gaps_stay else len(gap)
             elif self.gaps_stay:
                 pieces.append(gap)
         text = "".join(pieces)
-        last_stays = not self.cores or kept[-1] or replacement is not None
+        last_stays = not shown or shown[-1] is not None
         return text if last_stays else text[: len(text) - trailing]
 
 

@@ -1,0 +1,95 @@
+"""Answers to prompts: how many of them a value needs, and their tokens in context."""
+
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
+
+from spexjax.ablations._prompts._strings import (
+    answer_tokens,
+    check_beginnings,
+    check_length,
+    warn_of_spelling,
+)
+from spexjax.models import LanguageModel
+
+MANY = 1 << 16  # answers: no limit
+
+Tokens = tuple[int, ...]
+
+
+class Answers(NamedTuple):
+    """The answers to each prompt, the right one first, and the value that is read off them."""
+
+    value: str
+    strings: tuple[tuple[str, ...], ...]
+    tokens: tuple[tuple[Tokens, ...], ...]
+
+
+def read_answers(
+    model: LanguageModel,
+    prompts: Sequence[str],
+    ids: Sequence[Sequence[int]],
+    answers: str | Sequence,
+    value: str | None,
+    counts: Mapping[str, tuple[int, int]],
+    *,
+    tokens: Tokens | None = None,
+    depth: int,
+) -> Answers:
+    """Tokenises answers, and checks that they fit the prompts and the value.
+
+    Args:
+      model: answers the prompts.
+      prompts: p texts.
+      ids: their token ids.
+      answers: one string or several, the same for all prompts; or such for each prompt.
+      value: a key of `counts`; by default "logit-difference" for several answers and "log-probability" for one.
+      counts: the fewest and the most answers to a prompt that each value takes.
+      tokens: of the one answer, if the model has just generated it.
+      depth: stack frames from `warnings.warn` to the user's call.
+
+    Warns:
+      UserWarning: if an answer is far likelier with a leading space that it lacks, or without the one it has.
+
+    Raises:
+      ValueError: if an answer has no tokens, their number fits neither prompts nor value, a prompt and its answer
+        exceed the context, or the first answer and another begin with the same token.
+    """
+    groups = _groups(answers, len(prompts))
+    value = value or ("log-probability" if len(groups[0]) == 1 else "logit-difference")
+    _check_counts(groups, value, counts)
+    if tokens is not None:
+        return Answers(value, groups, ((tokens,),))
+    found = tuple(
+        tuple(answer_tokens(model, prompt, before, answer) for answer in group)
+        for prompt, before, group in zip(prompts, ids, groups, strict=True)
+    )
+    forced = [0 if len(group) > 1 else len(group[0]) - 1 for group in found]
+    check_length(model, max(len(before) + more for before, more in zip(ids, forced, strict=True)))
+    for group, each in zip(groups, found, strict=True):
+        check_beginnings(group, each)
+    warn_of_spelling(model, prompts[0], ids[0], groups[0], depth=depth)
+    return Answers(value, groups, found)
+
+
+def _groups(answers: str | Sequence, num_prompts: int) -> tuple[tuple[str, ...], ...]:
+    """The answers to each prompt."""
+    if not answers and not isinstance(answers, str):
+        raise ValueError("Give the answers: the right one first, then those it is compared with.")
+    answers = (answers,) if isinstance(answers, str) else tuple(answers)
+    if not any(isinstance(group, list | tuple) for group in answers):
+        return (answers,) * num_prompts
+    groups = tuple(tuple(group) if isinstance(group, list | tuple) else (group,) for group in answers)
+    if len(groups) != num_prompts:
+        raise ValueError(f"There are {num_prompts} prompts but answers for {len(groups)}.")
+    return groups
+
+
+def _check_counts(groups: Sequence[tuple], value: str, counts: Mapping[str, tuple[int, int]]) -> None:
+    if value not in list(counts):  # a list: what is given need not be hashable
+        raise ValueError(f"The value must be one of {', '.join(counts)}, not {value!r}.")
+    (least, most), found = counts[value], sorted({len(group) for group in groups})
+    if len(found) > 1:
+        raise ValueError(f"Give the same number of answers for each prompt; got {' and '.join(map(str, found))}.")
+    if not least <= found[0] <= most:
+        wanted = str(least) if least == most else f"{least} or more"
+        raise ValueError(f"Value {value!r} needs {wanted} answer(s) to a prompt; got {found[0]}.")

@@ -1,0 +1,156 @@
+"""From masks to token sequences: units are removed from the text, which is tokenised again, or from the tokens."""
+
+import bisect
+import dataclasses
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
+
+import numpy as np
+from jaxtyping import Bool
+
+from spexjax.ablations._prompts._frame import Frame
+from spexjax.ablations._prompts._strings import check_text
+from spexjax.ablations._text._removal import Removal
+from spexjax.ablations._text._units import Units, split
+from spexjax.models import LanguageModel
+
+Span = tuple[int, int]
+
+
+@dataclasses.dataclass(frozen=True)
+class FromText:
+    """Removes units from the text, and tokenises the prompt that is left as if it had been written so."""
+
+    frame: Frame
+    units: Units
+    stand_ins: tuple[str | None, ...]  # in place of each unit; None deletes it
+    encode: Callable[[Sequence[str]], list[list[int]]] = dataclasses.field(repr=False)
+
+    def sequences(self, masks: Bool[np.ndarray, "m n"], forced: tuple[int, ...]) -> tuple[list, list]:
+        """Token ids and positions of each mask's prompt, followed by the `forced` tokens of the answer."""
+        ids = [(*tokens, *forced) for tokens in self.encode(self.prompts(masks))]
+        return ids, [tuple(range(len(i))) for i in ids]
+
+    def prompts(self, masks: Bool[np.ndarray, "m n"]) -> list[str]:
+        """What the model is given for each mask."""
+        return [self.frame.prompt(self.units.ablate(mask, self.stand_ins)) for mask in masks.tolist()]
+
+
+@dataclasses.dataclass(frozen=True)
+class FromTokens:
+    """Removes tokens from the whole prompt.
+
+    A hidden token is one that nothing attends to, so it is left out of the pass; the others keep their positions.
+    """
+
+    ids: tuple[int, ...]
+    owners: tuple[int, ...]  # the unit that each token belongs to; -1 for the frame, which stays
+    stand_ins: tuple[tuple[int, ...], ...]  # of each unit: the tokens in place of each of its tokens
+    hides: bool
+
+    def sequences(self, masks: Bool[np.ndarray, "m n"], forced: tuple[int, ...]) -> tuple[list, list]:
+        """Token ids and positions of each mask's prompt, followed by the `forced` tokens of the answer."""
+        owners, places = np.asarray(self.owners), range(len(self.ids), len(self.ids) + len(forced))
+        kept = np.where(owners < 0, True, masks[:, owners])
+        either = [((token,), self.stand_ins[owner]) for token, owner in zip(self.ids, self.owners, strict=True)]
+        ids = [
+            (*(i for (own, other), keep in zip(either, row, strict=True) for i in (own if keep else other)), *forced)
+            for row in kept
+        ]
+        if self.hides:
+            return ids, [(*np.flatnonzero(row).tolist(), *places) for row in kept]
+        return ids, [tuple(range(len(i))) for i in ids]
+
+
+class Cut(NamedTuple):
+    """A text cut into units: their names, where they stand in the text, and the inputs that masks of them give."""
+
+    names: tuple[str, ...]
+    spans: tuple[Span, ...]
+    inputs: FromText | FromTokens
+
+
+def cut(
+    model: LanguageModel,
+    text: str,
+    frame: Frame,
+    features: str | Sequence[Span],
+    removal: Removal,
+    replacement: str,
+) -> Cut:
+    """Cuts a text into the units that will be kept or removed.
+
+    Args:
+      model: tokenises.
+      text: what is cut.
+      frame: what stands around it.
+      features: as in `text`.
+      removal: what becomes of a removed unit.
+      replacement: handed to the removal.
+
+    Raises:
+      ValueError: if there are fewer than two units, the features are unknown, or the removal gives something else than
+        text.
+    """
+    ids, places = model.encode_with_places(frame.prompt(text))
+    shift, first, last = frame.place(text)
+    units, owner = None, None
+    if isinstance(features, str) and features == "token":
+        spans, owner = _token_spans([(a - shift, b - shift) for a, b in places], first, last)
+        names = [text[a:b].strip() or repr(text[a:b])[1:-1] for a, b in spans]
+    else:
+        units = split(text, features)
+        pieces = [(a, b, b if units.gaps_stay else stop) for a, b, stop in units.spans()]
+        spans, names = [(a, b) for a, b, _ in pieces], list(units.cores)
+        if removal.hides:
+            at = [[shift + min(max(edge, first), last) for edge in piece] for piece in pieces]
+            owner = owners(places, [(a, b, stop) for a, b, stop in at])
+    if len(names) < 2:
+        raise ValueError(
+            f"The text has {len(names)} unit(s); at least two are needed; give a longer text or finer features."
+        )
+    stand_ins = [removal.stand_in(text[a:b], replacement) for a, b in spans]
+    for stand_in in stand_ins:
+        if stand_in is not None:
+            check_text("text in place of a unit", stand_in)
+    if units is not None and owner is None:
+        return Cut(tuple(names), tuple(spans), FromText(frame, units, tuple(stand_ins), model.encode))
+    tokens = [() if s is None else tuple(model.encode([s])[0]) for s in stand_ins]
+    return Cut(tuple(names), tuple(spans), FromTokens(tuple(ids), owner or (), tuple(tokens), removal.hides))
+
+
+def owners(spans: Sequence[Span], pieces: Sequence[tuple[int, int, int]]) -> tuple[int, ...]:
+    """The unit each token belongs to: the one it overlaps most, else the one whose gap it overlaps, else -1.
+
+    Args:
+      spans: (start, end) of each token in the prompt.
+      pieces: (start, end, end of the gap after it) of each unit in the prompt.
+    """
+
+    starts, stops = [start for start, _, _ in pieces], [stop for _, _, stop in pieces]
+
+    def owner(a: int, b: int) -> int:
+        near = range(bisect.bisect_right(stops, a), bisect.bisect_left(starts, b))
+        cores = [min(b, pieces[i][1]) - max(a, pieces[i][0]) for i in near]
+        gaps = [min(b, pieces[i][2]) - max(a, pieces[i][1]) for i in near]
+        overlaps = cores if max(cores, default=0) > 0 else gaps
+        return near[int(np.argmax(overlaps))] if max(overlaps, default=0) > 0 else -1
+
+    return tuple(owner(a, b) for a, b in spans)
+
+
+def _token_spans(places: Sequence[Span], first: int, last: int) -> tuple[list[Span], tuple[int, ...]]:
+    """The spans of the tokens within `first:last` of a text, and the span of each token, or -1.
+
+    Tokens that share a character share a span.
+    """
+    spans: list[Span] = []
+    owner = []
+    for a, b in places:
+        inside = a < last and b > first
+        if inside and spans and a < spans[-1][1]:
+            spans[-1] = (spans[-1][0], max(spans[-1][1], min(b, last)))
+        elif inside:
+            spans.append((max(a, first), min(b, last)))
+        owner.append(len(spans) - 1 if inside else -1)
+    return spans, tuple(owner)
