@@ -61,6 +61,26 @@ def complements(masks: Masks) -> Int[np.ndarray, " m"]:
     return rows
 
 
+def surely_better(
+    new: Float[np.ndarray, " m"],
+    old: Float[np.ndarray, " m"] | float,
+    values: Float[np.ndarray, " m"],
+    num_errors: float,
+) -> bool:
+    """True if predictions have a lower squared error than others, by more than some standard errors.
+
+    With the gains `g_i = (old_i - f_i)^2 - (new_i - f_i)^2` at m masks: `mean(g) > num_errors std(g) / sqrt(m)`.
+
+    Args:
+      new: the predictions in question.
+      old: those they are compared with, or one number for all masks.
+      values: f, the true values.
+      num_errors: how many standard errors.
+    """
+    gain = (old - values) ** 2 - (new - values) ** 2
+    return bool(gain.mean() > num_errors * gain.std() / np.sqrt(len(values)))
+
+
 def leave_fold_selection(predictions: Float[Array, "c m"], values: Values, fold: Int[np.ndarray, " m"]) -> Selection:
     """Chooses among c settings by out-of-fold error, and predicts each fold by the choice of the other folds.
 

@@ -11,7 +11,7 @@ from jaxtyping import Float, Int
 from spexjax._ends import inner_rows
 from spexjax._values import standardise
 from spexjax.metrics import r2
-from spexjax.proxies._cross_validation import folds, leave_fold_selection
+from spexjax.proxies._cross_validation import folds, leave_fold_selection, surely_better
 from spexjax.proxies._proxy import Fit, Proxy
 from spexjax.spectrum import Spectrum
 from spexjax.typing import Key, Masks, Values
@@ -46,7 +46,7 @@ class Select:
         shares = _candidates(len(held_out))
         chosen = leave_fold_selection(shares @ held_out, f, fold)
         best, predictions = shares[chosen.best], chosen.held_out
-        if not _better(shares[chosen.best] @ held_out, f):
+        if not surely_better(shares[chosen.best] @ held_out, f.mean(), f, 1):
             best, predictions = shares[0], held_out[0]
 
         used = {name: float(share) for name, share in zip(["constant", *names], best, strict=True) if share}
@@ -99,12 +99,6 @@ def _candidates(count: int) -> Float[np.ndarray, "c p"]:
                 row[i], row[j] = share, 1 - share
                 mixed.append(row)
     return np.array([*np.eye(count), *mixed])
-
-
-def _better(predictions, f) -> bool:
-    """Whether the error is less than the variance, by more than the standard error of the difference."""
-    gain = (f - f.mean()) ** 2 - (predictions - f) ** 2
-    return bool(gain.mean() > gain.std() / np.sqrt(len(f)))
 
 
 def _reason(used: dict[str, float], scores: dict[str, float]) -> str:

@@ -2,7 +2,7 @@ import jax
 import numpy as np
 import pytest
 
-from spexjax.proxies._cross_validation import complements, folds, leave_fold_selection
+from spexjax.proxies._cross_validation import complements, folds, leave_fold_selection, surely_better
 
 MASKS = np.arange(64)[:, None] >> np.arange(7) & 1 == 1  # none keeps the last feature: no complements
 
@@ -68,3 +68,16 @@ def test_ties_go_to_the_simplest_and_not_finite_never_wins():
     values, fold = np.arange(6.0), np.arange(6) % 2
     p = np.stack([np.full(6, np.nan), values + 1, values + 1 - 1e-5, np.full(6, np.inf)])
     assert leave_fold_selection(p, values, fold).best == 1
+
+
+@pytest.mark.parametrize(("gap", "better"), [(0.0, False), (0.5, True), (-0.5, False)])
+def test_surely_better(gap, better):
+    """By the standard error of the mean gain, counted as often as asked."""
+    rng = np.random.default_rng(0)
+    values = rng.normal(size=400)
+    old, new = values + (1 + gap) * rng.normal(size=400), values + rng.normal(size=400)
+    assert surely_better(new, old, values, 2) == better
+    gain = (old - values) ** 2 - (new - values) ** 2
+    exact = gain.mean() / (gain.std() / 20)
+    assert surely_better(new, old, values, exact - 1e-6)
+    assert not surely_better(new, old, values, exact + 1e-6)

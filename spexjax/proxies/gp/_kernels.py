@@ -1,37 +1,41 @@
 """The differentiable proxy: Gaussian processes whose spectrum is exact, trained by gradient."""
 
 import dataclasses
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Int
+from jaxtyping import Float, Int
 
 from spexjax._ends import end_rows, inner_rows
 from spexjax._values import standardise
-from spexjax.gp import (
-    ProductKernel,
-    Surrogate,
-    signs,
-    strongest_of_all,
-)
-from spexjax.proxies._cross_validation import complements, folds, leave_fold_selection
+from spexjax.gp import ProductKernel, Surrogate, signs, strongest_of_all
+from spexjax.proxies._cross_validation import complements, folds, leave_fold_selection, surely_better
 from spexjax.proxies._proxy import Fit
-from spexjax.proxies.gp._link import distilled, enlarged, helps, link
-from spexjax.proxies.gp._log_odds import log_odds
-from spexjax.proxies.gp._members import NAMES, best_mean, finer, fit_form, trained
+from spexjax.proxies.gp._distil import distilled
+from spexjax.proxies.gp._link import empirical_link, enlarged, helps, log_odds_link
+from spexjax.proxies.gp._members import NAMES, Mean, Split, finer, fit_mean, trained
 from spexjax.proxies.gp._outliers import without_outliers
-from spexjax.proxies.gp._training import Parameters, Tied, Untied
+from spexjax.proxies.gp._training import KernelParameters, Tied, Untied
 from spexjax.proxies.gp._truncation import held_out_errors
 from spexjax.proxies.gp._weight_space import WeightSpace
 from spexjax.spectrum import EMPTY_SET, Spectrum, joined_supports
 from spexjax.typing import Key, Masks, Values
 
 _FORMS = (Tied, Untied)
-_TRIAL = 512  # masks on which it is tried whether neighbours interact
-_NOISES = (1.0, 0.3, 0.1, 0.03)  # of the trained one, which describes what few masks leave open
-_ENOUGH = 2e-3  # of the variance: what the truncated spectrum may lose against the best number of terms
+_TRIAL = 512  # masks on which kernels with and without a part for neighbours are compared
+_NOISES = (1.0, 0.3, 0.1, 0.03)  # multiples of the trained noise, which includes what few masks leave open
+_ENOUGH = 2e-3  # share of the variance: the loss allowed against the best number of terms
+_SURE = 2  # standard errors by which a link must lower the held-out error
+
+
+class _Candidate(NamedTuple):
+    """A surrogate, and the standardised values at the inner masks that it predicts held out."""
+
+    surrogate: Surrogate
+    held_out: Float[np.ndarray, " h"]
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -54,80 +58,65 @@ class Kernels:
         constant = Spectrum.constant(centre, n)
         if not spread:
             return Fit(constant, np.full(m, centre), {"folds": int(fold.max()) + 1, "terms": 0}, held_out_rows=inner)
-        z, y = signs(masks), (f - centre) / spread
-        order = np.asarray(jax.random.permutation(subset_key, m))
-        known = order[np.isin(order, inner)]
-        subsets = self._subsets(known if len(np.unique(fold[known])) > 1 else order, fold)
-        ordered, trial = _neighbours_matter(z, y, subsets[0][:_TRIAL])
-        starts, partner = self._starts(n, ordered), complements(masks)
+        split = self._split(subset_key, masks, fold, inner)
+        truth, first = (f - centre) / spread, split.subsets[0]
+        ordered, trial = _neighbours_matter(split.z, truth, first[:_TRIAL])
+        starts = self._starts(n, ordered)
         if m > self.max_masks:
-            target = jnp.asarray(y[subsets[0]], jnp.float32)
-            priors = [trained(start, z[subsets[0]], target)[0] for start in starts]
+            target = jnp.asarray(truth[first], jnp.float32)
+            priors = [trained(start, split.z[first], target)[0] for start in starts]
             return self._in_weight_space(priors, masks[inner], f[inner], fold[inner]).spread_over(inner, masks)
-        truth, y = y, without_outliers(trial, masks, y, subsets[0][:_TRIAL], end_rows(masks))
+        y = without_outliers(trial, masks, truth, first[:_TRIAL], end_rows(masks))
         f = centre + spread * y
-        mean = best_mean([fit_form(start, z, y, subsets, fold, partner) for start in starts], y, fold, inner)
+        mean = fit_mean(starts, split, y)
         posterior = mean.used[0][0].posterior
-        links = [found for found in (log_odds(f), link(f)) if found and helps(*found, f, posterior)]
-        mean = finer(mean, z, y, subsets, fold, partner)
-        surrogate, held_out = mean.surrogate(masks, truth, constant, spread), mean.held_out[inner]
-        diagnostics = mean.account(fold, ordered)
-        for curve, scores in links:
-            forms = [fit_form(start, z, scores, subsets, fold, partner) for start in starts]
-            latent = best_mean(forms, scores, fold, inner)
-            latent = finer(latent, z, scores, subsets, fold, partner)
+        links = [found for found in (log_odds_link(f), empirical_link(f)) if found and helps(*found, f, posterior)]
+        mean = finer(mean, y)
+        settings, held_out = mean.settings(ordered), mean.held_out[inner]
+        plain = _Candidate(mean.surrogate(masks, truth, constant, spread), held_out)
+        for link, scores in links:
+            latent = finer(fit_mean(starts, split, scores), scores)
             error = latent.error(scores) ** 0.5
 
-            def expected(score, curve=curve, error=error):
-                return (curve.expected(score, error) - centre) / spread
+            def predict(score, link=link, error=error):
+                return (link.expected(score, error) - centre) / spread
 
-            through = expected(latent.held_out[inner])
-            if _surely_better(through, held_out, y[inner]):
-                smooth = latent.surrogate(masks, scores, constant.scale(0.0), 1.0)
-                fit = self._through_link(surrogate, smooth, expected, y[inner], held_out, through, diagnostics, key)
+            through = predict(latent.held_out[inner])
+            if surely_better(through, held_out, y[inner], _SURE):
+                linked = _Candidate(latent.surrogate(masks, scores, constant.scale(0.0), 1.0), through)
+                fit = _through_link(plain, linked, predict, y[inner], jax.random.fold_in(key, 2))
                 if fit:
+                    fit = fit._replace(diagnostics={**settings, **fit.diagnostics})
                     return fit.spread_over(inner, masks)
-        spectrum, terms = self._spectrum(surrogate, mean.used, y, inner)
-        fit = Fit(spectrum, held_out * spread + centre, {**diagnostics, "link": False, **terms}, surrogate)
+        spectrum, terms = self._spectrum(plain.surrogate, mean, y)
+        fit = Fit(spectrum, held_out * spread + centre, {**settings, "link": False, **terms}, plain.surrogate)
         return fit.spread_over(inner, masks)
 
-    def _through_link(
-        self, plain: Surrogate, smooth: Surrogate, expected, y, held_out, through, diagnostics: dict, key: Key
-    ) -> Fit | None:
-        """The fit whose mean is a spectrum, that of the function, and whose errors are the plain processes'.
+    def _split(self, key: Key, masks: Masks, fold: Int[np.ndarray, " m"], inner: Int[np.ndarray, " h"]) -> Split:
+        """Draws the masks whose likelihood trains each member: those outside each fold, all of one number.
 
-        The processes' posterior variances are scaled to the held-out errors of the spectrum. None where that, which
-        holds the function's likeliest terms, is not surely better than the plain processes. `expected` maps scores to
-        values, which are standardised here, as y and all predictions are.
+        Before these comes a subset of all folds, if it can be larger.
         """
-        kernels = [p.first for p in (*plain.processes, *smooth.processes)]
-        rest, lost = distilled(
-            lambda new: expected(smooth(new)), kernels, plain.rest.num_features, jax.random.fold_in(key, 2)
-        )
-        through = enlarged(through, y, lost)
-        if not _surely_better(through, held_out, y):
-            return None
-        growth = np.mean((through - y) ** 2) / np.mean((held_out - y) ** 2)
-        processes = tuple(dataclasses.replace(p, alphas=jnp.zeros_like(p.alphas)) for p in plain.processes)
-        energy = np.square(np.asarray(rest.coefficients, np.float64))[::-1].cumsum()[::-1]  # of a term and all weaker
-        terms, most = (int(np.sum(energy > loss * energy[1])) for loss in (_ENOUGH, 0.01))
-        counts = {"candidates": len(rest) - 1, "terms": terms - 1, "terms_for_99_percent": most - 1}
-        diagnostics = {**diagnostics, "link": True, **counts}
-        constant, spread = plain.rest, float(plain.spread)
-        rest = constant.merge(rest.scale(spread)).truncate(len(rest))
-        surrogate = dataclasses.replace(
-            plain, processes=processes, rest=rest, deviation=plain.deviation * np.sqrt(growth)
-        )
-        return Fit(rest.truncate(terms), through * spread + constant.coefficients[0], diagnostics, surrogate)
+        order = np.asarray(jax.random.permutation(key, len(masks)))
+        known = order[np.isin(order, inner)]
+        order = known if len(np.unique(fold[known])) > 1 else order
+        outside = [order[fold[order] != k] for k in range(fold.max() + 1)]
+        size = min(self.max_likelihood, *map(len, outside))
+        everything = order[: self.max_likelihood]
+        subsets = [everything] * (len(everything) > size) + [rows[:size] for rows in outside]
+        return Split(signs(masks), fold, complements(masks), subsets, inner)
 
-    def _starts(self, n: int, ordered: bool) -> list[Parameters]:
+    def _starts(self, n: int, ordered: bool) -> list[KernelParameters]:
+        """The initial parameters of each form, and of each once more if there are kernels they may be like."""
         others = [kernel for surrogate in self.like for process in surrogate.processes for kernel in process.members]
         if any(kernel.rates.shape[1] != n for kernel in others):
-            raise ValueError(f"Only explanations of the same {n} features can tell what to expect of them.")
+            raise ValueError(f"`like` takes surrogates of the same {n} features, in the same order.")
         return [form.init(n, ordered, like) for like in ((), others)[: 1 + bool(others)] for form in _FORMS]
 
-    def _in_weight_space(self, kernels: list[ProductKernel], masks: Masks, f, fold: Int[np.ndarray, " m"]) -> Fit:
-        """What the strongest terms of the priors say of more masks than a kernel matrix can hold."""
+    def _in_weight_space(
+        self, kernels: list[ProductKernel], masks: Masks, f: Values, fold: Int[np.ndarray, " m"]
+    ) -> Fit:
+        """Fits the likeliest terms of the priors to more masks than a kernel matrix can hold."""
         n, (y, centre, spread) = masks.shape[1], standardise(f)
         space = WeightSpace(strongest_of_all(kernels, self.max_terms), masks, y, fold)
         priors = [(kernel, factor * float(kernel.noise)) for kernel in kernels for factor in _NOISES]
@@ -144,41 +133,72 @@ class Kernels:
         held_out = each.held_out * spread + centre
         return Fit(constant.merge(spectrum).truncate(len(spectrum) + 1), held_out, diagnostics)
 
-    def _subsets(self, order: Int[np.ndarray, " r"], fold: Int[np.ndarray, " m"]) -> list[Int[np.ndarray, " _"]]:
-        """The masks whose likelihood trains each member: those outside each fold, and first, if that is more, all."""
-        outside = [order[fold[order] != k] for k in range(fold.max() + 1)]
-        size = min(self.max_likelihood, *map(len, outside))
-        everything = order[: self.max_likelihood]
-        return [everything] * (len(everything) > size) + [rows[:size] for rows in outside]
-
-    def _spectrum(self, surrogate: Surrogate, used: list, y, rows: Int[np.ndarray, " h"]) -> tuple[Spectrum, dict]:
+    def _spectrum(self, surrogate: Surrogate, mean: Mean, y: Float[np.ndarray, " m"]) -> tuple[Spectrum, dict]:
+        """The truncated spectrum of the surrogate, and how many terms were looked at and kept."""
+        rows = mean.split.inner
         support = surrogate.strongest_supports(self.max_candidates)
         everything = surrogate.spectrum(joined_supports([EMPTY_SET, support], surrogate.rest.num_features))
-        fits = [(p.first, form.posterior, share) for p, (form, share) in zip(surrogate.processes, used, strict=True)]
+        fits = [
+            (p.first, form.posterior, share) for p, (form, share) in zip(surrogate.processes, mean.used, strict=True)
+        ]
         sizes, errors = held_out_errors(fits, surrogate.masks, y, np.asarray(everything.support), rows)
         best, variance = errors.min(), np.var(y[rows])
         terms = int(sizes[np.argmax(errors <= best + _ENOUGH * variance)])
         most = int(sizes[np.argmax(variance - errors >= 0.99 * (variance - best))])
-        return everything.truncate(terms), {
-            "candidates": len(support),
-            "terms": terms - 1,
-            "terms_for_99_percent": most,
-        }
+        counts = {"candidates": len(support), "terms": terms - 1, "terms_for_99_percent": most}
+        return everything.truncate(terms), counts
 
 
-def _surely_better(new, old, f) -> bool:
-    """Whether predictions have a lower squared error than others, by more than two standard errors."""
-    gain = (old - f) ** 2 - (new - f) ** 2
-    return bool(gain.mean() > 2 * gain.std() / np.sqrt(len(f)))
+def _through_link(
+    plain: _Candidate,
+    linked: _Candidate,
+    predict: Callable[[Values], Values],
+    y: Float[np.ndarray, " h"],
+    key: Key,
+) -> Fit | None:
+    """The fit whose mean is the spectrum of the function seen through a link; None if that is not surely better.
 
+    Its standard errors come from the plain processes, scaled to the held-out errors of the spectrum.
 
-def _neighbours_matter(z, y, rows: Int[np.ndarray, " t"]) -> tuple[bool, ProductKernel]:
-    """Whether the order of the features explains these masks better: by the evidence of one form with and without.
-
-    Also the kernel, trained on these masks, of the better one.
+    Args:
+      plain: fitted without a link.
+      linked: fitted to the scores.
+      predict: gives the expected standardised value for a predicted score.
+      y: the standardised values at the inner masks.
+      key: for `distilled`.
     """
-    n, y = z.shape[1], jnp.asarray(y[rows], jnp.float32)
-    (without, loss, _), (with_them, less, _) = (trained(Tied.init(n, ordered), z[rows], y) for ordered in (False, True))
+    kernels = [p.first for p in (*plain.surrogate.processes, *linked.surrogate.processes)]
+    constant, spread = plain.surrogate.rest, float(plain.surrogate.spread)
+    rest, loss = distilled(lambda new: predict(linked.surrogate(new)), kernels, constant.num_features, key)
+    held_out = enlarged(linked.held_out, y, loss)
+    if not surely_better(held_out, plain.held_out, y, _SURE):
+        return None
+    growth = np.mean((held_out - y) ** 2) / np.mean((plain.held_out - y) ** 2)
+    energy = np.square(np.asarray(rest.coefficients, np.float64))[::-1].cumsum()[::-1]  # of a term and all weaker
+    terms, most = (int(np.sum(energy > share * energy[1])) for share in (_ENOUGH, 0.01))
+    counts = {"candidates": len(rest) - 1, "terms": terms - 1, "terms_for_99_percent": most - 1}
+    rest = constant.merge(rest.scale(spread)).truncate(len(rest))
+    surrogate = dataclasses.replace(
+        plain.surrogate,
+        processes=tuple(dataclasses.replace(p, alphas=jnp.zeros_like(p.alphas)) for p in plain.surrogate.processes),
+        rest=rest,
+        deviation=plain.surrogate.deviation * np.sqrt(growth),
+    )
+    return Fit(rest.truncate(terms), held_out * spread + constant.coefficients[0], {"link": True, **counts}, surrogate)
+
+
+def _neighbours_matter(
+    z: Float[np.ndarray, "m n"], y: Float[np.ndarray, " m"], rows: Int[np.ndarray, " t"]
+) -> tuple[bool, ProductKernel]:
+    """Compares a kernel with and one without a part for neighbours by their evidence on some masks.
+
+    Returns:
+      True if neighbouring features interact more than others, by more than one nat; and the better kernel.
+    """
+    n, target = z.shape[1], jnp.asarray(y[rows], jnp.float32)
+    (without, loss, _), (with_them, less, _) = (
+        trained(Tied.init(n, ordered), z[rows], target) for ordered in (False, True)
+    )
     matter = n > 1 and float(loss - less) * len(rows) > 1  # nats
     return matter, with_them if matter else without
 

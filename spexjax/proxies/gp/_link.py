@@ -1,140 +1,110 @@
-"""A monotone link for values that saturate or jump: where to look for one, and how to undo it.
+"""Monotone links, for values that saturate or jump.
 
-Scores between bounds, or with a gap at a decision boundary, are a monotone function of something that adds up. The
-link is the empirical one: values are replaced by the normal quantiles of their ranks, which closes gaps and stretches
-bounds, a process is fitted to these, and its predictions are mapped back.
+Scores between bounds, or with a gap at a decision boundary, are often a monotone function of a latent score that is
+closer to additive. A link maps values to scores and the predictions of a process, which is fitted to the scores, back
+to values. There are two: the log-odds of probabilities, and the empirical link to normal quantiles of the ranks, which
+closes gaps and stretches bounds.
 """
 
 import dataclasses
 from collections.abc import Callable
+from typing import Protocol, runtime_checkable
 
-import jax
-import jax.numpy as jnp
 import numpy as np
 import scipy.special
-from jaxtyping import Bool, Float, Int, Int8
+from jaxtyping import Float
 
 from spexjax._equality import by_content
 from spexjax._values import standardise
-from spexjax.designs import all_masks
-from spexjax.gp import Posterior, ProductKernel, errors_of_others, prior_variances, strongest_of_all
-from spexjax.proxies.gp._log_odds import LogOdds
-from spexjax.spectrum import EMPTY_SET, Spectrum, characters, joined_supports
-from spexjax.transforms import exact_spectrum
-from spexjax.typing import Array, Key, Masks, Values
+from spexjax.gp import Posterior, errors_of_others
+from spexjax.typing import Values
 
 _NODES, _WEIGHTS = np.polynomial.hermite_e.hermegauss(15)
-_ALL = 14  # features up to which the function is tabulated at all masks
-_TERMS = 8192  # of its spectrum, at most
-_UNIFORM, _SIZED, _FRESH = 24_576, 8192, 4096  # masks it is learned from otherwise, and those that measure the loss
-_ROWS = 1024  # masks in a block
-_TOLERANCE, _ROUNDS = 1e-3, 40  # of conjugate gradients
-_NOISE = 1e-2  # of the trained one: the function is known exactly, its other terms are not
+
+
+@runtime_checkable
+class Link(Protocol):
+    """A monotone function from scores to values."""
+
+    def expected(self, mean: Float[np.ndarray, " l"], error: float) -> Float[np.ndarray, " l"]:
+        """The mean value if the score is normal with this mean and this standard deviation."""
+        ...
 
 
 @by_content
 @dataclasses.dataclass(frozen=True, eq=False)
-class Link:
-    """Values by increasing rank, and the normal scores that stand for them; of equal values, their mean score."""
+class EmpiricalLink:
+    """Linear interpolation between distinct values, in increasing order, and their normal scores."""
 
-    values: Float[np.ndarray, " m"]
-    scores: Float[np.ndarray, " m"]
+    values: Float[np.ndarray, " d"]
+    scores: Float[np.ndarray, " d"]
 
     def expected(self, mean: Float[np.ndarray, " l"], error: float) -> Float[np.ndarray, " l"]:
-        """The mean value where the score is normal: of this mean, and this standard error."""
-        nodes = np.asarray(mean)[:, None] + error * _NODES
-        return np.interp(nodes, self.scores, self.values) @ (_WEIGHTS / _WEIGHTS.sum())
+        return _normal_mean(lambda scores: np.interp(scores, self.scores, self.values), mean, error)
 
 
-def link(values: Values) -> tuple[Link, Float[np.ndarray, " m"]]:
-    """The empirical link of some values, and the score of each: `Phi^-1((rank - 1/2) / m)`."""
+@dataclasses.dataclass(frozen=True)
+class LogOdds:
+    """The link `f = 1 / (1 + e^{-(centre + spread s)})` to scores s of mean 0 and variance 1."""
+
+    centre: float
+    spread: float
+
+    def expected(self, mean: Float[np.ndarray, " l"], error: float) -> Float[np.ndarray, " l"]:
+        return _normal_mean(lambda scores: scipy.special.expit(self.centre + self.spread * scores), mean, error)
+
+
+def _normal_mean(function: Callable, mean: Float[np.ndarray, " l"], error: float) -> Float[np.ndarray, " l"]:
+    """`E function(s)` for `s ~ N(mean, error^2)`, by Gauss-Hermite quadrature with 15 nodes."""
+    scores = np.asarray(mean, np.float64)[:, None] + error * _NODES
+    return function(scores) @ (_WEIGHTS / _WEIGHTS.sum())
+
+
+def empirical_link(values: Values) -> tuple[EmpiricalLink, Float[np.ndarray, " m"]]:
+    """The empirical link of m values, and the score of each: `Phi^-1((rank - 1/2) / m)`, ties sharing a mean rank."""
     known, place, counts = np.unique(values, return_inverse=True, return_counts=True)
     scores = scipy.special.ndtri((np.cumsum(counts) - counts / 2) / len(values))
-    return Link(known, scores), scores[place]
+    return EmpiricalLink(known, scores), scores[place]
 
 
-def helps(curve: Link | LogOdds, scores: Float[np.ndarray, " m"], values: Values, posterior: Posterior) -> bool:
-    """Whether a kernel that was trained on the standardised values predicts each of them better through a link.
+def log_odds_link(values: Values) -> tuple[LogOdds, Float[np.ndarray, " m"]] | None:
+    """The log-odds link and the score of each value; None unless all values lie strictly between 0 and 1.
 
-    By leave-one-out with the inverse that is there; see `errors_of_others`.
+    Source: a classifier's log-odds are what SHAP explains under its logit link (Lundberg and Lee, NeurIPS 2017).
+    """
+    if not (values.min() > 0 and values.max() < 1):
+        return None
+    odds = scipy.special.logit(values)
+    link = LogOdds(float(odds.mean()), float(odds.std()))
+    return link, (odds - link.centre) / link.spread
+
+
+def helps(link: Link, scores: Float[np.ndarray, " m"], values: Values, posterior: Posterior) -> bool:
+    """True if a link lowers the leave-one-out error of a kernel that was trained on the standardised values.
+
+    Costs one matrix-vector product, because the inverse of the kernel matrix is reused; see `errors_of_others`.
 
     Args:
-      curve: the link.
-      scores: what it makes of the values.
+      link: from scores to values.
+      scores: the score of each value.
       values: `[m]`.
       posterior: of that kernel, given the standardised values.
     """
     plain, error = np.asarray(posterior.alpha) / posterior.diagonal, errors_of_others(scores, posterior)
-    through = curve.expected(scores - error, float(np.sqrt(np.mean(error**2))))
+    through = link.expected(scores - error, float(np.sqrt(np.mean(error**2))))
     return bool(np.mean(((values - through) / standardise(values).spread) ** 2) < np.mean(plain**2))
 
 
 def enlarged(predictions: Values, values: Values, loss: float) -> Values:
-    """Held-out predictions whose squared errors are larger by a mean `loss`, in proportion.
+    """Moves held-out predictions away from the values, so that the mean squared error grows by `loss`.
 
-    What a spectrum leaves out of a posterior mean is a function of what the fit knew, of which the fit's errors are
-    independent: the squares add.
+    A spectrum that truncates a posterior mean misses a function of the training data, of which the held-out errors are
+    independent: squared errors add.
+
+    Args:
+      predictions: held-out predictions of the posterior mean.
+      values: the true values.
+      loss: mean squared difference between the posterior mean and the spectrum.
     """
     residuals = predictions - values
     return values + residuals * np.sqrt(1 + loss / np.mean(residuals**2))
-
-
-def distilled(
-    function: Callable[[Masks], Values], kernels: list[ProductKernel], n: int, key: Key
-) -> tuple[Spectrum, float]:
-    """The spectrum of a function that costs nothing: exact up to 14 features, else on the priors' likeliest terms.
-
-    There their coefficients minimise the squared error at 24,576 uniform masks and 8,192 of uniform size, under a
-    prior as wide as the kernels': `(X'X + diag(precision))^-1 X'f`, by conjugate gradients.
-
-    Returns:
-      At most 8,192 terms and the constant: it first, then by decreasing magnitude. And the loss: the mean squared
-      error of that spectrum at uniform masks, of which it has seen none.
-    """
-    if n <= _ALL:
-        everything = all_masks(n)
-        spectrum = exact_spectrum(everything, function(everything)).truncate(1 << n)
-        return spectrum.truncate(_TERMS), float((np.asarray(spectrum.coefficients[_TERMS:], np.float64) ** 2).sum())
-    masks = _samples(key, n)
-    values = function(masks)
-    known, y = masks[_FRESH:].reshape(-1, _ROWS, n), values[_FRESH:].reshape(-1, _ROWS)
-    _, centre, spread = standardise(y.ravel())
-    support = joined_supports([EMPTY_SET, strongest_of_all(kernels, _TERMS)], n)
-    prior = np.mean([prior_variances(kernel, jnp.asarray(support)) for kernel in kernels], axis=0, dtype=np.float64)
-    precision = _NOISE * float(kernels[0].noise) / np.maximum(prior, 1e-20)
-    precision[0] = 0  # the constant is not the mean over these masks
-    y = jnp.asarray((y - centre) / spread, jnp.float32)
-    found = np.asarray(_regression(jnp.asarray(support), known, y, jnp.asarray(precision, jnp.float32)), np.float64)
-    found = found * spread + centre * (np.arange(len(found)) == 0)
-    spectrum = Spectrum(support, found, n).truncate(len(found))
-    return spectrum, float(np.mean((values[:_FRESH] - spectrum(masks[:_FRESH])) ** 2))
-
-
-def _samples(key: Key, n: int) -> Masks:
-    share_key, mask_key = jax.random.split(key)
-    uniform = _FRESH + _UNIFORM
-    share = jax.random.uniform(share_key, (uniform + _SIZED, 1)).at[:uniform].set(0.5)
-    return np.asarray(jax.random.uniform(mask_key, (uniform + _SIZED, n)) < share)
-
-
-@jax.jit
-@jax.default_matmul_precision("highest")
-def _regression(
-    support: Int[Array, "k d"], masks: Bool[Array, "b r n"], y: Float[Array, "b r"], precision: Float[Array, " k"]
-) -> Float[Array, " k"]:
-    x: Int8[Array, "b r k"] = jax.lax.map(lambda block: characters(support, block).astype(jnp.int8), masks)
-
-    def projected(weigh: Callable, *blocks: Float[Array, "b r"]) -> Float[Array, " k"]:
-        """`X'u`, where `weigh` gives a block of u from that of X, which exists as numbers one block at a time."""
-
-        def add(total, block):
-            signs = block[0].astype(jnp.float32)
-            return total + weigh(signs, *block[1:]) @ signs, None
-
-        return jax.lax.scan(add, jnp.zeros_like(precision), (x, *blocks))[0]
-
-    def normal(w: Float[Array, " k"]) -> Float[Array, " k"]:
-        return projected(lambda signs: signs @ w) + precision * w
-
-    moments, diagonal = projected(lambda signs, y: y, y), y.size + precision
-    return jax.scipy.sparse.linalg.cg(normal, moments, tol=_TOLERANCE, maxiter=_ROUNDS, M=lambda w: w / diagonal)[0]

@@ -28,14 +28,14 @@ _FINE_STEPS, _FINE_MASKS = 25, 512  # of L-BFGS, which has no noise to fear; mor
 
 
 @runtime_checkable
-class Parameters(Protocol):
+class KernelParameters(Protocol):
     """A pytree of numbers to be trained that stands for a kernel; where features are `ordered`, one with neighbours.
 
     Where other kernels are given that it may be `like`, it begins at their log rates, which its prior is centred on.
     """
 
     @classmethod
-    def init(cls, n: int, ordered: bool = False, like: Sequence[ProductKernel] = ()) -> "Parameters": ...
+    def init(cls, n: int, ordered: bool = False, like: Sequence[ProductKernel] = ()) -> "KernelParameters": ...
 
     def kernel(self) -> ProductKernel: ...
 
@@ -137,7 +137,7 @@ def _gaussian(log_rates: Float[Array, "r n"], expected: Float[Array, "_ n"]) -> 
 
 
 def loss(
-    parameters: Parameters, z: Float[Array, "m n"], y: Float[Array, " m"], floor: float = _FLOOR
+    parameters: KernelParameters, z: Float[Array, "m n"], y: Float[Array, " m"], floor: float = _FLOOR
 ) -> Float[Array, ""]:
     """The negative log posterior density of the parameters per mask, up to a constant.
 
@@ -191,8 +191,8 @@ likelihood.defvjp(_likelihood, _likelihood_gradient)
 
 
 def train(
-    parameters: Parameters, z: Float[Array, "m n"], y: Float[Array, " m"]
-) -> tuple[Parameters, Float[Array, " steps"]]:
+    parameters: KernelParameters, z: Float[Array, "m n"], y: Float[Array, " m"]
+) -> tuple[KernelParameters, Float[Array, " steps"]]:
     """Minimises `loss` by 25 steps of Adam, the learning rate falling to 0 along a cosine.
 
     Pure and differentiable: `jax.vmap` trains many games or many starts at once, and `jax.grad` goes through the steps.
@@ -214,7 +214,7 @@ def train(
     return parameters, losses
 
 
-def polish(parameters: Parameters, z: Float[Array, "m n"], y: Float[Array, " m"]) -> ProductKernel:
+def polish(parameters: KernelParameters, z: Float[Array, "m n"], y: Float[Array, " m"]) -> ProductKernel:
     """Trains on in double precision, for functions with next to no noise: these can be fitted to the end.
 
     Minimises `loss` with a floor of 1e-6 by 25 iterations of L-BFGS, on the first 512 masks. On the host, not traced.

@@ -10,8 +10,9 @@ from scipy.stats import norm, rankdata
 
 from spexjax.gp import ProductKernel, gram, leave_one_out, robust_condition, signs
 from spexjax.metrics import r2, r2_error
-from spexjax.proxies.gp import _link as kernel_link
-from spexjax.proxies.gp._link import distilled, enlarged, helps, link
+from spexjax.proxies.gp import _distil
+from spexjax.proxies.gp._distil import distilled
+from spexjax.proxies.gp._link import empirical_link, enlarged, helps
 from spexjax.spectrum import Spectrum
 
 
@@ -19,12 +20,12 @@ from spexjax.spectrum import Spectrum
 def _few(monkeypatch):
     """Fewer terms and masks to distil from than `kernels` takes."""
     for name, number in {"_TERMS": 1024, "_UNIFORM": 6144, "_SIZED": 2048, "_FRESH": 2048}.items():
-        monkeypatch.setattr(kernel_link, name, number)
+        monkeypatch.setattr(_distil, name, number)
 
 
 def test_scores_are_normal_quantiles_of_ranks():
     values = np.array([3.0, -1.0, 3.0, 7.0, 0.0])
-    curve, scores = link(values)
+    curve, scores = empirical_link(values)
     np.testing.assert_allclose(scores, norm.ppf((rankdata(values) - 0.5) / 5))
     np.testing.assert_allclose(curve.expected(scores, 0.0), values, atol=1e-12)
 
@@ -32,7 +33,7 @@ def test_scores_are_normal_quantiles_of_ranks():
 @pytest.mark.parametrize("error", [0.1, 0.7])
 def test_the_expected_value_is_an_integral_over_the_score(error):
     values = np.tanh(3 * np.random.default_rng(0).normal(size=200))
-    curve, _ = link(values)
+    curve, _ = empirical_link(values)
     mean, t = np.linspace(-2, 2, 9), np.linspace(-8, 8, 20_001)
     exact = np.interp(mean[:, None] + error * t, curve.scores, curve.values) @ norm.pdf(t) * (t[1] - t[0])
     np.testing.assert_allclose(curve.expected(mean, error), exact, atol=0.02)
@@ -45,7 +46,7 @@ def test_a_link_is_wanted_where_values_jump():
     kernel = ProductKernel(jnp.ones(1), jnp.full((1, 8), 0.05), jnp.ones(8), jnp.zeros(0), jnp.float32(0.05))
     for values, wanted in [(additive, False), (np.sign(additive) * (3 + 0.2 * abs(additive)), True)]:
         y = (values - values.mean()) / values.std()
-        assert helps(*link(values), values, robust_condition(kernel, signs(masks), y)) == wanted
+        assert helps(*empirical_link(values), values, robust_condition(kernel, signs(masks), y)) == wanted
 
 
 @pytest.mark.parametrize("n", [6, 18])
@@ -68,7 +69,7 @@ def test_distilled(n):
 
 def test_the_loss_is_what_the_spectrum_misses(monkeypatch):
     """Of 14 features the sum of the terms that were dropped; of more, terms that no prior makes likely."""
-    monkeypatch.setattr(kernel_link, "_TERMS", 40)
+    monkeypatch.setattr(_distil, "_TERMS", 40)
     for n in (7, 17):
         kernel = ProductKernel(jnp.ones(1), jnp.full((1, n), 1e-3), jnp.full(n, 0.1), jnp.zeros(0), jnp.float32(0.1))
         terms = {(i,): 1.0 + i for i in range(n)} | {tuple(range(k, k + 5)): 0.5 for k in range(3)}
@@ -100,7 +101,7 @@ def test_the_reported_r2_of_a_fit_through_a_link_is_true():
         return np.tanh(0.7 * (x @ weights + 3 * x[:, 0] * x[:, 1] - 3 * x[:, 2] * x[:, 3]))
 
     values, z = truth(masks), signs(masks)
-    curve, scores = link(values)
+    curve, scores = empirical_link(values)
     posterior = robust_condition(kernel, z, scores)
     latent = leave_one_out(scores, posterior)
     error = float(np.sqrt(np.mean((scores - latent) ** 2)))

@@ -8,7 +8,7 @@ from common import all_masks, covariance, stacked
 
 from spexjax.gp import coefficients, neighbours, robust_condition, signs
 from spexjax.metrics import r2
-from spexjax.proxies.gp._training import _STEPS, Parameters, Tied, Untied, fit_kernel, loss, polish, train
+from spexjax.proxies.gp._training import _STEPS, KernelParameters, Tied, Untied, fit_kernel, loss, polish, train
 
 N, M = 8, 40
 MASKS = all_masks(N)[np.random.default_rng(0).permutation(2**N)[:M]]
@@ -67,7 +67,7 @@ OTHERS = {"tied": [Tied], "untied": [Untied], "both": [Tied, Untied], "two": [Un
 def test_loss_and_its_gradient_by_the_formula(form, ordered, others):
     like = [perturbed(other, ordered, seed=5, size=0.3).kernel() for other in others]
     parameters, y = perturbed(form, ordered, like=like), np.random.default_rng(2).normal(size=M)
-    assert isinstance(parameters, Parameters)
+    assert isinstance(parameters, KernelParameters)
     value, found = jax.jit(jax.value_and_grad(loss, (0, 2)))(parameters, signs(MASKS), jnp.float32(y))
     with jax.enable_x64(True):
         double = jax.tree.map(lambda leaf: jnp.asarray(np.float64(leaf)), parameters)

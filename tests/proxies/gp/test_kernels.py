@@ -9,7 +9,7 @@ import pytest
 
 from spexjax.metrics import r2
 from spexjax.proxies import kernels
-from spexjax.proxies.gp._members import Form, best_mean
+from spexjax.proxies.gp._members import Form, Split, best_mean
 
 N, M = 14, 128  # the shapes of a real game in test_select: one compilation for both
 
@@ -88,7 +88,7 @@ def test_units_do_not_matter(fits, scale, shift):
 def test_another_game_of_the_same_shape_compiles_nothing(fits, caplog):
     with jax.log_compiles(), caplog.at_level(logging.WARNING):
         kernels()(uniform(M, 0), function(uniform(M, 0), 0.5, seed=3), jax.random.key(0))
-    programs = [r.getMessage() for r in caplog.records if "Finished XLA compilation of jit(_trained)" in r.getMessage()]
+    programs = [r.getMessage() for r in caplog.records if "Finished XLA compilation of jit(trained)" in r.getMessage()]
     assert programs == []
 
 
@@ -168,10 +168,10 @@ def test_what_is_no_surrogate_is_refused(fits, unchecked):
 @pytest.mark.parametrize("broken", range(4))
 def test_a_form_that_predicts_nothing_finite_takes_no_other_out(broken):
     y, fold = np.random.default_rng(0).normal(size=30), np.arange(30) % 3
-    found, ones = [y + 0.1 * (i + 1) for i in range(4)], np.ones(30)
+    found = [y + 0.1 * (i + 1) for i in range(4)]
     found[broken] = np.full(30, np.nan)
-    forms = [Form(None, None, each, ones, None, [None] * 3, 3) for each in found]
-    mean = best_mean(forms, y, fold, np.arange(30))
+    forms = [Form(None, None, None, each, None, [None] * 3) for each in found]
+    mean = best_mean(forms, Split(None, fold, None, [], np.arange(30)), y)
     assert mean.shares[broken] == 0
     assert mean.shares.sum() == 1
     assert mean.error(y) == pytest.approx(0.04 if broken == 0 else 0.01)

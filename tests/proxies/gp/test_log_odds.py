@@ -8,7 +8,7 @@ import scipy.special
 
 from spexjax.metrics import r2
 from spexjax.proxies import kernels
-from spexjax.proxies.gp._log_odds import LogOdds, log_odds
+from spexjax.proxies.gp._link import LogOdds, log_odds_link
 
 N, M = 14, 128  # the shapes of test_kernels: one compilation for both
 MASKS = np.random.default_rng(0).random((M, N)) < 0.5
@@ -31,11 +31,11 @@ def test_the_expected_probability(error):
 
 @pytest.mark.parametrize(("scale", "shift"), [(1.0, 1.0), (2.0, -1.0), (-1.0, 0.0)])
 def test_only_probabilities_have_odds(scale, shift):
-    assert log_odds(probability(MASKS) * scale + shift) is None
+    assert log_odds_link(probability(MASKS) * scale + shift) is None
 
 
 def test_scores_are_standardised_log_odds():
-    link, scores = log_odds(probability(MASKS))
+    link, scores = log_odds_link(probability(MASKS))
     np.testing.assert_allclose((scores.mean(), scores.std()), (0, 1), atol=1e-12)
     np.testing.assert_allclose(link.expected(scores, 0.0), probability(MASKS), atol=1e-12)
 
