@@ -22,7 +22,7 @@ from spexjax.proxies.gp._training import KernelParameters, Tied, Untied
 from spexjax.proxies.gp._truncation import held_out_errors
 from spexjax.proxies.gp._weight_space import WeightSpace
 from spexjax.spectrum import EMPTY_SET, Spectrum, joined_supports
-from spexjax.typing import Key, Masks, Values
+from spexjax.typing import Array, Key, Masks, Values
 
 _FORMS = (Tied, Untied)
 _TRIAL = 512  # masks on which kernels with and without a part for neighbours are compared
@@ -188,7 +188,7 @@ def _through_link(
 
 
 def _neighbours_matter(
-    z: Float[np.ndarray, "m n"], y: Float[np.ndarray, " m"], rows: Int[np.ndarray, " t"]
+    z: Float[Array, "m n"], y: Float[np.ndarray, " m"], rows: Int[np.ndarray, " t"]
 ) -> tuple[bool, ProductKernel]:
     """Compares a kernel with and one without a part for neighbours by their evidence on some masks.
 
