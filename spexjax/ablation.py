@@ -3,14 +3,14 @@
 import abc
 import uuid
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 from jaxtyping import Int, Shaped
 
 from spexjax.typing import Masks
 
-UNNAMED = "unnamed-"  # how a fingerprint begins that no other process can find again
+UNNAMED = "unnamed-"  # prefix of fingerprints that no other process can reproduce
 
 
 class Batch(NamedTuple):
@@ -57,8 +57,8 @@ class Ablation(abc.ABC):
 
     Attributes:
       feature_names: n names, one for each component.
-      fingerprint: identifies the value function across processes. Values in a `Store` are found again under it, so it
-        must change whenever a value may. Use `unnamed()` where nothing identifies the function.
+      fingerprint: identifies the value function across processes. A `Store` finds values by it, so it must change
+        whenever a value may. Use `unnamed()` if nothing identifies the function.
 
     >>> class Parity(Ablation):
     ...     feature_names, fingerprint = ("a", "b", "c"), "parity-of-three"
@@ -70,8 +70,15 @@ class Ablation(abc.ABC):
     [0.0, 1.0]
     """
 
-    feature_names: Sequence[str]
-    fingerprint: str
+    if TYPE_CHECKING:  # each may be an attribute or a property, which only type checkers need to be told
+
+        @property
+        @abc.abstractmethod
+        def feature_names(self) -> Sequence[str]: ...
+
+        @property
+        @abc.abstractmethod
+        def fingerprint(self) -> str: ...
 
     @property
     def num_features(self) -> int:
@@ -84,7 +91,7 @@ class Ablation(abc.ABC):
         return None
 
     def describe(self) -> Mapping[str, Any]:
-        """What belongs into the provenance of an explanation, as plain JSON values."""
+        """What an explanation records of the value function, as plain JSON values."""
         return {}
 
     @abc.abstractmethod
@@ -92,9 +99,9 @@ class Ablation(abc.ABC):
         """How these masks will be answered.
 
         Args:
-          masks: bool `[m, n]` on the host, each of them once.
-          devices: how many work side by side; each gets batches of its own.
-          shrink: make batches so many times smaller than usual, as those did not fit the device.
+          masks: bool `[m, n]` on the host, all different.
+          devices: how many devices share the work; each gets batches of its own.
+          shrink: divide the usual batch size by this number, because usual batches did not fit the device.
         """
 
 
@@ -112,9 +119,9 @@ def plan_rows(
 
     Args:
       apply: `apply(parameters, rows[b, ...]) -> Float[b]`, or `Float[b, t]`.
-      rows: what stands for each mask; the masks themselves, say.
+      rows: one row for each mask, for example the masks themselves.
       parameters: as in `Plan`.
-      batch_size: rows a step. If compiled, the last step is padded with its first row.
+      batch_size: rows per step. If compiled, the last step is padded with its first row.
       devices: as in `Ablation.plan`.
       shrink: as in `Ablation.plan`.
       compiled: as in `Plan`.
@@ -134,7 +141,7 @@ def plan_rows(
 
 
 def unnamed() -> str:
-    """A fingerprint that no other object has: its values are not found again by another process."""
+    """A unique fingerprint, under which no other process finds values."""
     return UNNAMED + uuid.uuid4().hex
 
 
@@ -142,11 +149,11 @@ def checked_ablation(ablation: Any, *, single: bool = False) -> Ablation:
     """Returns the ablation, if it is one.
 
     Args:
-      ablation: what was given.
+      ablation: what the user gave.
       single: whether it must give a single value per mask.
 
     Raises:
-      ValueError: if it is no `Ablation`, lacks names or a fingerprint, or gives several values where one is wanted.
+      ValueError: if it is not an `Ablation`, lacks names or a fingerprint, or gives several values where one is wanted.
     """
     if not isinstance(ablation, Ablation):
         what = getattr(ablation, "__name__", type(ablation).__name__)
@@ -159,8 +166,8 @@ def checked_ablation(ablation: Any, *, single: bool = False) -> Ablation:
         raise ValueError(f"feature_names of {type(ablation).__name__} must be one or more names; got {names!r}.")
     if not isinstance(fingerprint, str) or not fingerprint:
         raise ValueError(
-            f"fingerprint of {type(ablation).__name__} must be a text; got {fingerprint!r}. Use sx.ablation.unnamed() "
-            "where nothing identifies the function."
+            f"fingerprint of {type(ablation).__name__} must be a string; got {fingerprint!r}. Use "
+            "sx.ablation.unnamed() if nothing identifies the function."
         )
     if single and ablation.num_values is not None:
         raise ValueError(

@@ -26,7 +26,7 @@ class FunctionAblation(Ablation):
 
     def __post_init__(self):
         if not isinstance(self.batch_size, int | np.integer) or self.batch_size < 1:
-            raise ValueError(f"Masks are evaluated in batches of a whole number, at least 1, not {self.batch_size!r}.")
+            raise ValueError(f"The batch size must be a whole number, 1 or more, not {self.batch_size!r}.")
 
     def plan(self, masks: Masks, *, devices: int = 1, shrink: int = 1) -> Plan:
         """Cuts the masks into batches of one size; to a compiled function they travel as bits."""
@@ -55,13 +55,12 @@ def function(
 
     Args:
       fn: maps a bool `[n]` mask to a scalar; traced, and compiled once for all ablations of one `fn`: what changes
-        belongs into the parameters.
+        belongs in the parameters.
       num_features: n.
-      parameters: a pytree `fn` reads (weights, say), handed over as an argument so that it is not baked into the
-        compiled program.
+      parameters: a pytree that `fn` reads, such as weights; an argument of the compiled program, not a constant in it.
       feature_names: n names; x0, x1, ... by default.
-      fingerprint: says that values from another process are the same function's; unique by default.
-      batch_size: masks a step, at least 1.
+      fingerprint: identifies the function, so that another process finds its values in a `Store`; unique by default.
+      batch_size: masks per step, at least 1.
 
     Raises:
       ValueError: if n or the batch size is not a whole number from 1, or there are not n names.
@@ -94,9 +93,22 @@ def host_function(
     fingerprint: str | None = None,
     batch_size: int = 256,
 ) -> FunctionAblation:
-    """Any Python function of a batch of masks, bool `[b, n]` to b numbers: a call to a service, say, or a training run.
+    """Any Python function of a batch of masks as an ablation: a call to a service, for example, or a training run.
 
-    Args are those of `function`.
+    Args:
+      fn: maps bool masks `[b, n]` to b numbers; neither traced nor compiled.
+      num_features: n.
+      feature_names: as in `function`.
+      fingerprint: as in `function`.
+      batch_size: as in `function`.
+
+    Raises:
+      ValueError: as `function`.
+
+    >>> from spexjax.evaluation import evaluate
+    >>> count = host_function(lambda masks: masks.sum(1), num_features=3)
+    >>> evaluate(count, np.array([[True, True, False]])).tolist()
+    [2.0]
     """
     return _make(lambda _, masks: fn(masks), None, num_features, feature_names, fingerprint, batch_size, False)
 

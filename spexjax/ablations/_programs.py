@@ -1,4 +1,4 @@
-"""Programs that are made of callables, each made once."""
+"""Caches programs that are built from callables."""
 
 import functools
 from collections.abc import Callable
@@ -8,9 +8,9 @@ Program = TypeVar("Program", bound=Callable)
 
 
 def made_once(make: Callable[..., Program]) -> Callable[..., Program]:
-    """`make` that returns the same function object for the same callables, so that it is compiled once.
+    """Lets `make` return the same function object for the same callables, so that JAX compiles it once.
 
-    Callables without a hash are taken as well; with them the program is made, and compiled, anew.
+    Callables without a hash work, too, but their program is built and compiled again at every call.
 
     >>> made_once(lambda f: lambda x: f(x) + 1)(abs)(-3)
     4

@@ -14,11 +14,15 @@ class Registry(Generic[Entry]):
       entries: the built-in ones.
     """
 
-    def __init__(self, kind: str, contract: type[Entry], **entries: Entry):
+    def __init__(self, kind: str, contract: type, **entries: Entry):
         self._kind, self._contract, self._entries = kind, contract, dict(entries)
 
     def register(self, name: str, entry: Entry) -> Entry:
         """Adds an entry, or replaces the one of the same name, and returns it.
+
+        Args:
+          name: of the entry.
+          entry: an instance of the contract.
 
         Raises:
           ValueError: if the name is not a string, or the entry does not implement the contract.

@@ -12,11 +12,11 @@ from jaxtyping import Bool, Float, Int
 from spexjax.models._config import TransformerConfig
 from spexjax.typing import Array
 
-_CPU_SCORES = 1 << 19  # queries x keys that a CPU works on at a time, so that they stay in its cache
+_CPU_SCORES = 1 << 19  # queries times keys that a CPU handles at a time, so that they stay in its cache
 
 
 class Context(NamedTuple):
-    """What every layer needs besides its input: RoPE's angles, and whom the tokens of each block may attend to.
+    """What every layer needs besides its input: RoPE's angles, and what the tokens of each block may attend to.
 
     A token attends to the prefix, its block's ancestors and its own block (see `visible`); the bias is 0 where it may,
     else a huge negative.
@@ -31,7 +31,14 @@ class Context(NamedTuple):
 def visible(
     ends: Int[Array, "r t"], ancestors: Int[Array, "r b a"], prefix: int, prefix_length: Int[Array, ""]
 ) -> Bool[Array, "r b i s"]:
-    """Whether each of a block's i = t / b tokens sees each of s = prefix + a + i: the prefix, ancestors, the block."""
+    """Whether each of a block's i = t / b tokens sees each of s = prefix + a + i: the prefix, ancestors, the block.
+
+    Args:
+      ends: where each token's subtree ends.
+      ancestors: the tokens before each block that its first token sees; -1 for none.
+      prefix: how many places the prefix has.
+      prefix_length: how many of them are not padding.
+    """
     (r, t), b = ends.shape, ancestors.shape[1]
     nodes = jnp.arange(t).reshape(b, t // b)
     i = nodes[:, :, None]
@@ -54,14 +61,24 @@ class Attention(nnx.Module):
         self.output = nnx.Linear(queries, config.hidden_size, use_bias=config.output_bias, **kind)
 
     def heads(self, x, context: Context, prefix_keys, prefix_values):
-        """Returns every head's output `[r, t, h, hd]` and this row's own keys and values `[r, t, kv, hd]`."""
+        """Returns every head's output `[r, t, h, hd]` and this row's own keys and values `[r, t, kv, hd]`.
+
+        Args:
+          x: the layer's input `[r, t, d]`.
+          context: what all layers share.
+          prefix_keys: `[p, kv, hd]`.
+          prefix_values: `[p, kv, hd]`.
+        """
         c, (r, t, _) = self.config, x.shape
-        q = _rotate(self.query(x).reshape(r, t, c.num_heads, c.head_dim), context) * c.head_dim**-0.5
-        k = _rotate(self.key(x).reshape(r, t, c.num_kv_heads, c.head_dim), context)
-        v = self.value(x).reshape(r, t, c.num_kv_heads, c.head_dim)
-        q, k, v = (a.astype(self.dtype) for a in (q, k, v))
-        attend = _attend if c.attention is None else _attend_by_jax
-        heads = attend(q, _seen(k, prefix_keys, context), _seen(v, prefix_values, context), context.bias, c.attention)
+        queries = _rotate(self.query(x).reshape(r, t, c.num_heads, c.head_dim), context) * c.head_dim**-0.5
+        keys = _rotate(self.key(x).reshape(r, t, c.num_kv_heads, c.head_dim), context)
+        values = self.value(x).reshape(r, t, c.num_kv_heads, c.head_dim)
+        q, k, v = (a.astype(self.dtype) for a in (queries, keys, values))
+        seen = _seen(k, prefix_keys, context), _seen(v, prefix_values, context)
+        if c.attention is None:
+            heads = _attend(q, *seen, context.bias)
+        else:
+            heads = _attend_by_jax(q, *seen, context.bias, c.attention)
         return heads.reshape(q.shape), k, v
 
     def __call__(self, heads):
@@ -70,7 +87,12 @@ class Attention(nnx.Module):
 
 
 def linear_options(dtype: DTypeLike, rngs: nnx.Rngs) -> dict[str, Any]:
-    """Products of `dtype` numbers summed in float32, which keeps precision and is what CPUs and TPUs do fast."""
+    """Options of a linear map: `dtype` products are summed in float32, which is precise, and fast on CPUs and TPUs.
+
+    Args:
+      dtype: of the factors.
+      rngs: for the initial weights.
+    """
     return {"dtype": dtype, "param_dtype": dtype, "preferred_element_type": jnp.float32, "rngs": rngs}
 
 
@@ -90,7 +112,6 @@ def _attend(
     k: Float[Array, "r kv b s hd"],
     v: Float[Array, "r kv b s hd"],
     bias: Float[Array, "r b i s"],
-    _: None,
 ) -> Float[Array, "r t h hd"]:
     """Softmax attention, block by block; scores and weights are float32. Plain products, normalised at the end."""
     (r, t, h, hd), (_, kv, b, s, _) = q.shape, k.shape
@@ -113,8 +134,8 @@ def _attend(
     return heads.reshape(r, kv, b, g, i, hd).transpose(0, 2, 4, 1, 3, 5).reshape(q.shape)
 
 
-def _attend_by_jax(q, k, v, bias, implementation: str):
-    """The same by `jax.nn.dot_product_attention`, say by a fused kernel of the GPU."""
+def _attend_by_jax(q, k, v, bias, implementation: Any):
+    """The same by `jax.nn.dot_product_attention`, for example with a fused GPU kernel."""
     (r, t, h, hd), b = q.shape, k.shape[2]
     k, v = (a.transpose(0, 2, 3, 1, 4).reshape(r * b, -1, k.shape[1], hd) for a in (k, v))
     bias = bias.reshape(r * b, 1, *bias.shape[2:]).astype(q.dtype)

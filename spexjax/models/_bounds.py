@@ -1,11 +1,11 @@
-"""What a model's files say of it, held to what a model can be before anything is made of it."""
+"""Checks of the values in a model's files, made before anything is allocated."""
 
 import json
 import math
 from pathlib import Path
 from typing import Any
 
-LARGEST = {  # of each size in a `TransformerConfig`: far beyond any model, and far below what would fill the memory
+LARGEST = {  # upper bounds of the sizes in a `TransformerConfig`: far above any model, far below what fills the memory
     "vocab_size": 1 << 24,
     "hidden_size": 1 << 20,
     "num_layers": 1 << 12,
@@ -21,6 +21,12 @@ _JSON = 1 << 24  # bytes; the index of a model of a thousand shards has a few mi
 def whole(name: str, value: Any, most: int, least: int = 1) -> int:
     """The value, if it is a whole number within the bounds.
 
+    Args:
+      name: of the value, for the message.
+      value: as the file has it.
+      most: the upper bound.
+      least: the lower bound.
+
     Raises:
       ValueError: if it is not; the message gives its name.
     """
@@ -31,6 +37,12 @@ def whole(name: str, value: Any, most: int, least: int = 1) -> int:
 
 def number(name: str, value: Any, least: float | int, most: float | int) -> float:
     """The value as a float, if it is a finite number within the bounds.
+
+    Args:
+      name: of the value, for the message.
+      value: as the file has it.
+      least: the lower bound.
+      most: the upper bound.
 
     Raises:
       ValueError: if it is not; the message gives its name.
@@ -44,6 +56,10 @@ def number(name: str, value: Any, least: float | int, most: float | int) -> floa
 def flag(name: str, value: Any) -> bool:
     """The value, if it is true or false.
 
+    Args:
+      name: of the value, for the message.
+      value: as the file has it.
+
     Raises:
       ValueError: if it is not; the message gives its name.
     """
@@ -53,7 +69,7 @@ def flag(name: str, value: Any) -> bool:
 
 
 def shown(value: Any) -> str:
-    """A value out of a file as an error message shows it: on one line, and short."""
+    """A value from a file as an error message shows it: on one line, and short."""
     if value is None:
         return "missing or null"
     if isinstance(value, int) and not isinstance(value, bool) and abs(value) > 1 << 64:
@@ -63,16 +79,20 @@ def shown(value: Any) -> str:
 
 
 def reason(error: Exception) -> str:
-    """What another library's error says, as part of a sentence: its last line, and not more than fits on two."""
+    """The last line of another library's error, cut to a length that fits into a sentence."""
     lines = str(error).strip().splitlines() or [type(error).__name__]
     return lines[-1].strip()[:160]
 
 
 def read_json(path: Path, most: int = _JSON) -> dict[str, Any]:
-    """A JSON file of at most so many bytes that holds an object.
+    """Reads a JSON object from a file of limited size.
+
+    Args:
+      path: of the file.
+      most: its largest size, in bytes.
 
     Raises:
-      ValueError: if it does not.
+      ValueError: if the file is larger, or holds something else.
     """
     if path.stat().st_size > most:
         raise ValueError(f"{path} is larger than {most >> 20} MiB, which is no {path.name} of a model.")

@@ -1,4 +1,4 @@
-"""A model's chat template, rendered where it can neither run on for ever nor fill the memory."""
+"""Renders a model's chat template in a process with bounded time and memory."""
 
 import datetime
 import functools
@@ -13,11 +13,11 @@ from spexjax.models._render_template import MEGABYTES, SECONDS, TOO_MUCH
 
 RAW = "give template=None (--no-template) for raw text"
 _SCRIPT = Path(__file__).with_name("_render_template.py")
-_PATIENCE = 60  # seconds on the wall, where the system does not count the seconds of computing
+_PATIENCE = 60  # wall-clock seconds, for systems that cannot limit CPU seconds
 
 
 class Rendered(NamedTuple):
-    """What a template writes for one conversation, or why it does not."""
+    """What a template writes for one conversation, or why it fails."""
 
     text: str | None
     error: str | None
@@ -34,7 +34,7 @@ def chat_template(tokenizer: Any) -> str | None:
     """The tokenizer's chat template, the one named "default" of several; None if it has none.
 
     Raises:
-      ValueError: if it has several without a default, or what it has is no text.
+      ValueError: if it has several without a default, or the template is not a string.
     """
     template = getattr(tokenizer, "chat_template", None)
     if isinstance(template, Mapping):
@@ -45,7 +45,7 @@ def chat_template(tokenizer: Any) -> str | None:
             )
         template = template["default"]
     if not isinstance(template, str | None):
-        raise ValueError(f"The model's chat template is no text but a {type(template).__name__}; see its tokenizer.")
+        raise ValueError(f"The model's chat template is a {type(template).__name__}, not a string; see its tokenizer.")
     return template or None
 
 
@@ -56,9 +56,9 @@ def render(
 
     Args:
       tokenizer: has a chat template, and the special tokens that it may write.
-      conversations: what is rendered.
-      variables: what else the template is given, such as `enable_thinking=False`.
-      date: the day, "YYYY-MM-DD", that a template is told which asks for today's.
+      conversations: to render.
+      variables: of the template, such as `enable_thinking=False`.
+      date: "YYYY-MM-DD", for a template that asks for today's date.
 
     Raises:
       ValueError: if the template takes too much time or memory, or does not know one of the variables.
@@ -80,7 +80,7 @@ def render(
     jobs = json.dumps([[list(map(dict, c.messages)), c.ask] for c in conversations])
     unknown, results = _run(chat_template(tokenizer), json.dumps(tokens), given, jobs, date)
     if unknown:
-        raise ValueError(f"The model's chat template has no variable {unknown[0]!r}, so that it would change nothing.")
+        raise ValueError(f"The model's chat template has no variable {unknown[0]!r}, so it would change nothing.")
     return [Rendered(result.get("text"), result.get("error")) for result in results]
 
 
@@ -96,17 +96,17 @@ def _run(template: str, tokens: str, given: str, jobs: str, date: str) -> tuple[
         "limit": 1_000_000 + 2 * len(jobs),
     }
     command = [sys.executable, "-I", "-S", str(_SCRIPT)]
-    given = {"input": json.dumps(request), "capture_output": True, "text": True, "timeout": _PATIENCE}
+    options: dict[str, Any] = {"input": json.dumps(request), "capture_output": True, "text": True, "timeout": _PATIENCE}
     try:
-        done = subprocess.run(command, **given)
+        done = subprocess.run(command, **options)
     except subprocess.TimeoutExpired:
         done = None
     except OSError as error:
         raise ValueError(f"The model's chat template needs a process of its own, which fails: {error}.") from error
     if done is None or done.returncode < 0 or done.returncode == TOO_MUCH:
         raise ValueError(
-            f"The model's chat template takes more than {SECONDS} s or {MEGABYTES} MB to render, which none should; "
-            f"{RAW}."
+            f"The model's chat template takes more than {SECONDS} s or {MEGABYTES} MB to render, which no template "
+            f"should; {RAW}."
         )
     if done.returncode:
         reason = (done.stderr.strip().splitlines() or ["no reason given"])[-1]

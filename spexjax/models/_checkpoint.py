@@ -1,4 +1,4 @@
-"""A model as it runs, on disk: Orbax weights, which many devices read in parts, beside its config and tokenizer."""
+"""Saved models: Orbax weights, of which each device reads its part, with the config and the tokenizer."""
 
 import dataclasses
 import json
@@ -23,13 +23,13 @@ _FILE, _WEIGHTS = "spexjax.json", "weights"
 
 
 def save_model(model: Any, path: str | Path) -> Path:
-    """Writes a `LanguageModel` for `load_model(path)`: no dequantising next time, and every device reads its own part.
+    """Writes a `LanguageModel` for `load_model(path)`: no dequantising, and every device reads its own part.
 
-    Its fingerprint is kept, so that values in a store remain those of this model.
+    The fingerprint is kept, so values in a `Store` are still found.
 
     Args:
       model: from `load_model`.
-      path: a folder, made if it is not there; what it holds of an earlier model is replaced.
+      path: a folder, made if needed; a model that it holds is replaced.
     """
     folder = Path(path).absolute()
     folder.mkdir(parents=True, exist_ok=True)
@@ -52,6 +52,12 @@ def read_model(
 ) -> tuple[TransformerConfig, nnx.GraphDef, nnx.State, Any, str]:
     """Config, graph, parameters, tokenizer and fingerprint; the saved one, if precision and attention are the same.
 
+    Args:
+      folder: written by `save_model`.
+      dtype: of weights and computation.
+      attention: as in `load_model`.
+      mesh: as in `load_model`.
+
     Raises:
       ValueError: if the weights are not there, or not those of the config.
     """
@@ -70,7 +76,7 @@ def read_model(
         with ocp.StandardCheckpointer() as checkpointer:
             _check_shapes(checkpointer.metadata(folder.absolute() / _WEIGHTS), wanted)
             weights = checkpointer.restore(folder.absolute() / _WEIGHTS, _abstract(wanted, mesh))
-    except Exception as error:  # of many kinds, even of none in particular; all come from what is in the folder
+    except Exception as error:  # of many kinds, all caused by the contents of the folder
         raise ValueError(
             f"The weights in {folder} are missing or not those of its config ({reason(error)}); save the model again."
         ) from error
@@ -81,7 +87,7 @@ def read_model(
 
 
 def _check_shapes(stored: Any, wanted: Any) -> None:
-    """Before anything is allocated: that what is stored is what is wanted."""
+    """Raises if the stored weights are not those wanted, before anything is allocated."""
     tree = getattr(stored.item_metadata, "tree", stored.item_metadata)
     there, here = (
         {jax.tree_util.keystr(path): tuple(leaf.shape) for path, leaf in jax.tree_util.tree_leaves_with_path(t)}

@@ -17,13 +17,15 @@ class TransformerConfig:
     head_dim: int
     intermediate_size: int
     norm_epsilon: float
-    max_length: int  # of a sequence, up to which this is the model: its context, or its sliding window if that is less
+    max_length: int  # longest sequence: the context, or the sliding window if that is shorter
     tie_embeddings: bool
     rope_frequencies: tuple[float, ...]  # radians per position, one per pair of a head's dimensions
     qkv_bias: bool = False
     output_bias: bool = False
     mlp_bias: bool = False
-    attention: str | None = None  # of `jax.nn.dot_product_attention`; None is plain products, softmax in float32
+    attention: str | None = (
+        None  # implementation of `jax.nn.dot_product_attention`; None for plain products and a float32 softmax
+    )
 
     def __post_init__(self):
         for name, most in LARGEST.items():

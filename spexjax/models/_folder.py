@@ -1,4 +1,4 @@
-"""A Hugging Face folder: which of its files transformers would read, and the tensors in them."""
+"""A Hugging Face folder: the files that transformers would read, and the tensors in them."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -16,9 +16,12 @@ _FLOATS = ("F64", "F32", "F16", "BF16")
 
 
 class Folder:
-    """An open folder; its tensors are described, and none is read yet.
+    """An open folder. Its tensors are listed, but not read yet.
 
-    `shapes` are those of the tensors by name, linear weights `[out, in]`; `files` are the weights' and the config.
+    Attributes:
+      architecture: the model's family.
+      shapes: the shape of each tensor; linear weights are `[out, in]`.
+      files: the weights and the config.
 
     Raises:
       ValueError: if config or weights are missing, broken or not supported.
@@ -78,7 +81,7 @@ def read_config(path: Path) -> tuple[Architecture, TransformerConfig]:
 
 
 def weight_files(path: Path) -> list[Path]:
-    """The files transformers reads: model.safetensors, or without it the shards of its index; never what lies beside.
+    """The files that transformers reads: model.safetensors or, without it, the shards in its index; no other file.
 
     Raises:
       ValueError: if there is neither, or the index is broken.

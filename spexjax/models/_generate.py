@@ -1,4 +1,4 @@
-"""Greedy generation, for the answer that is explained when none is given."""
+"""Greedy generation of the answer to explain when none is given."""
 
 import functools
 from collections.abc import Callable, Sequence
@@ -16,7 +16,7 @@ from spexjax.typing import Array
 
 
 class Answer(NamedTuple):
-    """What a model says, as a text and as the very tokens, which the text need not be cut into again."""
+    """A model's answer, as text and as the tokens it generated, which tokenising the text need not give back."""
 
     text: str
     tokens: tuple[int, ...]
@@ -25,8 +25,13 @@ class Answer(NamedTuple):
 def greedy_answer(model: LanguageModel, ids: Sequence[int], *, max_tokens: int = 16) -> Answer:
     """The model's most likely continuation, token by token, up to the end of its turn or a line break.
 
-    The turn ends at each of the model's `stop_ids` and at any control token of its tokenizer, for those are the
-    template's words, not the model's.
+    The turn ends at any of the model's `stop_ids` and at any control token of its tokenizer, as control tokens belong
+    to the template.
+
+    Args:
+      model: answers.
+      ids: the prompt's token ids.
+      max_tokens: the longest answer.
 
     Raises:
       ValueError: if the model ends its turn at once, or its context has no room for an answer.
@@ -43,17 +48,23 @@ def greedy_answer(model: LanguageModel, ids: Sequence[int], *, max_tokens: int =
             break
         answer.append(token)
     if not answer:
-        raise ValueError("The model answers nothing to this text; give `answers` to say what to explain.")
+        raise ValueError("The model gives an empty answer to this text; give `answers` to say what to explain.")
     return Answer(model.tokenizer.decode(answer), tuple(answer))
 
 
 def next_log_probabilities(model: LanguageModel, ids: Sequence[int], tokens: Sequence[int]) -> Float[np.ndarray, " k"]:
-    """The log-probability of each of k tokens right after `ids`."""
+    """The log-probability of each of k tokens right after `ids`.
+
+    Args:
+      model: predicts.
+      ids: what comes before.
+      tokens: the k tokens.
+    """
     return np.asarray(_following(model, ids, 0, _log_probabilities)([], np.asarray(tokens, np.int32)))
 
 
 def control_tokens(tokenizer: Any) -> set[int]:
-    """The tokens that steer a model and are no text: those of the chat markup, of beginnings and ends."""
+    """The tokens that are not text: chat markup, beginning and end of sequence."""
     added = tokenizer.added_tokens_decoder.items()
     return {*tokenizer.all_special_ids, *(i for i, token in added if token.special)}
 
@@ -63,7 +74,7 @@ def _log_probabilities(logits: Float[Array, " v"], tokens: Int[Array, " k"]) -> 
 
 
 def _following(model: LanguageModel, ids: Sequence[int], room: int, read: Callable) -> Callable[..., jax.Array]:
-    """What `read` says of the logits after `ids` and an answer so far; one program for answers of up to `room`."""
+    """A function of the answer so far: `read` of the logits after `ids` and it; one program for up to `room` tokens."""
     tokens = np.zeros(-(-(len(ids) + room) // 64) * 64, np.int32)
     tokens[: len(ids)] = ids
     program = _last(model.graph, read)

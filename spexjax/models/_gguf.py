@@ -52,7 +52,7 @@ _HARMLESS = {  # metadata that changes nothing in these architectures
     "pooling_type",
     "tensor_data_layout",
 }
-_NEUTRAL = {  # metadata that changes the function, except at these values; whatever is in none of the lists is refused
+_NEUTRAL = {  # metadata that changes the function except at these values; anything in none of these lists is refused
     "attention.causal": (True,),
     "attention.clamp_kqv": (0,),
     "attention.max_alibi_bias": (0,),
@@ -73,10 +73,13 @@ _NEUTRAL = {  # metadata that changes the function, except at these values; what
 class GGUF:
     """One open GGUF model, in one file or in parts.
 
-    `shapes` are those of the tensors under their Hugging Face names, `files` what it is stored in.
+    Attributes:
+      architecture: `general.architecture`.
+      shapes: the shape of each tensor, under its Hugging Face name.
+      files: where the model is stored.
 
     Raises:
-      ValueError: if it is not a whole GGUF model, or says anything of its function that spexjax does not honour.
+      ValueError: if it is not a complete GGUF model, or has metadata that spexjax does not honour.
     """
 
     tensors = LLAMA_TENSORS  # the names that `shapes` and `read` use
@@ -99,11 +102,16 @@ class GGUF:
         self.shapes = {name: self._tensors[at][1].shape for name, at in self.names.items()}
 
     def field(self, key: str, default=None):
-        """The metadata entry `key`, as Python values."""
+        """The metadata entry `key`, as Python values.
+
+        Args:
+          key: of the entry.
+          default: what to return if there is none.
+        """
         return self._fields.get(key, default)
 
     def config(self) -> TransformerConfig:
-        """The architecture's sizes, from the metadata."""
+        """The model's sizes, from the metadata."""
         return self._config
 
     @functools.cached_property
@@ -113,7 +121,7 @@ class GGUF:
         hidden = self._size("hidden_size", "embedding_length")
         length = self._size("max_length", "context_length")
         window = self._of("attention.sliding_window", 0)
-        if window != 0:  # no token is out of another's sight in a sequence that is no longer than the window
+        if window != 0:  # in a sequence that fits the window, every token sees all before it
             length = min(length, self._size("max_length", "attention.sliding_window"))
         head_dim = self._size("head_dim", "attention.key_length", hidden // heads)
         for key in ("attention.value_length", "rope.dimension_count"):
@@ -173,7 +181,7 @@ class GGUF:
         return _ROPE_DIVISORS if self._form.rope_divisors else None
 
     def _rope_frequencies(self, head_dim: int) -> tuple[float, ...]:
-        """As llama.cpp: scaling is linear if its type is not said, and older files say its factor by another key."""
+        """As in llama.cpp: scaling is linear unless a type is given, and older files use another key for its factor."""
         kind = self._of("rope.scaling.type", "linear")
         if kind not in ("none", "linear"):
             raise ValueError(
@@ -194,7 +202,7 @@ class GGUF:
         return tuple(theta ** (-2 * i / head_dim) / float(d) for i, d in enumerate(divisors))
 
     def _vocabulary(self) -> int:
-        """The embedding's rows, which tell the vocabulary's size also where the metadata does not."""
+        """The number of rows of the embedding, which is the size of the vocabulary even if the metadata lacks it."""
         if "token_embd.weight" not in self._tensors:
             raise ValueError("The file has no tensor 'token_embd.weight'; if it is a part of a model, give the first.")
         rows = self._tensors["token_embd.weight"][1].shape[0]
@@ -214,7 +222,7 @@ class GGUF:
         return number(self._key(key), self._of(key, default), least, most)
 
     def _size(self, field: str, key: str, default: int | None = None, layers: int | None = None) -> int:
-        """A size; one that may be given layer by layer must be the same in all."""
+        """A size; if it is given layer by layer, it must be the same in all layers."""
         value = self._of(key, default)
         if layers is not None and isinstance(value, list):
             if len(value) != layers or any(v != value[0] for v in value):
@@ -244,7 +252,7 @@ class GGUF:
 
 
 def _parts(path: Path) -> list[GGUFFile]:
-    """All parts of a model that is stored in several files, whichever of them is given."""
+    """All parts of a model that is stored in several files, given any of them."""
     file = GGUFFile(path)
     count = file.fields.get("split.count", 1)
     if count in (0, 1):

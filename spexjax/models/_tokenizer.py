@@ -1,4 +1,4 @@
-"""The tokenizer a GGUF file carries in its metadata, rebuilt without torch."""
+"""Builds the tokenizer that a GGUF file has in its metadata."""
 
 import bisect
 import re
@@ -14,7 +14,7 @@ _LLAMA3 = (
     r"|\s*[\r\n]+|\s+(?!\S)|\s+"
 )
 _QWEN2 = _LLAMA3.replace(r"\p{N}{1,3}", r"\p{N}")
-_SPLITS = {  # tokenizer.ggml.pre -> how text is cut, in turn, before byte-level merges; () is GPT-2's own rule
+_SPLITS = {  # tokenizer.ggml.pre -> how text is split, step by step, before byte-level merges; () is GPT-2's rule
     "default": (r"[\p{P}\$\+<=>\^~\|]+", _WORDS, r"\p{N}+", "[0-9][0-9][0-9]"),  # llama.cpp's for files that do not say
     "gpt-2": (),
     "smollm": (),
@@ -33,7 +33,7 @@ def gguf_tokenizer(gguf: GGUF) -> Any:
     """Builds a `transformers.PreTrainedTokenizerFast` from GGUF metadata, as llama.cpp reads it.
 
     Warns:
-      UserWarning: if the metadata do not say how text is cut or which tokens are control tokens.
+      UserWarning: if the metadata do not say how text is split or which tokens are control tokens.
 
     Raises:
       ValueError: if the tokenizer model or its pre-tokenizer is not one of the supported kinds, or the metadata are
@@ -50,7 +50,7 @@ def gguf_tokenizer(gguf: GGUF) -> Any:
     splits = _splits(gguf) if kind == "gpt2" else ()
     scores = _numbers(gguf, "scores", len(tokens)) if kind == "llama" else []
     names = {"bos": "bos", "eos": "eos", "unknown": "unk", "padding": "pad"}
-    named = {f"{short}_token": tokens[ids[name]] for name, short in names.items() if ids[name] is not None}
+    named = {f"{short}_token": tokens[i] for name, short in names.items() if (i := ids[name]) is not None}
 
     adds_bos = _typed(gguf, "tokenizer.ggml.add_bos_token", bool)
     template = _typed(gguf, "tokenizer.chat_template", str)
@@ -80,7 +80,7 @@ def gguf_tokenizer(gguf: GGUF) -> Any:
 
 
 def _typed(gguf: GGUF, key: str, kind: type) -> Any:
-    """The value of a key of this type, None where it is missing."""
+    """The value of a key, which must have this type; None if it is missing."""
     found = gguf.field(key)
     if found is not None and not isinstance(found, kind):
         raise ValueError(f"{key} of the GGUF file is {str(found)[:40]!r}, which is no {kind.__name__}.")
@@ -103,7 +103,7 @@ def _id(gguf: GGUF, name: str, count: int, kind: str) -> int | None:
 
 
 def _types(gguf: GGUF, tokens: list[str], ids: dict[str, int | None]) -> list[int]:
-    """The type of each token; where they are missing, a control token is one that has a role or looks like markup."""
+    """The type of each token; without types in the file, tokens with a role or like markup are control tokens."""
     if gguf.field("tokenizer.ggml.token_type") is not None:
         return _numbers(gguf, "token_type", len(tokens))
     warnings.warn(
@@ -151,7 +151,7 @@ def _byte_level(gguf: GGUF, tokens: list[str], splits: tuple[str, ...]) -> Any:
     merges = [tuple(m.split(" ", 1)) for m in gguf.field("tokenizer.ggml.merges")]
     vocabulary = {token: i for i, token in enumerate(tokens)}
     core = Tokenizer(models.BPE(vocabulary, merges, ignore_merges=_LLAMA3 in splits))
-    steps = [pre_tokenizers.Split(Regex(pattern), behavior="isolated") for pattern in splits]
+    steps: list[Any] = [pre_tokenizers.Split(Regex(pattern), behavior="isolated") for pattern in splits]
     if gguf.field("tokenizer.ggml.pre") == "smollm":
         steps.append(pre_tokenizers.Digits(individual_digits=True))
     steps.append(pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=not splits))
@@ -161,7 +161,7 @@ def _byte_level(gguf: GGUF, tokens: list[str], splits: tuple[str, ...]) -> Any:
 
 
 def _sentence_piece(gguf: GGUF, tokens: list[str], scores: list[float], unknown: int) -> Any:
-    """SentencePiece BPE: the merges are not stored, but follow from the scores, best token first."""
+    """SentencePiece BPE: the merges are not stored, but follow from the scores, the best token first."""
     from tokenizers import Tokenizer, decoders, models, normalizers
 
     vocabulary = {token: i for i, token in enumerate(tokens)}

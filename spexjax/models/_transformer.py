@@ -1,8 +1,8 @@
 """A decoder-only transformer of the Llama family in Flax NNX, built for ablation.
 
-Three things set it apart from a model made for training. Every head and every MLP has a gate, a traced input.
-Rows of tokens are trees, not only sequences: many ablated prompts share one row, and share the tokens they have in
-common. A prefix that all rows share is run once; its keys and values are an input.
+Three things set it apart from a model made for training. Every head and every MLP has a gate, which is a traced input.
+A row of tokens is a forest, not only a sequence: many ablated prompts share one row, and their common tokens in it. A
+prefix that all rows share is run once; its keys and values are an input.
 """
 
 from collections.abc import Callable
@@ -54,7 +54,12 @@ class Prefix(NamedTuple):
 
     @classmethod
     def empty(cls, config: TransformerConfig, dtype: DTypeLike) -> "Prefix":
-        """No tokens at all."""
+        """No tokens at all.
+
+        Args:
+          config: of the model.
+          dtype: of its computation.
+        """
         none = jnp.zeros((config.num_layers, 0, config.num_kv_heads, config.head_dim), dtype)
         return cls(none, none, jnp.zeros((), jnp.int32))
 
@@ -85,7 +90,7 @@ class Layer(nnx.Module):
     """Pre-norm attention and MLP, each added to the residual stream, which is float32, through its gates."""
 
     def __init__(self, config: TransformerConfig, *, dtype: DTypeLike, rngs: nnx.Rngs):
-        norm = {"epsilon": config.norm_epsilon, "dtype": dtype, "param_dtype": dtype, "rngs": rngs}
+        norm: dict[str, Any] = {"epsilon": config.norm_epsilon, "dtype": dtype, "param_dtype": dtype, "rngs": rngs}
         self.attention_norm = nnx.RMSNorm(config.hidden_size, **norm)
         self.attention = Attention(config, dtype=dtype, rngs=rngs)
         self.mlp_norm = nnx.RMSNorm(config.hidden_size, **norm)
@@ -100,20 +105,20 @@ class Layer(nnx.Module):
                 return a
             return jnp.broadcast_to(a, (*heads.shape[:2], *a.shape[2:])).reshape(-1, *a.shape[2:])[reads]
 
-        heads, *own = self.attention.heads(self.attention_norm(x), context, prefix_keys, prefix_values)
+        heads, keys, values = self.attention.heads(self.attention_norm(x), context, prefix_keys, prefix_values)
         per_row = None if substitute is None else jax.tree.map(lambda s: _repeated(s, len(heads)), substitute)
         gated = _gated(heads, gates.heads[..., None, :, None], per_row and per_row.heads)
         x = at_reads(x) + self.attention(at_reads(gated))
         mlp = self.mlp(self.mlp_norm(x))
         gate = at_reads(gates.mlps.reshape(-1, 1, 1))
-        return x + _gated(mlp, gate, per_row and at_reads(per_row.mlps)), Trace(*own, heads, mlp)
+        return x + _gated(mlp, gate, per_row and at_reads(per_row.mlps)), Trace(keys, values, heads, mlp)
 
 
 class Transformer(nnx.Module):
     """The whole model, its layers stacked on a leading axis and run by `lax.scan`: one layer is compiled, not all."""
 
     def __init__(self, config: TransformerConfig, *, dtype: DTypeLike = jnp.float32, rngs: nnx.Rngs):
-        kind = {"dtype": dtype, "param_dtype": dtype, "rngs": rngs}
+        kind: dict[str, Any] = {"dtype": dtype, "param_dtype": dtype, "rngs": rngs}
         self.config, self.dtype = config, dtype
         self.embedding = nnx.Embed(config.vocab_size, config.hidden_size, **kind)
 
@@ -142,8 +147,8 @@ class Transformer(nnx.Module):
         One plain sequence has `ends = t` throughout; ended sequences side by side never see each other.
 
         Long rows are cut into b blocks of t / b tokens, and `ancestors` lists the tokens before each block that its
-        first token sees (-1 is none): its tokens see no others. Attention then costs what the sequences' lengths ask
-        for, not the row's. Without them each row is one block.
+        first token sees (-1 is none): its tokens see no others. The cost of attention then grows with the lengths of
+        the sequences, not of the row. Without `ancestors` each row is one block.
 
         Returns:
           The final hidden states, after the last norm, and every layer's own keys and values.
@@ -154,7 +159,7 @@ class Transformer(nnx.Module):
 
     def embed(self, tokens: Int[Array, "r t"]) -> Float[Array, "r t d"]:
         """The residual stream before the first layer."""
-        return self.embedding(tokens).astype(jnp.float32)
+        return self.embedding(jnp.asarray(tokens)).astype(jnp.float32)
 
     def run(
         self,
@@ -218,14 +223,25 @@ class Transformer(nnx.Module):
         return jnp.einsum("...d,vd->...v", hidden, table[...], preferred_element_type=jnp.float32)
 
     def logits_of(self, hidden: Float[Array, "*b d"], tokens: Int[Array, " k"]) -> Float[Array, "*b k"]:
-        """The logits of k tokens only, in float32: no product with the rest of the vocabulary."""
+        """The logits of k tokens only, in float32: no product with the rest of the vocabulary.
+
+        Args:
+          hidden: after the last norm.
+          tokens: the k tokens.
+        """
         tied = self.config.tie_embeddings
         rows = self.embedding.embedding[tokens] if tied else self.head.kernel[:, tokens].T
         return jnp.einsum("...d,kd->...k", hidden, rows, preferred_element_type=jnp.float32)
 
 
 def run_prefix(model: Transformer, tokens: Int[Array, " p"], length: Int[Array, ""]) -> Prefix:
-    """Runs the tokens that every row shares, once; `tokens[length:]` is padding."""
+    """Runs the tokens that every row shares, once; `tokens[length:]` is padding.
+
+    Args:
+      model: runs.
+      tokens: p token ids, the last of them padding.
+      length: how many are not padding.
+    """
     p = tokens.shape[0]
     empty = Prefix.empty(model.config, model.dtype)
     row = jnp.arange(p, dtype=jnp.int32)[None]

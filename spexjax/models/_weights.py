@@ -21,9 +21,9 @@ def load_weights(
     dtype: DTypeLike,
     tensors: Mapping[str, str] = LLAMA_TENSORS,
 ) -> tuple[TransformerConfig, nnx.GraphDef, nnx.State]:
-    """Fills a `Transformer`, one stacked parameter at a time, so that host memory holds one and no more.
+    """Fills a `Transformer`, one stacked parameter at a time, so that host memory never holds more than one.
 
-    Nothing is read before all shapes are found to be those of the architecture.
+    Nothing is read before all shapes are checked.
 
     Args:
       config: the architecture.
@@ -113,7 +113,7 @@ def _check(
     expected: Mapping[str, tuple[int, ...]],
     shapes: Mapping[str, tuple[int, ...]],
 ) -> None:
-    """That every tensor is there, in its shape, and no other; of head and embedding one is enough if they are tied."""
+    """Raises unless the tensors are those expected, in their shapes; if head and embedding are tied, one is enough."""
     both = {names.head, names.embedding}
     optional = both if config.tie_embeddings and both & shapes.keys() else set()
     for name, shape in expected.items():
@@ -136,7 +136,7 @@ def _check(
 
 
 def _finite(tensor: np.ndarray) -> bool:
-    with np.errstate(all="ignore"):  # a sum shows it at a third of the cost, and is rarely in doubt
+    with np.errstate(all="ignore"):  # a sum costs a third, and is conclusive unless it overflows
         return bool(np.isfinite(tensor.sum(dtype=np.float32)) or np.isfinite(tensor.astype(np.float32)).all())
 
 

@@ -167,7 +167,7 @@ class Gone(ablations.Removal):
     hides = True
 
     def stand_in(self, unit, replacement):
-        return None
+        return "never asked"
 
 
 def test_a_removal_of_ones_own(tiny, monkeypatch):

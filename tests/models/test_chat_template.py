@@ -72,7 +72,7 @@ def test_what_is_against_the_rules_is_named(template, error):
 
 def test_memory_is_watched_where_the_system_sets_no_limit(monkeypatch, tmp_path):
     script = tmp_path / "render_template.py"
-    source = chat_template.Path(chat_template.__file__).with_name("render_template.py").read_text()
+    source = chat_template.Path(chat_template.__file__).with_name("_render_template.py").read_text()
     source = source.replace("SECONDS, MEGABYTES = 2, 512", "SECONDS, MEGABYTES = 60, 512")
     script.write_text(source.replace("resource.RLIMIT_AS, (limit, limit)", "-1, (0, 0)"))
     monkeypatch.setattr(chat_template, "_SCRIPT", script)

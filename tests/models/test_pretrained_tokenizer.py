@@ -73,7 +73,7 @@ def test_what_is_broken_is_one_sentence(folder, breaks, message):
 def test_a_template_that_is_no_text_is_named(folder):
     (folder / "chat_template.jinja").unlink()
     change(folder / "tokenizer_config.json", chat_template=3)
-    with pytest.raises(ValueError, match="chat template is no text but a int"):
+    with pytest.raises(ValueError, match="chat template is a int, not a string"):
         frame(load_tokenizer(folder), "it is")
 
 

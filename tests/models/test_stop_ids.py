@@ -85,7 +85,7 @@ def test_an_answer_ends_at_every_stop_id_and_control_token(tiny, monkeypatch):
     bare = dataclasses.replace(tiny, tokenizer=deepcopy(tiny.tokenizer))
     bare.tokenizer.eos_token = None  # a control token need not have a role
     assert greedy_answer(bare, [1, 2, 3]).tokens == (65, 70, 42, 75)
-    with pytest.raises(ValueError, match="answers nothing"):
+    with pytest.raises(ValueError, match="gives an empty answer"):
         greedy_answer(dataclasses.replace(tiny, stop_ids=(65,)), [1, 2, 3])
 
 

@@ -1,10 +1,11 @@
-"""The mechanistic lens: heads, MLPs or layers of a language model are removed while it answers a set of prompts."""
+"""The lens on components: heads, MLPs or layers of a language model are removed while it answers prompts."""
 
 import dataclasses
 import functools
 import hashlib
 import json
 from collections.abc import Iterable, Iterator, Sequence
+from typing import Any
 
 import numpy as np
 
@@ -17,15 +18,15 @@ from spexjax.ablations._components._prompt_set import Forest, PromptSet, encode,
 from spexjax.models import LanguageModel, nodes_that_fit, tensor_parallel
 from spexjax.typing import Masks
 
-_MANY = 8  # steps, of which one that is not full is a small loss
+_MANY = 8  # steps; from here on, one that is not full costs little
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class ComponentAblation(Ablation):
     """f(mask) = the mean value over prompts of a model with only the kept components; made by `components`.
 
-    All prompts are packed once (see `packing`), and what they begin with is run once a mask. Layers below the first
-    with a feature are run once for all masks.
+    All prompts are packed together (see `pack`), so that a common beginning is run once per mask. Layers below the
+    first with a feature are run once for all masks.
     """
 
     model: LanguageModel
@@ -47,7 +48,7 @@ class ComponentAblation(Ablation):
     @property
     def fingerprint(self) -> str:
         """Identifies the value function across processes: model, prompts, answers, components, fill and value."""
-        parts = [self.model.fingerprint, self.prompts, self.references, self.components.names]
+        parts: list[Any] = [self.model.fingerprint, self.prompts, self.references, self.components.names]
         parts += [self.fill_name, self.rescale, self.value]
         return hashlib.blake2b(json.dumps(parts).encode(), digest_size=16).hexdigest()
 
@@ -127,27 +128,27 @@ def components(
 ) -> ComponentAblation:
     """The value function of a model's components: n heads, MLPs or layers are kept or removed while it answers.
 
-    A removed component's output (of a head before the output projection, whose bias stays) is replaced at all tokens:
-    `gate * output + (1 - gate) * fill`.
+    The output of a removed component is replaced at all tokens, `gate * output + (1 - gate) * fill`. A head's output
+    is taken before the output projection, whose bias stays.
 
     Args:
       model: from `load_model`.
-      prompts: texts that end where the answer begins, taken as they stand: special tokens written in them count, and
-        only the beginning-of-sequence token is put before them where the tokenizer has one.
-      answers: strings, the same for all prompts, or such a tuple for each prompt; the right one first.
+      prompts: texts that end where the answer begins, taken as they are: special tokens written in them count, and the
+        beginning-of-sequence token is added if the tokenizer adds one.
+      answers: the right answer, then those it is compared with; the same for all prompts, or a tuple for each prompt.
       units: "head", "mlp", "layer" (all heads and the MLP together) or "head+mlp".
-      layers: the layers whose components are features, numbered from 0; all by default. A mask costs only the layers
+      layers: the layers whose components are features, numbered from 0; all by default. Each mask runs only the layers
         from the first of these on.
       fill: "zero"; "mean", the component's mean output over all tokens of the references; "resample", its output in
         another prompt (prompt i takes it from reference `i mod f`; a common beginning is aligned with itself, the rest
         from the end); or the name of a fill that you registered with `register_fill`.
       references: prompts; by default the prompts themselves, for "resample" each prompt's successor.
-      rescale: whether the kept heads of a layer are multiplied by the number of its heads over that of its kept ones;
-        for heads with fill "zero" (ProxySPEX, arXiv 2505.17495).
-      value: averaged over prompts. "logit-difference" is the right answer's first logit less the largest of the other
-        answers'; "log-probability" that of one answer, over all its tokens; "accuracy" the share of prompts whose
-        logit difference is positive, or with one answer, whose most likely tokens are the answer's. By default the
-        first for several answers and the second for one.
+      rescale: multiply the kept heads of a layer by the number of its heads over the number of kept ones; for heads
+        with fill "zero" (ProxySPEX, arXiv 2505.17495).
+      value: the number that is averaged over prompts. "logit-difference": the logit of the right answer's first token
+        less the largest of the other answers'. "log-probability": of the one answer, over all its tokens. "accuracy": 1
+        if the logit difference is positive or, with one answer, if its tokens are the most likely ones; else 0. By
+        default "logit-difference" for several answers, "log-probability" for one.
 
     Raises:
       ValueError: if an option is unknown, a layer is not there, an answer does not fit the value, a prompt is empty or

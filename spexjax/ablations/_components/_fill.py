@@ -93,12 +93,14 @@ class Mean(Fill):
 class Resample(Fill):
     """The component's output in another prompt: prompt i takes it from reference `i mod f`."""
 
-    def references(self, prompts):
+    def references(self, prompts: Sequence[Tokens]) -> Sequence[Tokens]:
         if len(prompts) < 2:
             raise ValueError("Fill 'resample' takes outputs from another prompt: give two prompts or references.")
         return (*prompts[1:], *prompts[:1])
 
-    def sources(self, sequences, ends, references):
+    def sources(
+        self, sequences: Sequence[Tokens], ends: Sequence[int], references: Sequence[Tokens]
+    ) -> list[list[int]]:
         """Aligns each sequence with its reference.
 
         The beginning they have in common is aligned token by token. The rest of the prompt is aligned with the rest of

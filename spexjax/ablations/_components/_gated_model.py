@@ -1,4 +1,4 @@
-"""The program of the mechanistic lens: many masks' gates in one pass over a set of prompts."""
+"""The program of the lens on components: the gates of many masks in one pass over a set of prompts."""
 
 import functools
 from collections.abc import Callable
@@ -39,7 +39,15 @@ class Parameters(NamedTuple):
 def program(
     graph: nnx.GraphDef, first: int, value: str, choice: bool, rescale: bool
 ) -> Callable[[Parameters, Bool[Array, "m n"]], Float[Array, " m"]]:
-    """The pure function of one batch of masks; the same object for the same model and value."""
+    """The pure function of one batch of masks; the same object for the same model and value.
+
+    Args:
+      graph: the model's static part.
+      first: the first layer with a feature.
+      value: as in `components`.
+      choice: whether there are several answers to a prompt.
+      rescale: as in `components`.
+    """
 
     def apply(parameters: Parameters, masks: Bool[Array, "m n"]) -> Float[Array, " m"]:
         model, m = nnx.merge(graph, parameters.weights), len(masks)
@@ -78,7 +86,12 @@ def _answer(model: Transformer, hidden: Float[Array, "m p k d"], targets: Target
 
 @functools.cache
 def stream(graph: nnx.GraphDef, first: int) -> Callable[..., Float[Array, "r t d"]]:
-    """Compiled: the residual stream before layer `first`."""
+    """Compiled: the residual stream before layer `first`.
+
+    Args:
+      graph: the model's static part.
+      first: the layer.
+    """
 
     def run(weights, tokens, positions, ends):
         model = nnx.merge(graph, weights)

@@ -1,4 +1,4 @@
-"""Which heads and MLPs each feature of the mechanistic lens stands for, and the gates a mask sets."""
+"""Which heads and MLPs each feature stands for, and the gates that a mask sets."""
 
 from collections.abc import Iterable, Iterator
 from typing import NamedTuple
@@ -30,6 +30,11 @@ class Components(NamedTuple):
 
 def select(config: TransformerConfig, units: str, layers: Iterable[int] | None) -> Components:
     """The heads, MLPs, layers, or heads and MLPs of some layers (of all by default), in the model's order.
+
+    Args:
+      config: the model's sizes.
+      units: one of `COMPONENTS`.
+      layers: the layers whose components are features; None for all.
 
     Raises:
       ValueError: if the units are unknown, or a layer is not in the model or given twice, or there are none.
@@ -68,6 +73,11 @@ def gates(owners: Owners, masks: Bool[Array, "m n"], rescale: bool) -> Gates:
 
     With `rescale` the kept heads of a layer are multiplied by `|H| / |S ∩ H|`, the number of its heads over that of
     its kept ones, so that their sum keeps its size (ProxySPEX, arXiv 2505.17495); a layer without any adds nothing.
+
+    Args:
+      owners: the feature that each head and MLP belongs to.
+      masks: the features to keep.
+      rescale: whether kept heads make up for removed ones.
     """
     kept = jnp.concatenate([masks, jnp.ones((len(masks), 1), bool)], 1).astype(jnp.float32)
     heads, mlps = kept[:, owners.heads], kept[:, owners.mlps]

@@ -13,8 +13,8 @@ from spexjax.ablations._prompts._strings import check_room, check_text
 from spexjax.models import LanguageModel
 
 AVERAGES = {"logit-difference": (2, MANY), "log-probability": (1, 1), "accuracy": (1, MANY)}  # the answers each takes
-_ATTENTION = 1400  # nodes a row at which attention costs as much as all else
-_LONGER = (1, 1.25, 1.5, 2, 2.5, 3, 4, 5, 6, 8)  # rows tried, in lengths of the longest prompt
+_ATTENTION = 1400  # nodes per row at which attention costs as much as everything else
+_LONGER = (1, 1.25, 1.5, 2, 2.5, 3, 4, 5, 6, 8)  # row lengths to try, in multiples of the longest prompt
 
 
 class PromptSet(NamedTuple):
@@ -35,7 +35,7 @@ class PromptSet(NamedTuple):
 
 
 class Forest(NamedTuple):
-    """All prompts as r rows of t nodes, each a trie (see `packing`); p prompts read at up to k nodes each."""
+    """All prompts as r rows of t nodes, each row a trie (see `pack`); each of p prompts is read at up to k nodes."""
 
     tokens: Int[np.ndarray, "r t"]
     positions: Int[np.ndarray, "r t"]
@@ -71,10 +71,14 @@ def read(
 
 
 def encode(model: LanguageModel, prompts: Sequence[str]) -> tuple[tuple[int, ...], ...]:
-    """Token ids of each prompt as it stands, behind the beginning-of-sequence token where the tokenizer puts one.
+    """Token ids of each prompt, after the beginning-of-sequence token if the tokenizer adds one.
+
+    Args:
+      model: has the tokenizer.
+      prompts: one or more texts.
 
     Raises:
-      ValueError: if one has no tokens, is no text, or is far too long.
+      ValueError: if one has no tokens, is not a string, or is far too long.
     """
     for prompt in prompts:
         check_text("prompt", prompt)
@@ -92,11 +96,11 @@ def _begun(model: LanguageModel, prompts: Sequence[str]) -> list[str]:
 
 
 def plant(prompts: PromptSet, sources: Sequence[Sequence[int]] | None = None) -> Forest:
-    """Packs the prompts into rows of the length at which one pass over them costs least.
+    """Packs the prompts into rows, of the length that makes one pass over them cheapest.
 
     Args:
       prompts: the sequences.
-      sources: a number for each of their tokens; what two sequences begin with is shared only where these agree.
+      sources: a number for each of their tokens; a common beginning is shared only where these agree.
     """
     sequences = prompts.sequences()
     known = sources if sources is not None else [[0] * len(s) for s in sequences]

@@ -2,12 +2,12 @@
 
 import dataclasses
 import itertools
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from spexjax.models import RAW, Conversation, Rendered, chat_template, render
 
-STABLE_DATE = "2024-07-26"  # what Llama 3's own templates say where they cannot ask for the day
+STABLE_DATE = "2024-07-26"  # the date that Llama 3's own templates fall back to
 _MARK, _SYSTEM = "\ue000", "\ue001"  # private-use characters that stand for the user's turn and for a system turn
 _SPACED = f" \n\t{_MARK}\t\n "
 
@@ -16,8 +16,8 @@ _SPACED = f" \n\t{_MARK}\t\n "
 class Frame:
     """A prompt around any text: `opening + turn + closing`, where the turn is `before + text + after`.
 
-    Many templates trim a turn: `strips` says whether white space at its beginning and at its end is lost. Where
-    nothing is left of it, some write another prompt, `blank`.
+    Many templates trim a turn: `strips` says whether they strip white space from its beginning and from its end. If
+    nothing is left of the turn, some write a different prompt, `blank`.
     """
 
     opening: str
@@ -67,17 +67,17 @@ def frame(
 
     Args:
       tokenizer: of the model; its chat template is used where it has one.
-      text: the template is shown to write it, and nothing, as the frame says.
+      text: what will be ablated; the frame is checked with this text and with none.
       question: may say where the text goes with `{text}`; otherwise the text follows on a new line.
       answer_prefix: what the answer begins with.
       system: the system turn.
       template: "chat" for the model's own, None for none.
       chat_template_kwargs: variables for the chat template.
-      date: "YYYY-MM-DD", for a template that asks for today's.
+      date: "YYYY-MM-DD", for a template that asks for today's date.
 
     Raises:
-      ValueError: if the question has more than one `{text}`, if there is a system turn or there are variables but no
-        chat template for them, or if the template fails, takes too much, or does not write the text as it stands.
+      ValueError: if the question has more than one `{text}`, if a system turn or variables are given without a chat
+        template, or if the template fails, takes too much time or memory, or changes the text.
     """
     if template not in ("chat", None):
         raise ValueError(f"The template must be 'chat', for the model's own, or None, for raw text; not {template!r}.")
@@ -106,36 +106,39 @@ def beginning(tokenizer: Any) -> str:
 
 
 class _UnfitError(ValueError):
-    """A template that does not write a turn of this form as it stands."""
+    """The template does not write a turn of this form unchanged."""
 
 
 @dataclasses.dataclass(frozen=True)
 class _Chat:
-    """One template with its variables."""
+    """A chat template with its variables."""
 
     tokenizer: Any
     variables: dict
     date: str
 
     def frame(self, text: str, before: str, after: str, system: str | None) -> Frame:
-        """Raises the first reason if neither content as a string nor content as a list of parts is written."""
+        """Tries content as a string, then as a list of parts; if the template takes neither, the first error counts."""
         turns = [_MARK, _SPACED, before + text + after, before + after]
-        first = None
-        for content in (lambda words: words, lambda words: [{"type": "text", "text": words}]):
+
+        def with_content(content: Callable[[str], Any]) -> Frame:
+            return _frame(self._written([content(turn) for turn in turns], content, system), text, before, after)
+
+        try:
+            return with_content(lambda words: words)
+        except _UnfitError as first:
             try:
-                written = self._written([content(turn) for turn in turns], content, system)
-                return _frame(written, text, before, after)
-            except _UnfitError as error:
-                first = first or error
-        raise first
+                return with_content(lambda words: [{"type": "text", "text": words}])
+            except _UnfitError:
+                raise first from None
 
     def _written(self, turns: list, content, system: str | None) -> list[str]:
-        """What the template writes for each user turn, with the system turn asked for or without any."""
+        """What the template writes for each user turn, with the given system turn or without any."""
         users = [[{"role": "user", "content": turn}] for turn in turns]
         if system is not None:
             head = [{"role": "system", "content": content(system)}]
             whole = self._render([(head + user, True) for user in users])
-            if whole[0].error or system.strip() not in whole[0].text:
+            if whole[0].error or system.strip() not in (whole[0].text or ""):
                 reason = f" ({whole[0].error})" if whole[0].error else ""
                 raise _UnfitError(f"This model's chat template has no system turn{reason}; put it into the question.")
             return _texts(whole)
@@ -143,11 +146,11 @@ class _Chat:
         conversations = [(head, False), *((head + user, True) for user in users), *((user, True) for user in users)]
         opening, *both = self._render(conversations)
         whole, plain = both[: len(users)], both[len(users) :]
-        # Cut off the system turn, because some templates put one in when there is none.
-        cut = opening.text or ""
-        if _SYSTEM not in cut or any(w.text is None or not w.text.startswith(cut) for w in whole):
+        # A system turn is written and cut off again, because some templates insert one where there is none.
+        cut, written = opening.text or "", [w.text or "" for w in whole]
+        if _SYSTEM not in cut or not all(w.startswith(cut) for w in written):
             return _texts(plain)
-        rests, bos = [w.text.removeprefix(cut) for w in whole], self.tokenizer.bos_token or ""
+        rests, bos = [w.removeprefix(cut) for w in written], self.tokenizer.bos_token or ""
         begins = (plain[0].text or cut).startswith(bos) and not rests[0].startswith(bos)
         return [bos + rest for rest in rests] if begins else rests
 
@@ -159,25 +162,25 @@ class _Chat:
 def _texts(rendered: Sequence[Rendered]) -> list[str]:
     for each in rendered:
         if each.error:
-            raise _UnfitError(f"The model's chat template fails ({each.error}); mend it, or {RAW}.")
-    return [each.text for each in rendered]
+            raise _UnfitError(f"The model's chat template fails ({each.error}); fix it, or {RAW}.")
+    return [each.text or "" for each in rendered]
 
 
 def _frame(written: Sequence[str], text: str, before: str, after: str) -> Frame:
-    """The frame that writes what the template wrote: for the mark, for it in white space, for the text, without it."""
+    """The frame that reproduces what the template wrote for the mark, the mark in white space, the text, no text."""
     mark, spaced, whole, bare = written
     if mark.count(_MARK) != 1:
         what = "repeats" if _MARK in mark else "drops"
-        raise _UnfitError(f"The model's chat template {what} the user's turn; mend it, or {RAW}.")
+        raise _UnfitError(f"The model's chat template {what} the user's turn; fix it, or {RAW}.")
     opening, closing = mark.split(_MARK)
-    for strips in itertools.product((False, True), repeat=2):
-        alone = Frame(opening, "", "", closing, strips)
+    for left, right in itertools.product((False, True), repeat=2):
+        alone = Frame(opening, "", "", closing, (left, right))
         found = dataclasses.replace(alone, before=before, after=after)
         if found.prompt("") == opening + closing:  # nothing is left of the turn
             found = dataclasses.replace(found, blank=bare)
         if (alone.prompt(_SPACED), found.prompt(text), found.prompt("")) == (spaced, whole, bare):
             return found
     raise _UnfitError(
-        "The model's chat template changes the user's turn by more than trimming it, so that it cannot be ablated; "
-        f"mend it, or {RAW}."
+        "The model's chat template changes the user's turn by more than trimming it, so it cannot be ablated; "
+        f"fix it, or {RAW}."
     )

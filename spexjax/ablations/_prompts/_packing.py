@@ -1,9 +1,9 @@
-"""Packing many token sequences into long rows, in which sequences share the tokens they begin with.
+"""Packs many token sequences into long rows, in which sequences share their common beginning.
 
-Ablated prompts differ late: sorted, neighbours have long common beginnings. A row is the trie of its sequences in
-depth-first order. Node j is an ancestor of node i exactly when `j <= i < ends[j]`, so one integer a node is all that
-causal attention over a trie needs, and what two sequences have in common is computed once. Rows are cut into blocks,
-each with a list of the ancestors before it, so that attention costs what the sequences' lengths ask for.
+Ablated prompts differ late, so that neighbours in sorted order have long common beginnings. A row is the trie of its
+sequences in depth-first order. Node j is an ancestor of node i exactly when `j <= i < ends[j]`: one integer per node is
+all that causal attention over a trie needs, and a common beginning is computed once. Rows are cut into blocks, each
+with a list of the ancestors before it, so that the cost of attention grows with the sequences' lengths, not the row's.
 """
 
 from collections.abc import Iterator, Sequence
@@ -15,8 +15,8 @@ from jaxtyping import Int
 from spexjax.ablation import Batch
 from spexjax.ablations._prompts._reading import Inputs
 
-_BLOCK = 64  # nodes whose queries are answered together: the row is a multiple of it
-_MANY = 8192  # sequences from which on rows are as long as allowed, so that all plans share one program
+_BLOCK = 64  # nodes per block; the length of a row is a multiple of it
+_MANY = 8192  # sequences; from here on, rows are as long as allowed, so that all plans share one program
 
 
 class Rows(NamedTuple):
@@ -52,14 +52,14 @@ def pack(
       tokens: s sequences of token ids.
       positions: the position of each token; equal tokens at different positions are different nodes.
       reads: k, how many of each sequence's last nodes are wanted.
-      row_length: t, nodes a row, no fewer than the longest sequence has; the least costly if not given.
+      row_length: t, nodes per row, at least the length of the longest sequence; None for the cheapest.
       devices: how many share the rows.
-      most: nodes a row may have, where the row length is not given and no sequence is longer.
+      most: the longest row, if the row length is None and no sequence is longer.
     """
     lengths = np.array([len(t) for t in tokens], np.int64)
     merged = np.full((len(tokens), lengths.max(initial=0)), -1, np.int64)
-    for row, ids, places in zip(merged, tokens, positions, strict=True):
-        row[: len(ids)] = (np.asarray(ids, np.int64) << 32) | np.asarray(places, np.int64)
+    for row, sequence, where in zip(merged, tokens, positions, strict=True):
+        row[: len(sequence)] = (np.asarray(sequence, np.int64) << 32) | np.asarray(where, np.int64)
     order = np.lexsort(merged.T[::-1]) if merged.size else np.arange(len(tokens))
     shared = np.minimum(common_prefix(merged[order]), lengths[order])
     if row_length is None:
@@ -88,14 +88,25 @@ def pack(
 
 
 def shared_prefix(tokens: Sequence[Sequence[int]], positions: Sequence[Sequence[int]], reads: int) -> int:
-    """How many leading tokens, at positions 0, 1, ..., all sequences share, leaving each at least its `reads`."""
+    """How many leading tokens, at positions 0, 1, ..., all sequences share beside the last `reads` of each.
+
+    Args:
+      tokens: s sequences of token ids.
+      positions: of each token.
+      reads: how many of its last tokens each sequence keeps.
+    """
     limit = min(map(len, tokens), default=reads) - reads
     nodes = ({(t[i], p[i]) for t, p in zip(tokens, positions, strict=True)} for i in range(limit))
     return next((i for i, found in enumerate(nodes) if found != {(tokens[0][i], i)}), limit)
 
 
 def ancestors(ends: Int[np.ndarray, "r t"], block: int) -> Int[np.ndarray, "r b a"]:
-    """The nodes before each block of t / b that its first node sees, -1 for none; a is the most there are."""
+    """The nodes before each block of t / b that its first node sees, -1 for none; a is the most there are.
+
+    Args:
+      ends: where each node's subtree ends.
+      block: nodes a block.
+    """
     starts = range(0, ends.shape[1], block)
     seen = [np.flatnonzero(row[:start] > start) for row in ends for start in starts]
     listed = np.full((len(seen), _round_up(max(map(len, seen), default=0), 16)), -1, np.int32)
@@ -112,14 +123,14 @@ def batches(
     devices: int = 1,
     most: int = 2048,
 ) -> Iterator[Batch]:
-    """Packs the sequences, before it returns, into batches of one shape: one row each, for so many devices.
+    """Packs the sequences into batches of one shape, each a row; packing is done before this returns.
 
     Args:
       tokens: as in `pack`.
       positions: as in `pack`.
       reads: as in `pack`.
       devices: how many share the batches.
-      most: nodes a batch may have, unless one sequence has more.
+      most: the most nodes per batch, unless one sequence has more.
     """
     rows = pack(tokens, positions, reads, devices=devices, most=most)
     above = ancestors(rows.ends, _BLOCK)
@@ -138,7 +149,7 @@ def batches(
 
 
 def _starts(lengths: Int[np.ndarray, " s"], shared: Int[np.ndarray, " s"], row_length: int) -> list[int]:
-    """Which of the sorted sequences open a row."""
+    """Which of the sorted sequences begin a new row."""
     starts, fill = [], row_length
     for i, (length, new) in enumerate(zip(lengths.tolist(), (lengths - shared).tolist(), strict=True)):
         if fill + new > row_length:

@@ -40,6 +40,10 @@ def program(graph: nnx.GraphDef, value: str) -> Callable[[Parameters, Inputs], F
 
     "logit-difference" is `z_a - z_b` at the last token; "log-probability" is `sum_i log p(answer_i | before)`, with
     the answer's tokens teacher-forced in the same pass; "log-odds" is `log p - log(1 - p)` of that, by `log_odds`.
+
+    Args:
+      graph: the model's static part.
+      value: a key of `VALUES`.
     """
 
     def apply(parameters: Parameters, inputs: Inputs) -> Float[Array, " b"]:
@@ -63,6 +67,10 @@ def log_odds(log_probabilities: Float[Array, "b k v"], targets: Int[Array, " k"]
     """`log p - log(1 - p)` of an answer of k tokens, finite where p rounds to 1.
 
     `1 - p` is the sum over i of the probability of the answer's first i tokens and another one after them.
+
+    Args:
+      log_probabilities: of every token at each of the answer's k positions.
+      targets: the answer's tokens.
     """
     answer = jax.nn.one_hot(targets, log_probabilities.shape[-1], dtype=bool)
     each = jnp.take_along_axis(log_probabilities, targets[None, :, None], -1)[..., 0]

@@ -1,4 +1,4 @@
-"""From strings to tokens: what is no text, does not fit the context or is no answer is found here, for every lens."""
+"""From strings to tokens, with the checks that every lens makes: valid text, room in the context, usable answers."""
 
 import re
 import warnings
@@ -8,12 +8,16 @@ import numpy as np
 
 from spexjax.models import LanguageModel, next_log_probabilities
 
-_DENSE, _SLACK = 6, 64  # characters a token in most texts; tokens that a cut through a word may add
-_FAR = 100  # how many times likelier the other spelling of an answer is before it is worth a word
+_DENSE, _SLACK = 6, 64  # characters per token in most texts; tokens that a cut through a word may add
+_FAR = 100  # warn if the other spelling of an answer is so many times as likely
 
 
 def check_text(what: str, string: str) -> None:
-    """Refuses what is no string, or holds bytes that were no UTF-8 where it was read.
+    """Raises if this is not a string, or was decoded from bytes that are not UTF-8.
+
+    Args:
+      what: what it is called in the message.
+      string: what the user gave.
 
     Raises:
       ValueError: if so.
@@ -27,9 +31,14 @@ def check_text(what: str, string: str) -> None:
 
 
 def check_room(model: LanguageModel, string: str, what: str = "text") -> None:
-    """Refuses a string too long for the model's context after a glance at its beginning, however long it is.
+    """Raises if a string is far too long for the model's context, without tokenising all of it.
 
-    Tokenising everything would take minutes for some megabytes: a beginning that is too long already says enough.
+    Some megabytes would take minutes, and a beginning that is too long is enough to know.
+
+    Args:
+      model: has the tokenizer and the context.
+      string: of any length.
+      what: what it is called in the message.
 
     Raises:
       ValueError: if it is too long.
@@ -46,7 +55,12 @@ def check_room(model: LanguageModel, string: str, what: str = "text") -> None:
 
 
 def check_length(model: LanguageModel, length: int, what: str = "The prompt") -> None:
-    """Refuses more tokens than the model's context holds.
+    """Raises if there are more tokens than the model's context holds.
+
+    Args:
+      model: has the context.
+      length: in tokens.
+      what: what it is called in the message.
 
     Raises:
       ValueError: if there are more.
@@ -59,7 +73,13 @@ def check_length(model: LanguageModel, length: int, what: str = "The prompt") ->
 
 
 def answer_tokens(model: LanguageModel, prompt: str, ids: Sequence[int], answer: str) -> tuple[int, ...]:
-    """The answer in context if it does not change the prompt's own tokens, else on its own.
+    """Tokenises an answer after its prompt, or alone if together they would change the prompt's tokens.
+
+    Args:
+      model: has the tokenizer.
+      prompt: what the answer follows.
+      ids: the prompt's token ids.
+      answer: the string.
 
     Raises:
       ValueError: if it has no tokens.
@@ -74,7 +94,11 @@ def answer_tokens(model: LanguageModel, prompt: str, ids: Sequence[int], answer:
 
 
 def check_beginnings(answers: Sequence[str], tokens: Sequence[Sequence[int]]) -> None:
-    """Refuses a first answer whose first token is another's: their logits cannot differ.
+    """Raises if the first answer and another begin with the same token, as their logits cannot differ.
+
+    Args:
+      answers: the strings, the right one first.
+      tokens: of each answer.
 
     Raises:
       ValueError: if so.
@@ -90,7 +114,7 @@ def check_beginnings(answers: Sequence[str], tokens: Sequence[Sequence[int]]) ->
 def warn_of_spelling(
     model: LanguageModel, prompt: str, ids: Sequence[int], answers: Sequence[str], *, depth: int
 ) -> None:
-    """Warns where the model would write an answer with a leading space that has none, or without the one it has.
+    """Warns if the model would rather write an answer with a leading space that it lacks, or without the one it has.
 
     What is compared is the probability of the first token after the prompt.
 

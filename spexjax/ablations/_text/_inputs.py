@@ -78,19 +78,18 @@ def cut(
     removal: Removal,
     replacement: str,
 ) -> Cut:
-    """Cuts a text into the units that will be kept or removed.
+    """Cuts a text into the units that masks keep or remove.
 
     Args:
-      model: tokenises.
-      text: what is cut.
-      frame: what stands around it.
-      features: as in `text`.
-      removal: what becomes of a removed unit.
-      replacement: handed to the removal.
+      model: has the tokenizer.
+      text: to be cut.
+      frame: what stands around the text.
+      features: as in `ablations.text`.
+      removal: says what becomes of a removed unit.
+      replacement: as in `ablations.text`.
 
     Raises:
-      ValueError: if there are fewer than two units, the features are unknown, or the removal gives something else than
-        text.
+      ValueError: if there are fewer than two units, the features are unknown, or the removal does not return strings.
     """
     ids, places = model.encode_with_places(frame.prompt(text))
     shift, first, last = frame.place(text)
@@ -109,14 +108,14 @@ def cut(
         raise ValueError(
             f"The text has {len(names)} unit(s); at least two are needed; give a longer text or finer features."
         )
-    stand_ins = [removal.stand_in(text[a:b], replacement) for a, b in spans]
+    stand_ins = [None if removal.hides else removal.stand_in(text[a:b], replacement) for a, b in spans]
     for stand_in in stand_ins:
         if stand_in is not None:
             check_text("text in place of a unit", stand_in)
     if units is not None and owner is None:
         return Cut(tuple(names), tuple(spans), FromText(frame, units, tuple(stand_ins), model.encode))
-    tokens = [() if s is None else tuple(model.encode([s])[0]) for s in stand_ins]
-    return Cut(tuple(names), tuple(spans), FromTokens(tuple(ids), owner or (), tuple(tokens), removal.hides))
+    tokens = tuple(map(tuple, model.encode([stand_in or "" for stand_in in stand_ins])))
+    return Cut(tuple(names), tuple(spans), FromTokens(tuple(ids), owner or (), tokens, removal.hides))
 
 
 def owners(spans: Sequence[Span], pieces: Sequence[tuple[int, int, int]]) -> tuple[int, ...]:

@@ -17,7 +17,7 @@ class Removal(abc.ABC):
     'L.'
     """
 
-    hides: bool = False  # True if the unit's tokens disappear and all others keep their positions
+    hides: bool = False  # True if nothing attends to the unit's tokens; they stay, and `stand_in` is not asked
 
     @abc.abstractmethod
     def stand_in(self, unit: str, replacement: str) -> str | None:

@@ -1,4 +1,4 @@
-"""The feature-attribution lens on text: parts of the input are removed and a language model answers again."""
+"""The lens on text: parts of the input are removed, and a language model answers again."""
 
 import dataclasses
 import hashlib
@@ -23,10 +23,10 @@ from spexjax.typing import Masks
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class TextAblation(Ablation):
-    """f(mask) = what the model says when only the kept units of a text are there; made by `text`.
+    """f(mask) = the model's answer, as a number, to a text with only the kept units; made by `text`.
 
-    The `frame` around the text is never ablated. Every mask becomes a token sequence; what all
-    sequences begin with is run once, the rest is packed (see `packing`).
+    The `frame` around the text is never ablated. Every mask becomes a token sequence. What all sequences begin with is
+    run once; the rest is packed (see `pack`).
     """
 
     model: LanguageModel
@@ -122,16 +122,17 @@ def text(
         tokens). Without any, the model's own greedy answer to the whole text is the one.
       features: "word", "sentence", "line", "token", or character spans `(start, end)`.
       removal: "delete" takes a unit out with the white space after it; "replace" puts `replacement` in its place;
-        "hide" leaves all tokens at their positions but lets nothing attend to the removed ones.
-      replacement: what stands for a removed unit.
+        "hide" leaves all tokens at their positions but lets nothing attend to the removed ones; or the name of a
+        removal that you registered with `register_removal`.
+      replacement: what "replace" puts in the place of a removed unit.
       value: "logit-difference", "log-probability" or "log-odds" (`log p - log(1 - p)` of one answer).
       answer_prefix: what the assistant's turn begins with.
-      system: a system turn; none, not even the template's own, unless given.
+      system: a system turn. Without it there is none, not even the template's default one.
       template: "chat" for the model's chat template, if it has one; None for raw text: question, text and answer
         prefix on lines of their own.
       chat_template_kwargs: variables for the chat template, such as `{"enable_thinking": False}`.
-      date: "YYYY-MM-DD", what a chat template that asks for the day is told: not today's, so that the same text has
-        the same values tomorrow.
+      date: "YYYY-MM-DD", for chat templates that ask for today's date. It is fixed, so that a text has the same values
+        tomorrow.
 
     Warns:
       UserWarning: if an answer is far likelier with a leading space that it lacks, or without the one it has.

@@ -5,11 +5,13 @@ import re
 from collections.abc import Sequence
 from typing import NamedTuple
 
-_ABBREVIATION = re.compile(  # what ends no sentence: ever, before a number, before a small letter
+_ABBREVIATION = re.compile(  # full stops that end no sentence: always, before a number, before a lower-case letter
     r"(?<![^\s(\"'])(?:(?:[A-HJ-Z]|Mr|Mrs|Ms|Dr|Prof|St|Jr|Sr|vs|e\.g|i\.e|cf|U\.S|U\.K)\."
     r"|(?:No|Fig)\.(?=\s*\d)|etc\.(?=\s*[a-z]))"
 )
-_STOPS = r"(?<![.!?…])[.!?…]++[\"'”’]*"  # from the first of a row of stops: from each would take quadratic time
+_STOPS = (
+    r"(?<![.!?…])[.!?…]++[\"'”’]*"  # matched from the first of several stops only; from each would take quadratic time
+)
 _SENTENCE_END = re.compile(rf"{_STOPS}(?=\s)|{_STOPS}[)\]]+[\"'”’]*(?=\s+[^a-z])|[。！？]+[”’」』）]*")
 
 
@@ -60,6 +62,10 @@ class Units(NamedTuple):
 
 def split(text: str, features: str | Sequence[tuple[int, int]]) -> Units:
     """Cuts `text` into "word", "sentence" or "line" units, or at given character spans `(start, end)`.
+
+    Args:
+      text: what is cut.
+      features: the kind of unit, or the spans.
 
     Raises:
       ValueError: if the features are not one of these, or spans overlap, are empty or leave the text.

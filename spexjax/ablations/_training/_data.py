@@ -17,9 +17,9 @@ from spexjax.ablations._function import FunctionAblation
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class DataAblation(FunctionAblation):
-    """f(mask)[j] = what a model trained on the kept examples says of test point j.
+    """f(mask)[j] = the score at test point j of a model trained on the kept examples.
 
-    Made by `training_data` or `ridge`. One training answers for all test points: `evaluate` gives `[m, t]`.
+    Made by `training_data` or `ridge`. Each training gives the scores at all test points: `evaluate` returns `[m, t]`.
     """
 
     @property
@@ -48,10 +48,15 @@ def _first(apply: Callable) -> Callable:
 def pairs(what: str, data: tuple[ArrayLike, ArrayLike]) -> tuple[np.ndarray, np.ndarray]:
     """Inputs and labels as arrays of equal length.
 
+    Args:
+      what: what the data are called in the message.
+      data: inputs and labels.
+
     Raises:
-      ValueError: if they are not that, or empty, or an input is not finite, which weight 0 would not remove.
+      ValueError: if the lengths differ or are 0, or an input is not finite, which weight 0 would not remove.
     """
-    if len(data) != 2 or len(data[0]) != len(data[1]) or len(data[0]) == 0:
+    lengths = [np.shape(part)[:1] for part in data]
+    if len(lengths) != 2 or lengths[0] != lengths[1] or lengths[0] in ((), (0,)):
         raise ValueError(f"The {what} data must be a pair (inputs, labels) of equal lengths, at least 1.")
     inputs, labels = map(np.asarray, data)
     finite = np.isfinite(inputs).reshape(len(inputs), -1).all(1) if inputs.dtype.kind == "f" else np.ones(1, bool)
@@ -63,12 +68,18 @@ def pairs(what: str, data: tuple[ArrayLike, ArrayLike]) -> tuple[np.ndarray, np.
 def groups_of(groups: ArrayLike | None, num_examples: int) -> Int[np.ndarray, " N"]:
     """The group of each example; each its own by default.
 
+    Args:
+      groups: `[N]` integers, or None.
+      num_examples: N.
+
     Raises:
       ValueError: unless there is one for each example, and 0, 1, ..., n - 1 all occur, n >= 1.
     """
     owner = np.arange(num_examples) if groups is None else np.asarray(groups)
     if owner.shape != (num_examples,) or not np.issubdtype(owner.dtype, np.integer) or owner.min() < -1:
-        raise ValueError(f"Groups are one integer for each of {num_examples} examples: 0, 1, ..., or -1 to keep it.")
+        raise ValueError(
+            f"Groups are one integer for each of {num_examples} examples: 0, 1, ..., or -1 to keep it always."
+        )
     empty = np.flatnonzero(np.bincount(owner[owner >= 0], minlength=1) == 0)
     if len(empty):
         raise ValueError(f"Group {empty[0]} has no examples; number the groups 0, 1, ... without gaps.")
@@ -79,6 +90,11 @@ def checked_names(
     names: Sequence[str] | None, groups: ArrayLike | None, owner: Int[np.ndarray, " N"]
 ) -> tuple[str, ...]:
     """The names of the features; `example 0, ...` or `group 0, ...` by default.
+
+    Args:
+      names: what the user gave, or None.
+      groups: what the user gave, or None.
+      owner: the group of each example, from `groups_of`.
 
     Raises:
       ValueError: if there is not one for each group.
@@ -91,7 +107,12 @@ def checked_names(
 
 
 def fingerprint(name: str | None, *parts: Any) -> str:
-    """A hash of a name, of plain values and of the leaves of pytrees; unique without a name."""
+    """A hash of a name, of plain values and of the leaves of pytrees; unique without a name.
+
+    Args:
+      name: identifies what has no bytes to hash, such as code.
+      parts: what else the values depend on.
+    """
     if name is None:
         return unnamed()
     hashed = hashlib.blake2b(name.encode(), digest_size=16)

@@ -92,18 +92,20 @@ def ridge(
     targets = 2.0 * np.eye(int(max(labels.max(), test_labels.max(), 1)) + 1)[labels] - 1
     centre = x.mean(0, dtype=np.float64) * intercept  # changes nothing but the rounding
     x, x_test = x - centre, x_test - centre
+    penalty, owners, right = jnp.asarray(l2, jnp.float32), jnp.asarray(owner), jnp.asarray(test_labels)
     if len(x) < x.shape[1]:
-        single = [jnp.asarray(a, jnp.float32) for a in (x @ x.T, targets, intercept, l2, x_test @ x.T)]
-        kernel, targets, border, l2, products = single
-        task = Dual(kernel, targets, jnp.asarray(owner), border, l2, (products, jnp.asarray(test_labels)))
-        return DataAblation(_dual, task, names, identity, parallel, True)
+        kernel, wanted, border, products = (
+            jnp.asarray(a, jnp.float32) for a in (x @ x.T, targets, intercept, x_test @ x.T)
+        )
+        dual = Dual(kernel, wanted, owners, border, penalty, (products, right))
+        return DataAblation(_dual, dual, names, identity, parallel, True)
     x, x_test = (np.pad(a, ((0, 0), (0, int(intercept))), constant_values=1) for a in (x, x_test))
     both, free, sums = np.concatenate([x, targets], 1), np.arange(x.shape[1]) == x.shape[1] - intercept, None
     if (len(names) + 1) * x.shape[1] * both.shape[1] <= _GRAMS:
         sums = jnp.asarray([x[rows].T @ both[rows] for rows in _members(owner)], jnp.float32)
-    x, both, l2, x_test = (jnp.asarray(a, jnp.float32) for a in (x, both, l2, x_test))
-    task = Primal(x, both, sums, jnp.asarray(owner), jnp.asarray(free), l2, (x_test, jnp.asarray(test_labels)))
-    return DataAblation(_primal, task, names, identity, parallel, True)
+    inputs, beside, tests = (jnp.asarray(a, jnp.float32) for a in (x, both, x_test))
+    primal = Primal(inputs, beside, sums, owners, jnp.asarray(free), penalty, (tests, right))
+    return DataAblation(_primal, primal, names, identity, parallel, True)
 
 
 def _members(owner: Int[np.ndarray, " N"]) -> list[Int[np.ndarray, " _"]]:

@@ -26,6 +26,10 @@ class Task(NamedTuple):
 def margin(logits: Float[Array, "t c"], labels: Int[Array, " t"]) -> Float[Array, " t"]:
     """The correct-class margin `logit_y - max_{c != y} logit_c`, in logits; above 0 where the model is right.
 
+    Args:
+      logits: of t points for c classes.
+      labels: the right class of each point.
+
     Source: datamodels (Ilyas et al., arXiv 2202.00622, section 2).
 
     >>> margin(jnp.array([[2.0, 5.0, 1.0]]), jnp.array([0])).tolist()
@@ -36,7 +40,12 @@ def margin(logits: Float[Array, "t c"], labels: Int[Array, " t"]) -> Float[Array
 
 
 def keeping(owner: Int[Array, " N"], packed: UInt8[Array, "m _"]) -> Bool[Array, "m N"]:
-    """Which examples each mask of their groups, packed as bits, keeps; those of owner -1 always."""
+    """Which examples each mask of their groups, packed as bits, keeps; those of owner -1 always.
+
+    Args:
+      owner: the group of each example.
+      packed: a mask a row, eight groups a byte.
+    """
     masks = jnp.unpackbits(packed, axis=1).astype(bool)
     return jnp.pad(masks, ((0, 0), (0, 1)), constant_values=True)[:, owner]
 
@@ -45,7 +54,15 @@ def keeping(owner: Int[Array, " N"], packed: UInt8[Array, "m _"]) -> Bool[Array,
 def program(
     logits: Callable, loss: Callable, value: Callable, optimizer: optax.GradientTransformation, steps: int
 ) -> Callable:
-    """`(task, packed masks) -> values [m, t]`: m trainings side by side for each seed in turn, and their mean."""
+    """`(task, packed masks) -> values [m, t]`: m trainings side by side for each seed in turn, and their mean.
+
+    Args:
+      logits: `(weights, inputs) -> [k, c]`.
+      loss: `(logits, labels) -> [k]`.
+      value: `(logits, labels) -> [t]`.
+      optimizer: from Optax.
+      steps: of the optimizer.
+    """
 
     def train(task: Task, seed, kept: Bool[Array, " N"]) -> Any:
         def mean_loss(weights, x, y, used):

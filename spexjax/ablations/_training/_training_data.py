@@ -27,8 +27,8 @@ def training_data(
     steps: int,
     keys: jax.Array,
     batch_size: int | None = None,
-    loss: Callable[[jax.Array, jax.Array], jax.Array] = cross_entropy,
-    value: Callable[[jax.Array, jax.Array], jax.Array] = margin,
+    loss: Callable[[jax.Array, jax.Array], Array] = cross_entropy,
+    value: Callable[[jax.Array, jax.Array], Array] = margin,
     groups: ArrayLike | None = None,
     feature_names: tuple[str, ...] | None = None,
     name: str | None = None,
@@ -51,7 +51,7 @@ def training_data(
       optimizer: from Optax.
       steps: of the optimizer.
       keys: one PRNG key, or `[s]`: values are the means over s trainings with weights and batches of their own.
-      batch_size: examples a step, shuffled anew every epoch; all of them by default.
+      batch_size: examples per step, shuffled again every epoch; all of them by default.
       loss: `(logits, labels) -> [k]`, one number an example; the softmax cross-entropy of integer labels by default.
       value: `(logits, labels) -> [t]`; `margin` by default, the right class's logit less the largest of the others.
       groups: `[N]` integers 0..n-1, which group an example is removed with; -1 if it never is. By default each of the
@@ -87,7 +87,8 @@ def training_data(
     _check("loss", loss, logits, starts[0], train)
     batches = None if batch_size is None else _schedule(jnp.atleast_1d(keys), len(inputs), size, steps)
     stacked = jax.tree.map(lambda *leaves: jnp.stack(leaves), *starts)
-    task = Task(stacked, batches, *map(jnp.asarray, train), jnp.asarray(owner), tuple(map(jnp.asarray, test)))
+    (x, y), (x_test, y_test) = jax.tree.map(jnp.asarray, (train, test))
+    task = Task(stacked, batches, x, y, jnp.asarray(owner), (x_test, y_test))
     apply, identity = program(logits, loss, value, optimizer, steps), fingerprint(name, task, steps)
     if parallel is None:
         parallel = 32 if jax.default_backend() == "cpu" else 256
@@ -103,7 +104,8 @@ def nnx_functions(make: Callable[[nnx.Rngs], nnx.Module]) -> tuple[Callable, Cal
     Raises:
       ValueError: if the module has state besides its parameters, say batch statistics or dropout keys.
     """
-    graph, _, rest = nnx.split(nnx.eval_shape(lambda: make(nnx.Rngs(0))), nnx.Param, ...)
+    graph, *states = nnx.split(nnx.eval_shape(lambda: make(nnx.Rngs(0))), nnx.Param, ...)
+    rest = states[1]
     if jax.tree.leaves(rest):
         kinds = sorted({type(v).__name__ for _, v in nnx.to_flat_state(rest)})
         raise ValueError(f"Only parameters can be trained here, but the module also has {', '.join(kinds)}.")
