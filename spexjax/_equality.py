@@ -28,7 +28,7 @@ def by_content(cls: type[T]) -> type[T]:
     def __hash__(self: Any) -> int:
         return hash((type(self), *map(_hashable, _contents(self))))
 
-    cls.__eq__, cls.__hash__ = __eq__, __hash__
+    cls.__eq__, cls.__hash__ = __eq__, __hash__  # type: ignore[method-assign]
     return cls
 
 

@@ -150,7 +150,7 @@ def strict_bytes(text: Any) -> bytes:
     return data
 
 
-def _fields(cls: type) -> list[tuple[str, Any, bool]]:
+def _fields(cls: type[Any]) -> list[tuple[str, Any, bool]]:
     """Name, type and whether it has no default, of each field."""
     hints = typing.get_type_hints(cls)
     if dataclasses.is_dataclass(cls):

@@ -294,7 +294,7 @@ def _odd_by_matmul(support: Int[Array, "k d"], masks: Bool[Array, "m n"]) -> Boo
 
 def _odd_by_gathers(support: Int[Array, "k d"], masks: Bool[Array, "m n"]) -> Bool[Array, "k m"]:
     """Whether `|S ∩ x|` is odd: one gather for each place of a set."""
-    columns, odd = masks.T, jnp.zeros((len(support), len(masks)), bool)
+    columns, odd = jnp.asarray(masks).T, jnp.zeros((len(support), len(masks)), bool)
     for j in range(support.shape[1]):
         odd ^= columns.at[support[:, j]].get(mode="fill", fill_value=False)
     return odd

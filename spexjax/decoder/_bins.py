@@ -49,7 +49,7 @@ def bins_of(design: Subsampled, support: Int[Array, "*batch t"]) -> Int[jax.Arra
 
 def parities_of(design: Subsampled, support: Int[Array, "*batch t"]) -> Bool[jax.Array, "*batch delays"]:
     """`<d, 1_S>` of each S, at every delay."""
-    return jnp.bitwise_xor.reduce(design.delays.T.at[support].get(mode="fill", fill_value=False), axis=-2)
+    return jnp.bitwise_xor.reduce(jnp.asarray(design.delays).T.at[support].get(mode="fill", fill_value=False), axis=-2)
 
 
 def noise_floor(bins: Bins, power: Float[Array, " signals"]) -> Float[jax.Array, " signals"]:

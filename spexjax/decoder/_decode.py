@@ -52,7 +52,7 @@ class _State(NamedTuple):
     read: Int[Array, " rows"]  # in how many ways, since the bin last changed
     support: Int[Array, "signals slots t"]  # all that was taken out, in turn; the same S possibly more than once
     values: Float[Array, "signals slots"]
-    count: Int[Array, " signals"]  # slots in use
+    used: Int[Array, " signals"]  # slots
     stage: Int[Array, " signals"]  # which is next; past the last one when done
     rounds: Int[Array, " signals"]
 
@@ -163,7 +163,7 @@ def _peel(
     sure = mean_square(delays, _SURE)
 
     def live(state: _State) -> Bool[Array, " signals"]:
-        return (state.stage < last) & (state.rounds < max_rounds) & (state.count <= slots - width)
+        return (state.stage < last) & (state.rounds < max_rounds) & (state.used <= slots - width)
 
     def peel(state: _State) -> _State:
         bins, found, read = state.bins, state.found, state.read
@@ -182,14 +182,14 @@ def _peel(
         value, kept = merge(design, bins, noise, shared, found, accepted, block)
         bins, changed = subtract(design, bins, found.support, value, kept, block)
         new = kept.reshape(signals, width)
-        at = jnp.arange(signals)[:, None], jnp.where(new, state.count[:, None] + new.cumsum(1) - 1, slots)
+        at = jnp.arange(signals)[:, None], jnp.where(new, state.used[:, None] + new.cumsum(1) - 1, slots)
         return _State(
             bins,
             found,
             jnp.where(changed, 0, read),
-            state.support.at[at].set(found.support.reshape(signals, width, t), mode="drop"),
-            state.values.at[at].set(value.reshape(signals, width), mode="drop"),
-            state.count + new.sum(1, jnp.int32),
+            jnp.asarray(state.support).at[at].set(found.support.reshape(signals, width, t), mode="drop"),
+            jnp.asarray(state.values).at[at].set(value.reshape(signals, width), mode="drop"),
+            state.used + new.sum(1, jnp.int32),
             jnp.where(new.any(1), 0, state.stage + going),
             state.rounds + going,
         )
@@ -215,14 +215,14 @@ def _conclude(
     noise = noise_floor(end.bins, power)[:, None]
 
     def collect(slots):
-        sums = _sum_equal(end.support[:, :slots], end.values[:, :slots], end.count)
+        sums = _sum_equal(end.support[:, :slots], end.values[:, :slots], end.used)
         sums = jnp.where(sums**2 * delays * design.num_groups > _SURE**2 * noise, sums, 0)
         return *_strongest(sums, end.support[:, :slots], max_terms, design.num_features), (sums != 0).sum(-1)
 
     slots = end.values.shape[1]
     few = -(-slots // _FEW)
     coefficients, support, terms = jax.lax.cond(
-        end.count.max() <= few, functools.partial(collect, few), functools.partial(collect, slots)
+        end.used.max() <= few, functools.partial(collect, few), functools.partial(collect, slots)
     )
 
     before, left = (b.energy.reshape(signals, -1) for b in (bins, end.bins))

@@ -10,6 +10,8 @@ import scipy.optimize
 import scipy.special
 from jaxtyping import Float, Int
 
+from spexjax.typing import Array
+
 _RIDGE = 2.0  # prior precision of the slope and the curvature of the log factor
 _MOST = 25.0  # squared standard errors that one residual counts for: an outlier tells no more
 
@@ -47,9 +49,7 @@ def size_factors(
     return factors * (ratios[inner].mean() / factors[sizes[inner]].mean() if inner.any() else 1.0)
 
 
-def index_factor(
-    factors: Float[np.ndarray, " _"], order: int, at: Float[np.ndarray, " q"], mu: Float[np.ndarray, " q"]
-) -> float:
+def index_factor(factors: Float[np.ndarray, " _"], order: int, at: Float[Array, " q"], mu: Float[Array, " q"]) -> float:
     """The factor for the variance of an index `sum_q mu_q D_S(t_q)`: the mean of those of the sizes it looks at.
 
     A mask x that keeps l of the features outside S has the weight `sum_q mu_q t_q^l (1 - t_q)^{n-s-l}` in the index, up

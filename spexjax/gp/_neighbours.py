@@ -32,7 +32,7 @@ def variances_of_supports(near: Float[Array, " l"], support: Int[Array, "k d"], 
     place = jnp.where(one == 1, first, first + n - 1)
     place = jnp.where(order == 3, first + 2 * n - 3, place)
     is_set = ((order == 2) & (one <= 2)) | ((order == 3) & (one == 1) & (two == 1))
-    return near.at[jnp.where(is_set, place, len(near))].get(mode="fill", fill_value=0)
+    return jnp.asarray(near).at[jnp.where(is_set, place, len(near))].get(mode="fill", fill_value=0)
 
 
 def derivatives_of_neighbours(

@@ -69,9 +69,7 @@ def robust_condition(
     return Posterior(inverse @ np.asarray(y, np.float64), inverse, "float64", partner, *_entries(inverse, partner))
 
 
-def host_gram(
-    kernel: ProductKernel, masks: Bool[np.ndarray, "m n"], masks2: Bool[np.ndarray, "l n"]
-) -> Float[np.ndarray, "m l"]:
+def host_gram(kernel: ProductKernel, masks: Bool[Array, "m n"], masks2: Bool[Array, "l n"]) -> Float[np.ndarray, "m l"]:
     """`gram` of two lists of masks in double precision, on the host."""
     kernel = jax.tree.map(lambda leaf: np.asarray(leaf, np.float64), kernel)
     z, z2 = (1 - 2 * np.asarray(x, np.float64) for x in (masks, masks2))
@@ -143,6 +141,6 @@ def errors_of_others(targets: Float[np.ndarray, " m"], posterior: Posterior) -> 
       posterior: of the kernel.
     """
     if posterior.dtype == "float64":
-        return posterior.inverse @ targets / posterior.diagonal
+        return np.asarray(posterior.inverse) @ targets / posterior.diagonal
     found = jnp.matmul(posterior.inverse, jnp.asarray(targets, jnp.float32), precision="highest")
     return np.asarray(found, np.float64) / posterior.diagonal

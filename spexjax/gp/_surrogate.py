@@ -108,7 +108,7 @@ class Surrogate:
             factors = 1.0 if self.by_size is None else self.by_size[masks.sum(1)]
             return self._error(_predictions(self.processes, z, new), cross, inverses) * np.sqrt(factors)
 
-        return _in_blocks(of_block, checked_masks(masks, self.rest.num_features))
+        return np.asarray(_in_blocks(of_block, checked_masks(masks, self.rest.num_features)))
 
     def spectrum(self, support: Int[Array, "k d"]) -> Spectrum:
         """The exact coefficients on the given distinct supports, and all of `rest`, strongest first."""

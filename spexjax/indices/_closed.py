@@ -49,10 +49,11 @@ def surrogate_interactions(
     if measures is None:
         return with_ends(read_off, ends)
     rest = interactions(surrogate.rest, index, k)
-    supports, values = [], []
+    supports: list[Int[np.ndarray, "_ _"]] = []
+    values: list[Float[np.ndarray, " _"]] = []
     if record.smallest == 0:
         supports.append(EMPTY_SET)
-        values.append([_at_nothing(surrogate, residuals)])
+        values.append(np.array([_at_nothing(surrogate, residuals)]))
     for order, (at, mu) in enumerate(measures, 1):
         if comb(n, order) <= ALL_SETS:
             sets = np.array(list(combinations(range(n), order)), np.int32)

@@ -25,7 +25,7 @@ class Ends(NamedTuple):
     def at(self, masks: Masks) -> Values:
         """The function at each mask."""
         masks = np.asarray(masks)
-        return self.kept * masks.all(1) + self.removed * ~masks.any(1)
+        return np.where(masks.all(1), self.kept, 0.0) + np.where(masks.any(1), 0.0, self.removed)
 
 
 def with_ends(table: Interactions, ends: Ends) -> Interactions:

@@ -37,9 +37,13 @@ def agreement(tables: Sequence[Table], k: int = 10) -> Agreement:
     if len(tables) < 2 or k < 1:
         raise ValueError(f"Agreement is of two or more tables on k >= 1 terms; got {len(tables)} and k = {k}.")
     strength = [{tuple(sorted(s)): abs(v) for s, v in table.items() if s} for table in tables]
-    tops = [sorted(table, key=lambda s, t=table: (-t[s], s))[:k] for table in strength]
-    pairs = [_pair(strength[i], strength[j], {*tops[i]}, {*tops[j]}) for i, j in combinations(range(len(tables)), 2)]
+    tops = [_strongest(table, k) for table in strength]
+    pairs = [_pair(strength[i], strength[j], tops[i], tops[j]) for i, j in combinations(range(len(tables)), 2)]
     return Agreement(*np.mean(pairs, axis=0).tolist())
+
+
+def _strongest(table: Table, k: int) -> set[tuple[int, ...]]:
+    return set(sorted(table, key=lambda s: (-table[s], s))[:k])
 
 
 def _pair(a: Table, b: Table, top_a: set, top_b: set) -> tuple[float, float]:

@@ -48,11 +48,11 @@ def nested_masks(ranking: Numbers, num_features: int, *, keep: bool = False) -> 
     >>> nested_masks([2, 0], 3).astype(int).tolist()
     [[1, 1, 1], [1, 1, 0], [0, 1, 0]]
     """
-    ranking = np.asarray([operator.index(feature) for feature in ranking], np.int64)
-    if len(set(ranking.tolist())) != len(ranking) or not ((ranking >= 0) & (ranking < num_features)).all():
+    features = [operator.index(feature) for feature in np.asarray(ranking).tolist()]
+    if len(set(features)) != len(features) or not all(0 <= feature < num_features for feature in features):
         raise ValueError(f"A ranking names different features out of 0..{num_features - 1}.")
-    named = np.zeros((len(ranking) + 1, num_features), bool)
-    for r, feature in enumerate(ranking):
+    named = np.zeros((len(features) + 1, num_features), bool)
+    for r, feature in enumerate(features):
         named[r + 1 :, feature] = True
     return named if keep else ~named
 

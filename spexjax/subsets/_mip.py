@@ -1,6 +1,7 @@
 """The certified answer: a mixed-integer program on the Möbius form, solved by HiGHS through scipy."""
 
 import time
+from collections.abc import Sequence
 from math import comb
 from typing import NamedTuple
 
@@ -14,6 +15,8 @@ from spexjax.spectrum import Spectrum
 from spexjax.subsets._problem import Problem
 
 _SIGNS = {"largest": (1,), "smallest": (-1,), "farthest": (1, -1), "nearest": (0,)}
+
+_Row = tuple[Sequence[int], Sequence[float], float]
 
 
 class Moebius(NamedTuple):
@@ -38,7 +41,10 @@ def moebius(problem: Problem) -> Moebius:
     table = interactions(Spectrum(problem.support, problem.coefficients, len(problem.active)), "Moebius")
     rows = np.flatnonzero((table.orders > 0) & (table.orders <= problem.size))
     return Moebius(
-        float(problem.coefficients.sum()), table.support[rows], np.float64(table.values[rows]), table.orders[rows]
+        float(problem.coefficients.sum()),
+        table.support[rows],
+        table.values[rows].astype(np.float64),
+        table.orders[rows],
     )
 
 
@@ -81,7 +87,7 @@ def _solve(problem: Problem, form: Moebius, sign: int, time_limit: float) -> tup
     values = form.values / scale
     up, down = (sign * values > 0) | (sign == 0), (sign * values < 0) | (sign == 0)
 
-    rows = [(range(a + 1), [1] * (a + 1), size)]  # columns, weights, upper limit; the first is an equality
+    rows: list[_Row] = [(range(a + 1), [1] * (a + 1), size)]  # columns, weights, upper limit; the first is an equality
     for t in np.flatnonzero(products):
         members = form.support[t, : form.orders[t]].tolist()
         if up[t]:

@@ -77,7 +77,7 @@ def optimum(
         )
 
     def score(chosen: Bool[np.ndarray, " a"]) -> float:
-        return task.score(task.value(chosen), goal)
+        return float(task.score(task.value(chosen), goal))
 
     choices, bound, status = [local_search(task, goal)], np.inf, "local"
     if goal == "nearest" and score(choices[0]) >= -task.tolerance:

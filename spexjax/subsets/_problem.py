@@ -1,6 +1,6 @@
 """The problem: which r of n features to remove, seen from whichever of the removed and the kept are fewer."""
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from jaxtyping import Bool, Float, Int
@@ -43,7 +43,7 @@ class Problem(NamedTuple):
 
     def score(self, value: float | Float[np.ndarray, " m"], goal: str) -> float | Float[np.ndarray, " m"]:
         """What a goal maximises, given f."""
-        change = value - self.full
+        change: Any = value - self.full
         return {"farthest": abs(change), "nearest": -abs(change), "largest": value, "smallest": -value}[goal]
 
     def kept(self, chosen: Bool[np.ndarray, " a"]) -> Bool[np.ndarray, " n"]:
