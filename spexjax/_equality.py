@@ -1,4 +1,4 @@
-"""Equality of dataclasses that hold arrays: what `dataclass` itself makes raises, an array having no truth value."""
+"""Equality of dataclasses that hold arrays, where the `__eq__` that `dataclass` generates would raise."""
 
 import dataclasses
 from typing import Any, TypeVar

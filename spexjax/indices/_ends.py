@@ -61,7 +61,7 @@ def _weights(index: Index, s: int, k: int, n: int) -> Float[np.ndarray, " 2"]:
     """I(S), |S| = s, of `prod_i x_i` and of `prod_i (1 - x_i)`.
 
     By the derivatives of their multilinear extensions, `D_S(t) = t^{n-s}` and `(-1)^s (1 - t)^{n-s}`, where the index
-    has a measure: that takes no time however many features there are.
+    has a measure: this takes no time, however many features there are.
     """
     measure = index.measure(s, k, n) if s else None
     if measure is None:
