@@ -1,7 +1,8 @@
-"""The two ends of the cube: the mask that keeps everything, the answer explained, and the one that keeps nothing.
+"""The two ends of the cube: the mask that keeps everything and the mask that keeps nothing.
 
-They are always evaluated, and no other mask is like them. Out of 2^n masks they count for nothing in R2, but Shapley
-values give each of them a weight of 1 / n. A value there may be an outlier: a model asked about an empty text, say.
+The value at the first is the output being explained. Both ends are always evaluated. They hardly count in R2, being two
+of 2^n masks, but Shapley values give each a weight of 1 / n. The value at an end may be an outlier, such as the answer
+of a model to an empty text.
 """
 
 import numpy as np
@@ -11,7 +12,7 @@ from spexjax.typing import Masks
 
 
 def inner_rows(masks: Masks) -> Int[np.ndarray, " r"]:
-    """The masks that are no `end_rows`; all masks, if fewer than two are such.
+    """The rows of all masks except the `end_rows`; all rows if fewer than two would be left.
 
     >>> inner_rows(np.array([[1, 1, 1], [1, 0, 1], [0, 1, 0], [0, 0, 0]], bool)).tolist()
     [1, 2]
@@ -21,9 +22,9 @@ def inner_rows(masks: Masks) -> Int[np.ndarray, " r"]:
 
 
 def end_rows(masks: Masks) -> Int[np.ndarray, " e"]:
-    """The mask that keeps everything and the one that keeps nothing, if they are there once.
+    """The rows of the mask that keeps everything and of the one that keeps nothing, where each occurs once.
 
-    Among masks of few features that were drawn with replacement an end may come more often; then it is one of them.
+    Masks of few features, drawn with replacement, may hold an end several times. Then it is a mask like the others.
     """
     size = np.asarray(masks).sum(1)
     ends = [np.flatnonzero(size == k) for k in (0, masks.shape[1])]

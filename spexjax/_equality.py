@@ -1,4 +1,4 @@
-"""Equality of dataclasses that hold arrays: what `dataclass` itself makes raises, an array having no truth value."""
+"""Equality of dataclasses that hold arrays, where the `__eq__` that `dataclass` generates would raise."""
 
 import dataclasses
 from typing import Any, TypeVar
@@ -28,7 +28,7 @@ def by_content(cls: type[T]) -> type[T]:
     def __hash__(self: Any) -> int:
         return hash((type(self), *map(_hashable, _contents(self))))
 
-    cls.__eq__, cls.__hash__ = __eq__, __hash__
+    cls.__eq__, cls.__hash__ = __eq__, __hash__  # type: ignore[method-assign]
     return cls
 
 

@@ -1,4 +1,4 @@
-"""Text from files and models as a terminal may show it."""
+"""Makes text from files and models safe to print on a terminal."""
 
 import unicodedata
 
@@ -6,9 +6,9 @@ _REORDERING = {"LRE", "RLE", "LRO", "RLO", "PDF", "LRI", "RLI", "FSI", "PDI"}
 
 
 def printable(text: str) -> str:
-    r"""The text with escapes in the place of all that could steer a terminal, break a line or turn one around.
+    r"""Escapes the characters that could control a terminal, break a line or reverse one.
 
-    That is control characters, lone surrogates, line and paragraph separators, and marks of writing direction.
+    These are control characters, lone surrogates, line and paragraph separators, and marks of writing direction.
 
     >>> print(printable("\x1b[31mred\n\u202e ü"))
     \x1b[31mred\n\u202e ü

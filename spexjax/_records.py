@@ -1,4 +1,4 @@
-"""Frozen objects as JSON and back, by the names of their fields: arrays bit for bit, and nothing that could run."""
+"""Converts frozen objects to JSON and back, field by field. Arrays are kept bit for bit; reading runs no code."""
 
 import base64
 import collections.abc
@@ -25,7 +25,7 @@ class Records:
 
     A record holds the fields by name, so that a type may gain fields that have a default. Fields may hold numbers,
     strings, arrays of `DTYPES`, tuples of these, other objects of the known types, or None; one that is declared a
-    Mapping holds plain JSON values. NaN and infinities are kept, but for those in a Mapping, which become None.
+    Mapping holds plain JSON values. NaN and infinities are kept, except in a Mapping, where they become None.
 
     Example:
       >>> Point = typing.NamedTuple("Point", [("x", float), ("y", float)])
@@ -114,16 +114,20 @@ class Records:
 
 
 def checksum(record: Mapping[str, Any]) -> str:
-    """A hash of JSON values, which does not depend on how they are laid out as text."""
+    """A hash of JSON values that depends neither on the order of keys nor on white space."""
     text = json.dumps(record, sort_keys=True, separators=(",", ":"))
     return blake2b(text.encode(), digest_size=20).hexdigest()
 
 
 def plain(value: Any, where: str) -> Any:
-    """What JSON can hold: numbers and lists for those of numpy and JAX, None for NaN and the infinities.
+    """Converts a value to plain JSON: arrays of numpy and JAX become lists, NaN and the infinities None.
+
+    Args:
+      value: a number, a string, an array, None, or a list or mapping of these.
+      where: what to call the value in the error.
 
     Raises:
-      ValueError: if there is no such value; it says `where`.
+      ValueError: if the value is something else.
     """
     if isinstance(value, Mapping):
         return {str(key): plain(entry, f"{where}[{key!r}]") for key, entry in value.items()}
@@ -139,10 +143,10 @@ def plain(value: Any, where: str) -> Any:
 
 
 def strict_bytes(text: Any) -> bytes:
-    """The bytes of base64 text.
+    """Decodes base64 text.
 
     Raises:
-      ValueError: unless the text is what encoding those bytes gives.
+      ValueError: unless encoding the bytes gives the same text.
     """
     data = base64.b64decode(text, validate=True)
     if base64.b64encode(data).decode() != text:
@@ -150,8 +154,8 @@ def strict_bytes(text: Any) -> bytes:
     return data
 
 
-def _fields(cls: type) -> list[tuple[str, Any, bool]]:
-    """Name, type and whether it has no default, of each field."""
+def _fields(cls: type[Any]) -> list[tuple[str, Any, bool]]:
+    """The name and type of each field, and whether it is required."""
     hints = typing.get_type_hints(cls)
     if dataclasses.is_dataclass(cls):
         none = dataclasses.MISSING
@@ -183,7 +187,7 @@ def _fits(value: Any, hint: Any) -> bool:
 
 
 def _written_array(value: Any, where: str) -> tuple:
-    """Type, shape, whether it is one of JAX, and content."""
+    """The dtype, the shape, whether it is a JAX array, and the content in base64."""
     array = np.asarray(value)
     if array.dtype.name not in DTYPES:
         raise ValueError(f"{where} is an array of {array.dtype.name}, which no record can hold")
@@ -209,7 +213,7 @@ def _read_array(entry: Any) -> np.ndarray | np.generic | jax.Array:
     else:
         array = np.frombuffer(data, dtype.newbyteorder("<")).astype(dtype)
     array = array.reshape(shape)
-    # Under other settings of JAX a type may not be one of its own: then the array stays with numpy, unchanged.
+    # JAX may not have the dtype under its current settings (float64, say); then the array stays one of numpy.
     return jnp.asarray(array) if entry.get("jax") and jax.dtypes.canonicalize_dtype(dtype) == dtype else array[()]
 
 

@@ -1,4 +1,4 @@
-"""Values on the host: centred and scaled in double precision before anything is cast to single."""
+"""Values on the host: centred and scaled in double precision before anything is cast to single precision."""
 
 from typing import NamedTuple
 
@@ -6,7 +6,7 @@ import numpy as np
 from jaxtyping import Float
 from numpy.typing import ArrayLike
 
-_EQUAL = 8 * np.finfo(np.float64).eps  # of the largest |f|: what rounding can make of equal values
+_EQUAL = 8 * np.finfo(np.float64).eps  # relative to the largest |f|: what rounding alone can cause
 
 
 class Standardised(NamedTuple):
@@ -18,9 +18,9 @@ class Standardised(NamedTuple):
 
 
 def standardise(values: ArrayLike) -> Standardised:
-    """Centres and scales values in float64, so that neither a large constant nor an extreme unit costs digits.
+    """Centres and scales values in float64, so that a large constant or an extreme unit costs no digits.
 
-    A device computes in single precision, in which 3e6 + 0.25 is 3e6 and 1e-40 is 0. Values count as equal if they
+    In the single precision of a device, 1e8 + 1 is 1e8 and 1e-40 is 0. Values count as equal if they
     differ by less than eight units in the last place of double precision.
 
     Args:
@@ -41,7 +41,7 @@ def standardise(values: ArrayLike) -> Standardised:
 
 
 def real_numbers(values: ArrayLike, what: str) -> Float[np.ndarray, "*m"]:
-    """Copies numbers to float64, so that what happens to the original later does not matter.
+    """Copies numbers to float64; later changes to the original have no effect.
 
     Args:
       values: numbers of any real type.
@@ -61,7 +61,7 @@ def real_numbers(values: ArrayLike, what: str) -> Float[np.ndarray, "*m"]:
 
 
 def narrowed(values: ArrayLike) -> Float[np.ndarray, "*m"]:
-    """The same numbers in float32 if it holds all of them, and else in float64.
+    """Converts numbers to float32 if that loses nothing, else to float64.
 
     >>> narrowed([0.5]).dtype, narrowed([0.1]).dtype
     (dtype('float32'), dtype('float64'))
@@ -73,5 +73,5 @@ def narrowed(values: ArrayLike) -> Float[np.ndarray, "*m"]:
 
 
 def _power_of_two(f: Float[np.ndarray, " m"]) -> float:
-    """Above the largest |f| and at most twice as large, or 1 if all are 0; within what a float64 holds."""
+    """A power of two above the largest |f| and at most twice as large, within the range of float64; 1 if all are 0."""
     return float(2.0 ** np.clip(np.frexp(np.abs(f).max())[1], -1021, 1023))

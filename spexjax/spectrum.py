@@ -1,4 +1,4 @@
-"""The sparse Fourier spectrum of a value function, and the one convention everything here follows.
+"""The sparse Fourier spectrum of a value function, and the convention that the whole package follows.
 
 `f(x) = sum_S F(S) (-1)^{|S ∩ x|}`, `F(S) = 2^-n sum_x f(x) (-1)^{|S ∩ x|}`, with `x_i = 1` for a kept component.
 """
@@ -26,11 +26,11 @@ class Spectrum:
     """A function on `{0,1}^n` with few Fourier coefficients: `f(x) = sum_S F(S) (-1)^{|S ∩ x|}`.
 
     A row of `support` lists the features of one S in increasing order, padded at the end with `num_features`;
-    a row of padding alone is the constant. Rows are distinct, except that a fixed-shape result may end in
+    a row of padding alone stands for the constant. Rows are distinct, except that a fixed-shape result may end in
     constants with coefficient 0.
 
     Coefficients fitted on the host are float64 numpy arrays, so that a constant far larger than all other terms costs
-    these no digits; under a JAX transformation they have JAX's precision.
+    them no digits. Under a JAX transformation they have JAX's precision.
 
     >>> xor = Spectrum.from_dict({(): 0.5, (0, 2): -0.5}, num_features=3)
     >>> xor(np.array([[1, 0, 0], [1, 0, 1]], bool)).tolist()
@@ -74,7 +74,7 @@ class Spectrum:
         return Spectrum(support, sums, self.num_features)
 
     def truncate(self, max_terms: int) -> "Spectrum":
-        """The `max_terms` terms of largest |F(S)|, strongest first; the constant, if any, always among them."""
+        """The `max_terms` terms of largest |F(S)|, strongest first. The constant is always kept."""
         strength = np.abs(np.asarray(self.coefficients, np.float64))
         strength = np.where(np.asarray(self.orders) == 0, np.inf, strength)
         keep = np.argsort(-strength, kind="stable")[:max_terms]
@@ -109,7 +109,12 @@ class Spectrum:
 
     @classmethod
     def constant(cls, value: float, num_features: int) -> "Spectrum":
-        """The function that is `value` at every mask of `num_features` features."""
+        """The function that has the same value at every mask.
+
+        Args:
+          value: that value.
+          num_features: n.
+        """
         return cls(padded_support(EMPTY_SET, num_features, 1), np.array([float(value)]), num_features)
 
     def to_dict(self) -> dict[tuple[int, ...], float]:
@@ -157,7 +162,7 @@ def joined_supports(supports: Sequence[Int[Array, "_ _"]], num_features: int) ->
 
 
 def unique_rows(rows: Shaped[np.ndarray, "k d"]) -> tuple[Shaped[np.ndarray, "u d"], Int[np.ndarray, " k"]]:
-    """The distinct rows in lexicographic order, and for each given row the index of its equal among them."""
+    """The distinct rows in lexicographic order, and for each given row its position among them."""
     if rows.shape[1] == 0:
         return rows[:1], np.zeros(len(rows), np.int64)
     order = np.lexsort(rows.T[::-1])
@@ -227,11 +232,10 @@ def evaluate(spectrum: Spectrum, masks: ArrayLike) -> Values:
     """Evaluates `f(x) = sum_S F(S) (-1)^{|S ∩ x|}` at each mask, in bounded memory.
 
     Float64 coefficients on the host give float64 values: the constant is added there, and the other terms are summed on
-    the device in units of the largest, so that neither a large constant nor an extreme unit costs digits.
+    the device in units of the largest, so that a large constant or an extreme unit costs no digits.
 
-    Blocks of masks are taken in turn, so that nothing of size `[m, k, n]`, `[m, k, d]` or even `[m, k]` exists
-    beyond 4 million entries. Within a block, parities come from d gathers, or from one matmul where n is small
-    against d for the device at hand.
+    Masks are taken in blocks, so that no intermediate array has more than 4 million entries. Within a block, parities
+    come from d gathers, or from one matmul if n is small relative to d; where to switch depends on the device.
 
     Args:
       spectrum: k terms of order at most d over n features.
@@ -294,7 +298,7 @@ def _odd_by_matmul(support: Int[Array, "k d"], masks: Bool[Array, "m n"]) -> Boo
 
 def _odd_by_gathers(support: Int[Array, "k d"], masks: Bool[Array, "m n"]) -> Bool[Array, "k m"]:
     """Whether `|S ∩ x|` is odd: one gather for each place of a set."""
-    columns, odd = masks.T, jnp.zeros((len(support), len(masks)), bool)
+    columns, odd = jnp.asarray(masks).T, jnp.zeros((len(support), len(masks)), bool)
     for j in range(support.shape[1]):
         odd ^= columns.at[support[:, j]].get(mode="fill", fill_value=False)
     return odd

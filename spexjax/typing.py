@@ -1,4 +1,4 @@
-"""Array aliases that the stations of the road share."""
+"""Array aliases that the whole package shares."""
 
 from typing import Any
 
@@ -7,8 +7,8 @@ import numpy as np
 from jaxtyping import Bool, Float
 from jaxtyping import Key as _Key
 
-Array = jax.Array | np.ndarray  # device or host: both travel the road
-Leaf = Any  # an array in a pytree, or what JAX puts in its place while it handles the tree
+Array = jax.Array | np.ndarray  # on the device or on the host
+Leaf = Any  # an array in a pytree, or the placeholder that JAX puts there in tree operations
 Key = _Key[jax.Array, ""]  # a typed PRNG key, consumed by whoever receives it
 Masks = Bool[Array, "m n"]  # one row per ablation, True = the component is kept
 Values = Float[Array, " m"]  # the value function at each mask

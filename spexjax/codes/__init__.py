@@ -1,4 +1,4 @@
-"""BCH codes over GF(2): parities that name a set of at most t features, and the decoder that reads the set back."""
+"""BCH codes over GF(2): parities that identify a set of at most t features, and the decoder that recovers the set."""
 
 from spexjax.codes._bch import BCH, bch, parity_size
 from spexjax.codes._decode import decode

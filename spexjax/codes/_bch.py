@@ -30,10 +30,10 @@ class BCH:
 
 @functools.cache
 def bch(num_features: int, max_order: int) -> BCH:
-    """The BCH code that tells the sets of at most t out of n features apart by their p parities `H 1_S`.
+    """The BCH code whose p parities `H 1_S` distinguish all sets of at most t out of n features.
 
     Feature j stands for alpha^j in GF(2^m), with the least m >= 2 such that n < 2^m. The rows of H are the m bits
-    of `alpha^{ij}` for i = 1, 3, ..., 2t-1, without those that depend on earlier ones over the n columns.
+    of `alpha^{ij}` for i = 1, 3, ..., 2t-1, without rows that depend linearly on earlier ones.
 
     Args:
       num_features: n, at most 16383.
@@ -59,10 +59,10 @@ def bch(num_features: int, max_order: int) -> BCH:
 
 
 def parity_size(num_features: int, max_order: int) -> int:
-    """How many parities p tell the sets of at most t out of n features apart: `min(n, |C_1 ∪ C_3 ∪ ... ∪ C_{2t-1}|)`.
+    """The number of parities p that `bch(n, t)` has: `min(n, |C_1 ∪ C_3 ∪ ... ∪ C_{2t-1}|)`.
 
     `C_i = {i 2^s mod 2^m - 1}` is a cyclotomic coset, whose size is the degree of the minimal polynomial of alpha^i.
-    Any run of columns of a cyclic code's full-rank H has full rank, hence the minimum.
+    Consecutive columns of a cyclic code's full-rank H have full rank, hence the minimum.
 
     Args:
       num_features: n, at most 16383.

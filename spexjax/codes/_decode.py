@@ -11,14 +11,14 @@ from spexjax.codes._bch import BCH
 from spexjax.codes._field import Field, field, inverse, multiply
 from spexjax.typing import Array
 
-_BITS, _WORDS = 32, 16  # at most so many positions per word of hits, and where possible so many words
+_BITS, _WORDS = 32, 16  # at most this many positions in a word of hits, and if possible this many words
 
 
 @jax.jit
 def decode(
     code: BCH, parities: Bool[Array, "*batch p"]
 ) -> tuple[Int[jax.Array, "*batch t"], Bool[jax.Array, "*batch"]]:
-    """The set S of at most t features with `H 1_S = parities` (mod 2), if there is one; then it is the only one.
+    """Finds the set S of at most t features with `H 1_S = parities` (mod 2). There is at most one.
 
     With syndromes `S_k = sum_{j in S} alpha^{jk}`, the locator `prod_{j in S} (1 - alpha^j z)` is the shortest linear
     recurrence of S_1..S_{2t}, and S is read off its roots alpha^{-j}. Memory is n / 8 bytes per parity vector.
@@ -29,8 +29,8 @@ def decode(
 
     Returns:
       `support [..., t]` with t = `code.max_order`, the features in increasing order, padded with n, and
-      `found [...]`. Where no set fits, `found` is False and the support is padding alone. All-zero parities are those
-      of the empty set, which is found.
+      `found [...]`. If no set fits, `found` is False and the support is padding alone. All-zero parities belong to
+      the empty set, which counts as found.
 
     Raises:
       ValueError: if the last axis is not of length p.
@@ -98,7 +98,7 @@ def _positions(field: Field, locator: Int[jax.Array, "d rows"], n: int) -> Int[j
     tables, starts = zip(*(_windows(field, k, bits * words) for k in range(1, t + 1)), strict=True)
     starts = [jnp.asarray(start)[a] for start, a in zip(starts, locator[1:], strict=True)]
 
-    # One bit of every word at a time: XLA fuses all of them into a reduction that no vector unit can do.
+    # One bit of every word at a time: XLA would fuse all of them into a reduction that does not vectorise.
     def step(hits, bit):
         value = jnp.uint16(1)
         for table, start in zip(tables, starts, strict=True):
@@ -117,7 +117,7 @@ def _positions(field: Field, locator: Int[jax.Array, "d rows"], n: int) -> Int[j
 
 
 def _windows(field: Field, k: int, width: int) -> tuple[UInt16[np.ndarray, " entries"], Int[np.ndarray, " elements"]]:
-    """A table, and where in it `a alpha^{-jk}` starts, for j = 0, ..., width - 1, for each a."""
+    """A table, and for each element a the place in it where `a alpha^{-jk}` for j = 0, ..., width - 1 starts."""
     order = len(field.exp) // 2
     cosets = np.gcd(k, order)  # of the powers of alpha^k, one row each
     table = field.exp[(np.arange(cosets)[:, None] - k * np.arange(order // cosets + width)) % order]

@@ -67,13 +67,24 @@ def field(degree: int) -> Field:
 
 
 def multiply(field: Field, a: Int[Array, "*#batch"], b: Int[Array, "*#batch"]) -> Int[jax.Array, "*batch"]:
-    """The product a b, elementwise with broadcasting."""
+    """The product a b, elementwise with broadcasting.
+
+    Args:
+      field: from `field`.
+      a: elements.
+      b: elements.
+    """
     log = jnp.asarray(field.log)
     return _power(field, log[a] + log[b])
 
 
 def inverse(field: Field, a: Int[Array, "*batch"]) -> Int[jax.Array, "*batch"]:
-    """The inverse 1 / a, and 0 for a = 0."""
+    """The inverse 1 / a, and 0 for a = 0.
+
+    Args:
+      field: from `field`.
+      a: elements.
+    """
     return _power(field, len(field.exp) // 2 - jnp.asarray(field.log)[a])
 
 

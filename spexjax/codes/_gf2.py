@@ -8,7 +8,7 @@ from spexjax.typing import Key
 
 
 def independent_rows(matrix: Bool[np.ndarray, "r c"]) -> tuple[Int[np.ndarray, " k"], Bool[np.ndarray, "r k"]]:
-    """A maximal set of independent rows, the earliest ones, and every row in terms of them.
+    """The earliest maximal set of independent rows, and every row as a combination of them.
 
     Args:
       matrix: bool `[r, c]` of rank k.
@@ -46,7 +46,7 @@ def rank(matrix: Bool[np.ndarray, "r c"]) -> int:
 
 
 def random_full_rank(key: Key, b: int, n: int) -> Bool[np.ndarray, "b n"]:
-    """A matrix drawn uniformly from those of rank b, by redrawing: a draw is one of them with probability over 0.28.
+    """Draws a matrix uniformly from those of rank b, by rejection; a draw has rank b with probability over 0.28.
 
     Args:
       key: PRNG key, consumed.

@@ -1,6 +1,6 @@
-"""Bins: what the transforms of a subsampled design show of a spectrum, and how much of it is noise.
+"""Bins: the transforms of a subsampled design, and how much of them is noise.
 
-A bin is a row: its value at every delay. Rows run over signals, then groups, then the 2^b bins of a group.
+A bin is a row, which holds its value at every delay. Rows run over signals, then groups, then the 2^b bins of a group.
 """
 
 import math
@@ -14,53 +14,75 @@ from spexjax.designs import Subsampled
 from spexjax.transforms import walsh_hadamard
 from spexjax.typing import Array
 
-_LOW = 0.25  # the quantile of the bins taken for noise: true even where most bins hold several coefficients
-_LOW_Z = -0.674  # the same of a normal distribution
+_LOW = 0.25  # quantile of the bins that is taken for noise; right even if most bins hold several coefficients
+_LOW_Z = -0.674  # the same quantile of a normal distribution
 _ROUNDING = 8.0  # the least noise, in units of the machine epsilon times the root mean square of the values
 
 
 class Bins(NamedTuple):
-    """The bins of some signals, and what is read off each of them again and again."""
+    """The bins of some signals, with the statistics that decoding reads again and again."""
 
     rows: Float[Array, "rows delays"]  # U
     energy: Float[Array, " rows"]  # the mean of U^2 over the delays
     spread: Float[Array, " rows"]  # the variance of |U| over the delays
 
 
-def measure(rows: Float[Array, "..."], axis: int = -1) -> tuple[Float[jax.Array, "..."], Float[jax.Array, "..."]]:
-    """The energy and the spread of bins, whose delays are along the axis."""
+def energy_and_spread(
+    rows: Float[Array, "..."], axis: int = -1
+) -> tuple[Float[jax.Array, "..."], Float[jax.Array, "..."]]:
+    """The mean of U^2 and the variance of |U| over the delays of each bin.
+
+    Args:
+      rows: the bins.
+      axis: that of the delays.
+    """
     return jnp.mean(rows**2, axis), jnp.abs(rows).var(axis, ddof=1)
 
 
 def to_bins(design: Subsampled, values: Float[Array, "signals m"]) -> Bins:
-    """`U_{c,d}[j] = 2^-b sum_l (-1)^{<l,j>} f(M_c^T l + d)`."""
+    """The bins `U_{c,d}[j] = 2^-b sum_l (-1)^{<l,j>} f(M_c^T l + d)`.
+
+    Args:
+      design: from `designs.subsampled`.
+      values: of each signal, at the masks of the design.
+    """
     size = 1 << design.bins_log2
     delays = len(design.delays)
     columns = walsh_hadamard(values.reshape(-1, delays, size)) / size
-    energy, spread = measure(columns, 1)  # faster than along the last axis
+    energy, spread = energy_and_spread(columns, 1)  # faster than along the last axis
     return Bins(columns.swapaxes(1, 2).reshape(-1, delays), energy.ravel(), spread.ravel())
 
 
 def bins_of(design: Subsampled, support: Int[Array, "*batch t"]) -> Int[jax.Array, "groups *batch"]:
-    """The bin `M_c 1_S` of each S, in every group."""
+    """The bin `M_c 1_S` of each S, in every group.
+
+    Args:
+      design: from `designs.subsampled`.
+      support: the sets S, padded with n.
+    """
     columns = (jnp.asarray(design.mixing, jnp.int32) << jnp.arange(design.bins_log2)[:, None]).sum(1, jnp.int32)
     return jnp.bitwise_xor.reduce(columns.at[:, support].get(mode="fill", fill_value=0), axis=-1)
 
 
 def parities_of(design: Subsampled, support: Int[Array, "*batch t"]) -> Bool[jax.Array, "*batch delays"]:
-    """`<d, 1_S>` of each S, at every delay."""
-    return jnp.bitwise_xor.reduce(design.delays.T.at[support].get(mode="fill", fill_value=False), axis=-2)
+    """`<d, 1_S>` of each S, at every delay.
+
+    Args:
+      design: from `designs.subsampled`.
+      support: the sets S, padded with n.
+    """
+    return jnp.bitwise_xor.reduce(jnp.asarray(design.delays).T.at[support].get(mode="fill", fill_value=False), axis=-2)
 
 
 def noise_floor(bins: Bins, power: Float[Array, " signals"]) -> Float[jax.Array, " signals"]:
     """The variance of the noise in the bins of each signal, from the bins themselves.
 
-    The variance of |U| over the delays is that of the noise where a bin holds one coefficient, and (1 - 2/pi) times it
-    where a bin holds none. Both are low beside bins of several coefficients, so a low quantile finds them.
+    If a bin holds one coefficient, the variance of |U| over its delays is that of the noise; if it holds none,
+    (1 - 2/pi) times that. Bins of several coefficients have a much larger variance, so a low quantile shows the noise.
 
     Args:
-      bins: what is left of them.
-      power: mean square of the values; their roundoff is the least noise there can be.
+      bins: after the peeling so far.
+      power: the mean square of the values; its rounding error is a lower bound of the noise.
     """
     spread = bins.spread.reshape(len(power), -1)
     low = _kth_smallest(spread, round(_LOW * (spread.shape[1] - 1)))
@@ -70,7 +92,7 @@ def noise_floor(bins: Bins, power: Float[Array, " signals"]) -> Float[jax.Array,
 
 
 def _kth_smallest(values: Float[Array, "signals bins"], k: int) -> Float[jax.Array, " signals"]:
-    """Of values that are not negative, k from 0. Bit by bit, as integers of the same order: faster than a sort."""
+    """The k-th smallest value, k from 0, of values >= 0; bit by bit, on integers of the same order, to beat a sort."""
     size = jnp.finfo(values.dtype).bits
     bits = jax.lax.bitcast_convert_type(values, f"int{size}")
 
@@ -83,7 +105,11 @@ def _kth_smallest(values: Float[Array, "signals bins"], k: int) -> Float[jax.Arr
 
 
 def mean_square(degrees: int, z: float) -> float:
-    """The mean of so many squared standard normals, where it is z deviations from usual (Wilson and Hilferty 1931).
+    """The mean of squared standard normals, z standard deviations from its expectation (Wilson and Hilferty 1931).
+
+    Args:
+      degrees: how many squares.
+      z: standard deviations.
 
     >>> round(mean_square(50, 0.0), 2), round(mean_square(50, 3.0), 2)
     (0.99, 1.71)

@@ -15,15 +15,15 @@ from spexjax.designs import Subsampled
 from spexjax.spectrum import Spectrum
 from spexjax.typing import Array, Values
 
-_PATTERNS = {"hard": (1,), "soft": (1, 256)}  # how many readings of the signs to try
-_SURE = 3.0  # standard deviations that tell something from noise
-_SHARE = 0.5  # of a bin's energy that may be another's
+_PATTERNS = {"hard": (1,), "soft": (1, 256)}  # how many sign patterns to try, stage by stage
+_SURE = 3.0  # standard deviations above the noise that count as signal
+_SHARE = 0.5  # of a bin's energy that may belong to other coefficients
 _CERTAIN = 5.0  # standard deviations that no bin of pure noise reaches
-_FEW = 9  # times fewer coefficients than there is room for are the usual case, and faster to sort
+_FEW = 9  # usually at most 1/9 of the slots is in use, and so few are faster to sort
 _BLOCK = 16  # coefficients of a signal looked up at a time
-_MULTIPLIER = 0x9E3779B1  # odd, its bits like random ones
+_MULTIPLIER = 0x9E3779B1  # odd, with bits that look random
 _CACHED = 1 << 14  # bins at a time on a CPU, about what its cache holds
-_CPU, _WIDE = 64, 4096  # rows to work on at once: few idle ones on a CPU, where more save nothing; many elsewhere
+_CPU, _WIDE = 64, 4096  # rows at once: few on a CPU, where more save nothing; many elsewhere
 
 
 class Status(enum.IntEnum):
@@ -31,10 +31,8 @@ class Status(enum.IntEnum):
 
     CONVERGED = 0  # the bins are explained up to noise
     MORE_THAN_FIT = 1  # more coefficients than `max_terms`; the strongest are returned
-    NOTHING_FOUND = 2  # no coefficient stands out of the noise
-    NOT_CONVERGED = (
-        3  # bins stand out unexplained, which takes more bins, another code or more rounds; or values are NaN
-    )
+    NOTHING_FOUND = 2  # no coefficient exceeds the noise
+    NOT_CONVERGED = 3  # some bins are unexplained: take more bins, a larger code or more rounds; or values are NaN
 
 
 class Decoded(NamedTuple):
@@ -47,12 +45,12 @@ class Decoded(NamedTuple):
 
 
 class _State(NamedTuple):
-    bins: Bins  # what is left of them
+    bins: Bins  # after subtraction
     found: Singletons  # what was last read in each bin
-    read: Int[Array, " rows"]  # in how many ways, since the bin last changed
-    support: Int[Array, "signals slots t"]  # all that was taken out, in turn; the same S possibly more than once
+    read: Int[Array, " rows"]  # how many patterns were tried since the bin last changed
+    support: Int[Array, "signals slots t"]  # the sets subtracted so far, in order; an S may occur more than once
     values: Float[Array, "signals slots"]
-    count: Int[Array, " signals"]  # slots in use
+    used: Int[Array, " signals"]  # slots in use
     stage: Int[Array, " signals"]  # which is next; past the last one when done
     rounds: Int[Array, " signals"]
 
@@ -67,11 +65,11 @@ def decode(
 ) -> Decoded:
     """Recovers a sparse spectrum, `|S| <= t`, from values at the masks of a subsampled design.
 
-    Bins `U_{c,d}[j] = sum_{S: M_c 1_S = j} F(S) (-1)^{<d,1_S>}` that one coefficient explains up to noise give it away;
-    it is taken out of the bins of all groups, which uncovers others. Where nothing new appears, a coefficient with most
-    of a bin's energy is taken out as well, if the other groups confirm it. `mode="soft"` then also reads the bins that
-    are left with some of their least reliable signs flipped. The noise is estimated from the bins. Coefficients are the
-    means over the delays where they were seen, to be refitted on all values by the caller.
+    A bin `U_{c,d}[j] = sum_{S: M_c 1_S = j} F(S) (-1)^{<d,1_S>}` with a single coefficient reveals it. Subtracting the
+    coefficient from the bins of all groups uncovers others. When no new one appears, a coefficient that has most of a
+    bin's energy is subtracted as well, if the other groups confirm it. `mode="soft"` then also decodes the remaining
+    bins with some of their least reliable signs flipped. The noise is estimated from the bins. Each coefficient is the
+    mean over the delays where it was found; the caller should refit it to all values.
 
     `jax.vmap` over `values` pools the bins of many signals, so that none waits for another.
 
@@ -80,7 +78,7 @@ def decode(
     Args:
       design: from `designs.subsampled`.
       values: Float `[m]` at `design.masks()`, in that order.
-      mode: "hard" trusts the signs, "soft" (Chase decoding) costs little more and holds out at lower SNR.
+      mode: "hard" trusts the signs, "soft" (Chase decoding) costs little more and works at lower SNR.
       max_terms: rows of the spectrum; None for as many as there are bins, `C 2^b`.
       max_rounds: of peeling.
 
@@ -113,12 +111,12 @@ def decode(
         return _conclude(design, bins, power, end, end.stage < 2 * len(_PATTERNS[mode]), max_terms)
 
     def in_turn(design, values):
-        """Arrays that stay in the cache, and whose pages are there already, make up for most of the time."""
+        """Decodes part by part: arrays that fit the cache, in pages that are reused, save most of the time."""
         parts = -(-len(values) * groups * size // _CACHED)
         part = -(-len(values) // parts)
 
         def write(i, all):
-            at = jnp.minimum(i * part, len(values) - part)  # the last part starts early where it would be a short one
+            at = jnp.minimum(i * part, len(values) - part)  # the last part starts early, so that it is full
             new = run(design, jax.lax.dynamic_slice_in_dim(values, at, part), _CPU)
             return jax.tree.map(lambda leaf, rows: jax.lax.dynamic_update_slice_in_dim(leaf, rows, at, 0), all, new)
 
@@ -153,8 +151,10 @@ def _peel(
     max_rounds: int,
     block: int,
 ) -> _State:
-    """Rounds of detection and subtraction: a signal goes to the next stage when one shows nothing new, and back to the
-    first when one does. Every reading of the signs has two stages; the second accepts what shares its bin.
+    """Rounds of detection and subtraction.
+
+    A signal goes on to the next stage when a round finds nothing new, and back to the first when it does. Each number
+    of sign patterns has two stages; the second accepts coefficients that share their bin.
     """
     rows, delays = bins.rows.shape
     signals, t, last = len(power), design.max_order, 2 * len(patterns)
@@ -163,7 +163,7 @@ def _peel(
     sure = mean_square(delays, _SURE)
 
     def live(state: _State) -> Bool[Array, " signals"]:
-        return (state.stage < last) & (state.rounds < max_rounds) & (state.count <= slots - width)
+        return (state.stage < last) & (state.rounds < max_rounds) & (state.used <= slots - width)
 
     def peel(state: _State) -> _State:
         bins, found, read = state.bins, state.found, state.read
@@ -182,14 +182,14 @@ def _peel(
         value, kept = merge(design, bins, noise, shared, found, accepted, block)
         bins, changed = subtract(design, bins, found.support, value, kept, block)
         new = kept.reshape(signals, width)
-        at = jnp.arange(signals)[:, None], jnp.where(new, state.count[:, None] + new.cumsum(1) - 1, slots)
+        at = jnp.arange(signals)[:, None], jnp.where(new, state.used[:, None] + new.cumsum(1) - 1, slots)
         return _State(
             bins,
             found,
             jnp.where(changed, 0, read),
-            state.support.at[at].set(found.support.reshape(signals, width, t), mode="drop"),
-            state.values.at[at].set(value.reshape(signals, width), mode="drop"),
-            state.count + new.sum(1, jnp.int32),
+            jnp.asarray(state.support).at[at].set(found.support.reshape(signals, width, t), mode="drop"),
+            jnp.asarray(state.values).at[at].set(value.reshape(signals, width), mode="drop"),
+            state.used + new.sum(1, jnp.int32),
             jnp.where(new.any(1), 0, state.stage + going),
             state.rounds + going,
         )
@@ -209,20 +209,20 @@ def _conclude(
     stopped: Bool[Array, " signals"],
     max_terms: int | None,
 ) -> Decoded:
-    """The strongest of the coefficients that noise does not explain, and how well they explain the bins."""
+    """The strongest coefficients above the noise, and how well they explain the bins."""
     signals, (rows, delays) = len(power), bins.rows.shape
     max_terms = max_terms or rows // signals
     noise = noise_floor(end.bins, power)[:, None]
 
     def collect(slots):
-        sums = _sum_equal(end.support[:, :slots], end.values[:, :slots], end.count)
+        sums = _sum_equal(end.support[:, :slots], end.values[:, :slots], end.used)
         sums = jnp.where(sums**2 * delays * design.num_groups > _SURE**2 * noise, sums, 0)
         return *_strongest(sums, end.support[:, :slots], max_terms, design.num_features), (sums != 0).sum(-1)
 
     slots = end.values.shape[1]
     few = -(-slots // _FEW)
     coefficients, support, terms = jax.lax.cond(
-        end.count.max() <= few, functools.partial(collect, few), functools.partial(collect, slots)
+        end.used.max() <= few, functools.partial(collect, few), functools.partial(collect, slots)
     )
 
     before, left = (b.energy.reshape(signals, -1) for b in (bins, end.bins))
@@ -240,10 +240,10 @@ def _conclude(
 def _sum_equal(
     support: Int[Array, "signals slots t"], values: Float[Array, "signals slots"], count: Int[Array, " signals"]
 ) -> Float[Array, "signals slots"]:
-    """The values, those of equal sets added up in the first of them."""
+    """Adds up the values of equal sets, in the slot of the first of them."""
     slots, t = support.shape[1:]
     signal, all_slots = jnp.arange(len(count))[:, None], jnp.arange(slots)
-    # One number compares faster than t. A set whose number an earlier set has too, once in 2^32, keeps its own slot.
+    # One hash compares faster than t features. A set that shares its hash with an earlier one (1 in 2^32) stays apart.
     weights = jnp.asarray([pow(_MULTIPLIER, i + 1, 1 << 32) for i in range(t)], jnp.uint32)
     keys = (support.astype(jnp.uint32) * weights).sum(-1)
 
@@ -259,7 +259,7 @@ def _sum_equal(
 def _strongest(
     values: Float[Array, "signals slots"], support: Int[Array, "signals slots t"], max_terms: int, n: int
 ) -> tuple[Float[Array, "signals terms"], Int[Array, "signals terms t"]]:
-    """Rows by decreasing |value|, constants where it is 0."""
+    """The sets of largest |value|; those of value 0 become the constant."""
     top = jax.lax.top_k(jnp.abs(values), min(max_terms, values.shape[1]))[1]
     values, support = jnp.take_along_axis(values, top, 1), jnp.take_along_axis(support, top[..., None], 1)
     missing = (0, 0), (0, max_terms - top.shape[1])

@@ -23,14 +23,17 @@ def decode_many(
     *,
     mesh: Mesh | None = None,
 ) -> Decoded:
-    """`jax.vmap(decode)` over signals, an equal share of them on each device, none of which waits for another.
+    """`jax.vmap(decode)` over signals, with an equal share on each device; no device waits for another.
 
-    On CPUs a program hardly uses a second core for so small operations, so give every core a device, before JAX
-    starts: `XLA_FLAGS=--xla_force_host_platform_device_count=2`.
+    On a CPU, operations this small hardly use a second core. Give every core a device of its own before JAX starts:
+    `XLA_FLAGS=--xla_force_host_platform_device_count=2`.
 
     Args:
-      design: as `decode`, as are mode, max_terms and max_rounds.
+      design: from `designs.subsampled`.
       values: one row of values for each signal.
+      mode: as in `decode`.
+      max_terms: as in `decode`.
+      max_rounds: as in `decode`.
       mesh: its devices share the signals; None for all devices of this process.
 
     Returns:
@@ -54,12 +57,12 @@ def decode_many(
         raise ValueError("There is no signal to decode: values [signals, m] have no row.")
     if spare := -signals % mesh.size:
         values = like.pad(values, ((0, spare), (0, 0)))
-    # Each part goes where it is decoded at once: passing all to the program would copy it to one device first.
+    # Each part goes straight to its device: a program given all of them would copy them to one device first.
     parts = jax.device_put(values, NamedSharding(mesh, PartitionSpec(mesh.axis_names)))
     return _program(mesh, mode, max_terms, max_rounds)(design, parts, signals)
 
 
-@functools.lru_cache(maxsize=32)  # the same function object for the same program, so that it is compiled once
+@functools.lru_cache(maxsize=32)  # the same function object each time, so that JAX compiles it once
 def _program(mesh: Mesh, mode: str, max_terms: int | None, max_rounds: int):
     def one(design, values):
         return decode(design, values, mode, max_terms, max_rounds)

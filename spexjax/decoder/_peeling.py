@@ -1,15 +1,15 @@
-"""Peeling: what the groups agree on is taken out of every bin it falls into."""
+"""Peeling: coefficients that the groups agree on are subtracted from every bin that they fall into."""
 
 import jax.numpy as jnp
 from jaxtyping import Bool, Float, Int
 
-from spexjax.decoder._bins import Bins, bins_of, measure, parities_of
+from spexjax.decoder._bins import Bins, bins_of, energy_and_spread, parities_of
 from spexjax.decoder._rows import fold
 from spexjax.decoder._singletons import Singletons
 from spexjax.designs import Subsampled
 from spexjax.typing import Array
 
-_DENIAL = 9.0  # twice the log-likelihood by which the other groups must deny a coefficient, or confirm it
+_DENIAL = 9.0  # twice the log-likelihood ratio with which the other groups reject a coefficient, or confirm it
 
 
 def merge(
@@ -21,13 +21,25 @@ def merge(
     accepted: Bool[Array, " rows"],
     block: int,
 ) -> tuple[Float[Array, " rows"], Bool[Array, " rows"]]:
-    """Each accepted S once: its value, the mean over the groups that see it, and whether this is the first of those.
+    """Merges equal sets: each S gets the mean value over the groups that found it, in the row of the first of them.
 
-    A coefficient that is really there also shows, under whatever else there is, in the bins of the groups that do not
-    see it. `2 log P(bin | it is there) - 2 log P(bin | it is not)` with everything else in a bin taken for noise is
-    summed over the other groups. A set that only happens to fit one bin is told by it, and so is one of an order above
-    t; without this, taking it out of the other bins would put it there, to be found again with the other sign. What
-    shares its bin must be confirmed by the others, not only not denied.
+    A true coefficient also adds to its bins in the groups that did not find it. The evidence
+    `2 log P(bin | S is there) - 2 log P(bin | S is not)`, everything else in a bin taken for noise, is summed over the
+    other groups. It exposes sets that fit one bin by accident and sets of an order above t: subtracting these would add
+    them to the other bins, where they would be found again with the opposite sign. The other groups must not reject a
+    coefficient; one that shares its bin they must confirm.
+
+    Args:
+      design: from `designs.subsampled`.
+      bins: after the peeling so far.
+      noise: its variance in the bins of each signal.
+      shared: whether the coefficients of each signal may share their bins.
+      found: the coefficient of each bin.
+      accepted: the bins whose coefficient is a candidate.
+      block: how many bins at a time.
+
+    Returns:
+      The value in each row, and which rows are kept.
     """
 
     def step(at, merged):
@@ -55,14 +67,26 @@ def subtract(
     kept: Bool[Array, " rows"],
     block: int,
 ) -> tuple[Bins, Bool[Array, " rows"]]:
-    """`U_{c,d}[M_c 1_S] - F(S) (-1)^{<d,1_S>}` for all kept S, c and d, and which bins that changed."""
+    """Subtracts coefficients: `U_{c,d}[M_c 1_S] - F(S) (-1)^{<d,1_S>}` for all kept S and all c and d.
+
+    Args:
+      design: from `designs.subsampled`.
+      bins: from which to subtract.
+      support: a set S for each row.
+      value: F(S) of each row.
+      kept: the rows to subtract.
+      block: how many rows at a time.
+
+    Returns:
+      The new bins, and which of them changed.
+    """
 
     def step(at, carry):
         bins, changed = carry
         s, v = support[at], value[at][:, None]
         homes = _homes(design, s, at)[2]
         rows = bins.rows.at[homes].add(jnp.where(parities_of(design, s), v, -v), mode="drop")
-        energy, spread = measure(rows[homes])
+        energy, spread = energy_and_spread(rows[homes])
         energy = bins.energy.at[homes].set(energy, mode="drop")
         spread = bins.spread.at[homes].set(spread, mode="drop")
         return Bins(rows, energy, spread), changed.at[homes].set(True, mode="drop")

@@ -1,4 +1,4 @@
-"""Work on a few rows out of many, at fixed shapes: the cost is that of the rows chosen."""
+"""Work on a few rows out of many, at fixed shapes and at the cost of the chosen rows alone."""
 
 from collections.abc import Callable
 from typing import TypeVar
@@ -15,10 +15,16 @@ Carry = TypeVar("Carry")
 def fold(
     chosen: Bool[Array, " rows"], block: int, step: Callable[[Int[Array, " block"], Carry], Carry], carry: Carry
 ) -> Carry:
-    """`carry = step(at, carry)` over blocks of the indices of the chosen rows, in increasing order.
+    """Runs `carry = step(at, carry)` over blocks of the indices of the chosen rows, in increasing order.
 
-    The last block is filled with the number of rows, so that `step` reads something there and must write with
-    `mode="drop"`.
+    The last block is padded with the number of rows, which is out of range: `step` reads the last row there, and must
+    write with `mode="drop"`.
+
+    Args:
+      chosen: which rows to visit.
+      block: how many at a time.
+      step: from the indices of a block and the carry to the new carry.
+      carry: the first one.
 
     >>> fold(jnp.array([True, False, True]), 2, lambda at, total: total + at.sum(), jnp.int32(0)).item()
     2

@@ -15,7 +15,7 @@ from spexjax.designs import Subsampled, all_masks
 from spexjax.typing import Array, Leaf
 
 _RANKS = 16  # least reliable signs that a pattern may flip
-_VECTORS = 32  # parity vectors at a time, at most, for each bin of a block
+_VECTORS = 32  # at most this many parity vectors at a time for each bin of a block
 
 
 @by_content
@@ -30,9 +30,14 @@ class Singletons:
 
 
 def flip_patterns(count: int, delays: int) -> Bool[np.ndarray, "patterns delays"]:
-    """Which signs to distrust, likeliest first: entry r stands for the r-th least reliable one.
+    """Which signs to flip, the likeliest pattern first; column r stands for the r-th least reliable sign.
 
-    The order is that of the sum of the ranks (ORBGRAND: Duffy, An and Médard, arXiv 2202.13951), from no flip on.
+    Patterns are ordered by the sum of the ranks they flip, from no flip on (ORBGRAND: Duffy, An and Médard, arXiv
+    2202.13951).
+
+    Args:
+      count: how many patterns.
+      delays: how many signs.
 
     >>> flip_patterns(5, 3).astype(int).tolist()
     [[0, 0, 0], [1, 0, 0], [0, 1, 0], [1, 1, 0], [0, 0, 1]]
@@ -53,15 +58,14 @@ def detect(
 ) -> Singletons:
     """Reads the signs of each chosen bin as parities and decodes them.
 
-    Of the sets that any flip pattern leads to and that hash to this very bin, the one with the largest drop of energy
-    counts.
+    Of all sets that the flip patterns give and that hash to this bin, it takes the one that lowers the energy most.
 
     Args:
-      design: tells groups and delays.
-      rows: what is left of the bins.
-      chosen: the bins to look at.
+      design: from `designs.subsampled`.
+      rows: the bins after the peeling so far.
+      chosen: the bins to decode.
       patterns: how many flip patterns to try; 1 trusts the signs.
-      found: where to write.
+      found: earlier detections, replaced in the chosen bins.
       block: how many bins at a time; fewer where there are more than 32 patterns.
     """
     size, groups = 1 << design.bins_log2, design.num_groups

@@ -1,4 +1,4 @@
-"""Masks for Shapley-type indices: a quarter uniform, the others of the sizes that Shapley weights live on."""
+"""Masks for Shapley-type indices: a quarter uniform, the others with sizes drawn from the Shapley kernel."""
 
 import jax
 import jax.numpy as jnp
@@ -8,23 +8,23 @@ from jaxtyping import Bool, Float, Int
 from spexjax.designs._uniform import ENUMERABLE, all_masks, uniform, uniform_size
 from spexjax.typing import Array, Key, Masks
 
-_EVERY = 4  # of the pairs, one is uniform
+_EVERY = 4  # one pair in four is uniform
 
 
 def sized(key: Key, num_masks: int, num_features: int) -> Masks:
     """Draws distinct masks, each with its complement: a quarter uniform, the others with P(|x| = k) ∝ 1 / (k (n - k)).
 
-    Uniform masks keep about half of the features, but Shapley-type indices weigh the few small and large masks as
-    much as all others together; the Shapley kernel draws these. Complements tell odd from even orders. The first pair
-    of every four, rows 0, 1, 8, 9, ... (`uniform_rows`), is a uniform design of its own, the all-kept and the empty
-    mask first, on which faithfulness can be measured. The first rows of a design are a smaller design, though not
-    that of the same key.
+    Uniform masks keep about half of the features, but Shapley-type indices give the few small and large masks as much
+    weight as all others together. The Shapley kernel draws these. Complements separate odd from even orders. The first
+    pair of every four, rows 0, 1, 8, 9, ... (`uniform_rows`), is uniform, so that faithfulness can be measured there;
+    the masks that keep everything and nothing come first. The first rows of a design are a smaller design of the same
+    kind, though not the one that the same key gives.
 
     Source: the sizes and pairs are those of KernelSHAP (Lundberg and Lee 2017; Covert and Lee, arXiv 2012.01536).
 
     Args:
       key: PRNG key, consumed.
-      num_masks: m, the ablation budget. With m >= 2^n all 2^n masks come, once each.
+      num_masks: m, the ablation budget. If m >= 2^n, all 2^n masks are returned, once each.
       num_features: n.
 
     Returns:
@@ -68,7 +68,7 @@ def _others(key: Key, count: int, taken: Bool[np.ndarray, "u n"]) -> Bool[np.nda
     n = taken.shape[1]
     seen = {row.tobytes() for row in np.packbits(taken, axis=1)}
     found: list[Bool[np.ndarray, " n"]] = []
-    few = n <= ENUMERABLE and 1 << n <= 64 * count  # a good part of all masks: draws would often repeat
+    few = n <= ENUMERABLE and 1 << n <= 64 * count  # a good part of all masks is wanted, so draws would often repeat
     while len(found) < count:
         key, draw = jax.random.split(key)
         draws = _all_in_random_order(draw, n) if few else np.asarray(_draw(draw, count, n))
@@ -89,7 +89,7 @@ def _draw(key: Key, count: int, n: int) -> Bool[Array, "c n"]:
 
 
 def _all_in_random_order(key: Key, n: int) -> Bool[np.ndarray, "_ n"]:
-    """All masks, as successive draws without replacement by the Shapley kernel would give them."""
+    """All masks, in the order of successive draws from the Shapley kernel without replacement."""
     masks = all_masks(n)
     sizes = masks.sum(1)
     share = size_probabilities(n) / np.bincount(sizes)

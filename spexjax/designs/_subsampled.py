@@ -1,4 +1,4 @@
-"""The masks of SPEX: subsampled Walsh-Hadamard transforms at delays that spell out which coefficient a bin holds."""
+"""The masks of SPEX: subsampled Walsh-Hadamard transforms, at delays that identify the coefficient in a bin."""
 
 import dataclasses
 from collections.abc import Iterator
@@ -43,7 +43,7 @@ class Subsampled:
 
     @property
     def max_order(self) -> int:
-        """t, the largest |S| that the delays tell apart."""
+        """t, the largest |S| that the delays identify."""
         return self.code.max_order
 
     @property
@@ -78,7 +78,7 @@ def subsampled_size(num_features: int, bins_log2: int, max_order: int = 5, num_g
       num_features: n.
       bins_log2: b; each group hashes the interactions into 2^b bins.
       max_order: t, the largest interaction that the code can decode.
-      num_groups: C, how many independent hashes there are.
+      num_groups: C, the number of independent hashes.
 
     Raises:
       ValueError: as `subsampled`.
@@ -96,11 +96,11 @@ def subsampled_size(num_features: int, bins_log2: int, max_order: int = 5, num_g
 
 
 def subsampled(key: Key, num_features: int, bins_log2: int, max_order: int = 5, num_groups: int = 3) -> Subsampled:
-    """Draws the SPEX design, whose transforms `spexjax.decoder._decode` resolves into single coefficients.
+    """Draws the SPEX design, whose transforms `spexjax.decoder.decode` resolves into single coefficients.
 
     With `d` the zero delay or a row of the parity-check matrix H of a t-error-correcting BCH code,
     `U_{c,d}[j] = 2^-b sum_l (-1)^{<l,j>} f(M_c^T l + d) = sum_{S: M_c 1_S = j} F(S) (-1)^{<d,1_S>}`:
-    where one coefficient of order up to t falls into bin j, the signs over d are `H 1_S`, which name S.
+    if a single coefficient falls into bin j, its signs over d spell `H 1_S`, which identifies S up to order t.
 
     Every feature is kept in exactly half of the masks of each group and delay, because no column of M_c is zero;
     for the same reason no single feature shares the bin of the constant.
@@ -110,7 +110,7 @@ def subsampled(key: Key, num_features: int, bins_log2: int, max_order: int = 5, 
     Args:
       key: PRNG key, consumed; it decides the M_c.
       num_features: n.
-      bins_log2: b; about `C 2^b / 2` coefficients can be told apart.
+      bins_log2: b; about `C 2^b / 2` coefficients can be resolved.
       max_order: t.
       num_groups: C.
 
@@ -127,7 +127,7 @@ def subsampled(key: Key, num_features: int, bins_log2: int, max_order: int = 5, 
 
 
 def _mixing(key: Key, b: int, n: int) -> Bool[np.ndarray, "b n"]:
-    """A random matrix of rank b, its zero columns, where a feature would stay put in the whole group, redrawn."""
+    """A random matrix of rank b. Zero columns are redrawn: their features would be constant in the whole group."""
     draw, redraw = jax.random.split(key)
     matrix = random_full_rank(draw, b, n)
     columns = np.asarray(jax.random.randint(redraw, (n,), 1, 1 << b)) >> np.arange(b)[:, None] & 1

@@ -1,4 +1,4 @@
-"""Uniform random masks: every Fourier coefficient can be estimated from them, and they say how faithful a fit is."""
+"""Uniform random masks: every Fourier coefficient can be estimated from them, and so can faithfulness."""
 
 import operator
 
@@ -10,7 +10,7 @@ from jaxtyping import Bool
 from spexjax.spectrum import mask_numbers, numbered_masks
 from spexjax.typing import Array, Key, Masks
 
-ENUMERABLE = 20  # up to 2^20 masks are listed and shuffled, and more if a good part of them is wanted; else redrawn
+ENUMERABLE = 20  # features up to which all masks are listed and shuffled; more if a quarter of them is wanted
 
 
 def uniform_size(num_masks: int, num_features: int) -> int:
@@ -37,16 +37,16 @@ def all_masks(num_features: int) -> Bool[np.ndarray, "m n"]:
 
 
 def uniform(key: Key, num_masks: int, num_features: int, *, paired: bool = False) -> Masks:
-    """Draws distinct masks uniformly from {0,1}^n, after the two ends: E[f(x) (-1)^{|S ∩ x|}] = F(S).
+    """Draws distinct masks uniformly from {0,1}^n, the two ends first: E[f(x) (-1)^{|S ∩ x|}] = F(S).
 
-    Everything kept, the answer being explained, comes first and nothing kept second, so that both are always evaluated
-    (`spexjax._ends`); the others are drawn without replacement from the rest.
+    The mask that keeps everything comes first and the one that keeps nothing second, so that both are always evaluated
+    (`spexjax._ends`). The others are drawn from the rest without replacement.
 
     Args:
       key: PRNG key, consumed.
-      num_masks: m, the ablation budget; even when `paired`. With m >= 2^n all 2^n masks come, once each.
+      num_masks: m, the ablation budget; even when `paired`. If m >= 2^n, all 2^n masks are returned, once each.
       num_features: n.
-      paired: follow each mask by its complement, which separates odd from even orders.
+      paired: follow each mask with its complement, which separates odd from even orders.
 
     Returns:
       bool `[uniform_size(m, n), n]`, True = kept.
@@ -64,7 +64,7 @@ def uniform(key: Key, num_masks: int, num_features: int, *, paired: bool = False
         return _distinct(key, uniform_size(num_masks, num_features), ends)
     if num_masks % 2:
         raise ValueError(f"A paired design needs an even number of masks, not {num_masks}.")
-    # Pairs are told apart by the member that keeps feature 0, so distinct halves make distinct pairs.
+    # The member that keeps feature 0 identifies a pair, so distinct halves make distinct pairs.
     half = uniform_size(num_masks, num_features) // 2
     rest = _distinct(key, half, np.ones((1, num_features - 1), bool)) if num_features > 1 else jnp.ones((1, 0), bool)
     kept = jnp.concatenate([jnp.ones((half, 1), bool), rest], 1)
@@ -72,7 +72,7 @@ def uniform(key: Key, num_masks: int, num_features: int, *, paired: bool = False
 
 
 def _distinct(key: Key, m: int, first: Bool[np.ndarray, "f n"]) -> Bool[Array, "m n"]:
-    """The given masks, then others."""
+    """The given masks, then others, all distinct."""
     n, masks = first.shape[1], first[:m]
     if n <= ENUMERABLE or 1 << n <= 4 * m:
         known = mask_numbers(masks)

@@ -1,4 +1,4 @@
-"""What a differentiable proxy leaves behind: a Gaussian process posterior, and all that has a closed form in it."""
+"""Gaussian processes on the hypercube: kernels, posteriors, and all that has a closed form under them."""
 
 from spexjax.gp._by_size import size_factors
 from spexjax.gp._extension import derivatives

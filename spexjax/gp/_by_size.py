@@ -1,8 +1,8 @@
 """How the error of a surrogate depends on how many features a mask keeps.
 
-A process believes in one error everywhere. Real functions vary more where few features are kept, or where few are
-removed, and there few uniform masks lie, but Shapley-type indices look there. So the variances are multiplied by a
-factor of the size of a mask, learned from the held-out residuals.
+A Gaussian process expects the same error at masks of every size. Real functions vary more where few features are kept
+or few are removed. Few uniform masks have such sizes, but Shapley-type indices depend on them. So the variances are
+multiplied by a factor for the size of the mask, learned from the held-out residuals.
 """
 
 import numpy as np
@@ -10,18 +10,20 @@ import scipy.optimize
 import scipy.special
 from jaxtyping import Float, Int
 
+from spexjax.typing import Array
+
 _RIDGE = 2.0  # prior precision of the slope and the curvature of the log factor
-_MOST = 25.0  # squared standard errors that one residual counts for: an outlier tells no more
+_MOST = 25.0  # squared standard errors that one residual counts for at most, as outliers say little
 
 
 def size_factors(
     ratios: Float[np.ndarray, " r"], sizes: Int[np.ndarray, " r"], num_features: int
 ) -> Float[np.ndarray, " _"]:
-    """The factor by which the variance at masks of size 0..n differs from the expected one.
+    """The factors by which the variance at masks of sizes 0..n differs from the expected one.
 
-    `log v(k) = a + b u + c u^2` with `u = 2k / n - 1`: b and c by the likelihood of normal residuals of variance v,
-    with a normal prior that expects no dependence; a such that the mean of v over the masks between the ends is that of
-    the ratios, heavy-tailed as these may be.
+    `log v(k) = a + b u + c u^2` with `u = 2k / n - 1`: b and c maximise the likelihood of normal residuals of
+    variance v, under a normal prior around no dependence on size. Then a is set so that, over the masks between the
+    ends, the mean of v is the mean of the ratios: these may be heavy-tailed.
 
     Args:
       ratios: squared residuals over the variances that the surrogate expects there.
@@ -47,13 +49,11 @@ def size_factors(
     return factors * (ratios[inner].mean() / factors[sizes[inner]].mean() if inner.any() else 1.0)
 
 
-def index_factor(
-    factors: Float[np.ndarray, " _"], order: int, at: Float[np.ndarray, " q"], mu: Float[np.ndarray, " q"]
-) -> float:
-    """The factor for the variance of an index `sum_q mu_q D_S(t_q)`: the mean of those of the sizes it looks at.
+def index_factor(factors: Float[np.ndarray, " _"], order: int, at: Float[Array, " q"], mu: Float[Array, " q"]) -> float:
+    """The factor for the variance of an index `sum_q mu_q D_S(t_q)`: the mean factor of the sizes that it depends on.
 
     A mask x that keeps l of the features outside S has the weight `sum_q mu_q t_q^l (1 - t_q)^{n-s-l}` in the index, up
-    to its sign; sizes count by the sum of their masks' squared weights. The two ends are known and count for nothing.
+    to its sign. A size counts by the sum of its masks' squared weights. The two ends are known and do not count.
 
     Args:
       factors: of sizes 0..n.

@@ -13,7 +13,7 @@ from spexjax.gp._kernel import ProductKernel
 from spexjax.gp._neighbours import characters_of_neighbours, derivatives_of_neighbours
 from spexjax.typing import Array
 
-_LEAST = 1e-6  # stands for 0 where a mean is divided by
+_LEAST = 1e-6  # replaces 0 in means that are divided by
 
 
 def derivatives(
@@ -31,7 +31,7 @@ def derivatives(
         q_ji(t) = t k_i(1, x_ji) + (1 - t) k_i(0, x_ji).
 
     Args:
-      kernel: the prior; a rate of infinity describes the white function that is alpha_j at x_j and 0 elsewhere.
+      kernel: the prior; with infinite rates, the function is alpha_j at x_j and 0 elsewhere.
       z: `signs` of the masks x_j.
       alpha: the weights.
       sets: k sets of s features each, s >= 1.
@@ -50,7 +50,7 @@ def derivatives(
             ratio = jnp.where(z < 0, (1 - e) / if_kept, (e - 1) / if_removed)  # [m, n]
             if s == 1:
                 total += (beta @ ratio)[sets[:, 0]]
-            elif s == 2 and 16 * len(sets) > n * n:  # most pairs: all of them in one product
+            elif s == 2 and 16 * len(sets) > n * n:  # most pairs are wanted: one product gives all of them
                 total += ((beta[:, None] * ratio).T @ ratio)[sets[:, 0], sets[:, 1]]
             else:
                 total += _products(ratio.T, sets, beta)
@@ -77,7 +77,15 @@ def covariances(
     at: Float[Array, " q"],
     mu: Float[Array, " q"],
 ) -> Float[Array, "k m"]:
-    """`Cov(I(S), f(x_j))` under the prior, for the index `I(S) = sum_q mu_q D_S(t_q)`; see `derivatives`."""
+    """`Cov(I(S), f(x_j))` under the prior, for the index `I(S) = sum_q mu_q D_S(t_q)`; see `derivatives`.
+
+    Args:
+      kernel: the prior.
+      z: `signs` of the masks x_j.
+      sets: k sets of s features each, s >= 1.
+      at: the nodes t.
+      mu: their weights.
+    """
     at = jnp.asarray(at, z.dtype)
     decay = jnp.exp(-kernel.rates)
     parts = [(scale, e, *_means(e, at)) for scale, e in zip(kernel.scales, decay, strict=True)]
@@ -105,7 +113,13 @@ def variances(
 
         sum_qq' mu_q mu_q' sum_r c_r prod_{i in S} 2 (1 - e_i) prod_{i not in S} (a + (1 - a) e_i),    e = e^-w,
 
-    a being the probability `t t' + (1 - t)(1 - t')` that two independent features are alike.
+    where a is the probability `t t' + (1 - t)(1 - t')` that two independent draws of a feature agree.
+
+    Args:
+      kernel: the prior.
+      sets: k sets of s features each, s >= 1.
+      at: the nodes t.
+      mu: their weights.
     """
     alike = at[:, None] * at + (1 - at)[:, None] * (1 - at)
     total = 4 * kernel.linear[sets[:, 0]] * mu.sum() ** 2 if sets.shape[1] == 1 else jnp.zeros(len(sets))

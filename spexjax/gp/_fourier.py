@@ -56,11 +56,11 @@ def coefficients(
 
 
 def strongest_supports(kernel: ProductKernel, max_terms: int, max_order: int = MAX_ORDER) -> Int[np.ndarray, "k d"]:
-    """The sets S, the empty one not among them, whose F(S) may be largest: best first by prior variance.
+    """The nonempty sets S where F(S) may be largest, by its prior variance.
 
-    For each product kernel the sets with `C_r prod_{i in S} lambda_ri` above a threshold, which is lowered until they
-    are about `max_terms` together. With features by decreasing lambda, what may follow a set is a range, and so
-    each order is generated from the one before without looking at any set below the threshold.
+    These are, for each product kernel, the sets with `C_r prod_{i in S} lambda_ri` above a threshold, chosen so that
+    they are about `max_terms` together. If features are sorted by decreasing lambda, those that may extend a set
+    form a range. So each order is generated from the one before without visiting any set below the threshold.
 
     Args:
       kernel: the prior.
@@ -68,8 +68,8 @@ def strongest_supports(kernel: ProductKernel, max_terms: int, max_order: int = M
       max_order: the largest |S|.
 
     Returns:
-      `Int[k, d]`, distinct rows, padded with n; at least all single features, and all neighbours if the kernel
-      has a part for them.
+      `Int[k, d]`, distinct rows in lexicographic order, padded with n; at least all single features, and all neighbours
+      if the kernel has a part for them.
     """
     n = kernel.linear.shape[0]
     logs = np.log(np.maximum(np.asarray(kernel.shrinkage, np.float64), 1e-300))
@@ -98,14 +98,19 @@ def strongest_supports(kernel: ProductKernel, max_terms: int, max_order: int = M
 
 
 def strongest_of_all(kernels: Sequence[ProductKernel], max_terms: int) -> Int[np.ndarray, "k d"]:
-    """The union of the `strongest_supports` of several kernels, about `max_terms` sets together."""
+    """The union of the `strongest_supports` of several kernels.
+
+    Args:
+      kernels: the priors.
+      max_terms: about how many sets are wanted in all.
+    """
     n = kernels[0].linear.shape[0]
     found = [strongest_supports(kernel, max_terms // len(kernels)) for kernel in kernels]
     return unique_rows(joined_supports(found, n))[0]
 
 
 def _above(logs: Float[np.ndarray, " n"], threshold: float, max_order: int, limit: int):
-    """Sets of positions with `sum logs >= threshold`, by order, for `logs` that decrease; stops soon after `limit`."""
+    """Sets of positions with `sum logs >= threshold`, by order, for decreasing `logs`; stops soon after `limit`."""
     sets = np.flatnonzero(logs >= threshold)[:, None]
     sums, levels, total = logs[sets[:, 0]], [], 0
     while len(sets):
@@ -117,7 +122,7 @@ def _above(logs: Float[np.ndarray, " n"], threshold: float, max_order: int, limi
         ends = np.searchsorted(-logs, sums - threshold, side="right")
         counts = np.maximum(ends - last - 1, 0)
         if total + counts.sum() > 8 * limit:
-            levels.append(np.zeros((limit, sets.shape[1] + 1), np.int64))  # far too many: only their number counts
+            levels.append(np.zeros((limit, sets.shape[1] + 1), np.int64))  # far too many; only their number matters
             break
         parent = np.repeat(np.arange(len(sets)), counts)
         offset = np.arange(len(parent)) - np.repeat(np.cumsum(counts) - counts, counts)

@@ -1,4 +1,4 @@
-"""Inverse and determinant of a positive definite matrix, almost wholly by matrix products."""
+"""Inverse and determinant of a positive definite matrix, almost entirely by matrix products."""
 
 import jax
 import jax.numpy as jnp
@@ -16,10 +16,10 @@ def spd_inverse(a: Float[Array, "m m"]) -> tuple[Float[Array, "m m"], Float[Arra
 
         A^-1 = [[P^-1 + P^-1 Q S^-1 Q' P^-1, -P^-1 Q S^-1], [., S^-1]],    log det A = log det P + log det S,
 
-    down to blocks that are inverted by pivots. Matrix products are what every device does fastest, and no call leaves
-    XLA for a linear algebra library whose threads would compete with its own: on CPU this takes less than half the
-    time of a Cholesky factorisation and two solves. It loses about one digit more than they do. Both results are NaN
-    where A is not positive definite to working precision.
+    down to small blocks, which are inverted by pivoting. Every device is fastest at matrix products, and no call leaves
+    XLA for a linear algebra library whose threads would compete with its own: on a CPU this takes less than half the
+    time of a Cholesky factorisation and two solves. It loses about one digit more than they do. Both results are NaN if
+    A is not positive definite to working precision.
     """
     m = len(a)
     if m <= _LEAF:

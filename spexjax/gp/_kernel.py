@@ -23,10 +23,10 @@ class ProductKernel:
 
     A product kernel is `C_r prod_i (1 + lambda_ri z_i z'_i)` with `lambda = tanh(w / 2)` and
     `C_r = c_r prod_i (1 + e^{-w_ri}) / 2`: under it the coefficients F(S) are independent with variance
-    `C_r prod_{i in S} lambda_ri`, which falls with the order of S and is large only where every feature matters.
+    `C_r prod_{i in S} lambda_ri`, which falls with the order of S and is large only if every feature of S matters.
 
-    `noise` is the variance of what the kernels do not describe. Ablations repeat exactly, so that it is not error of
-    measurement but the part of the function that is too fine to be learned: a white function.
+    `noise` is the variance of what the kernels do not describe. Ablations are deterministic, so this is not
+    measurement error but the part of the function that is too fine to be learned: a white function.
     """
 
     scales: Leaf  # c: Float[r]
@@ -37,7 +37,7 @@ class ProductKernel:
 
     @property
     def shrinkage(self) -> Float[Array, "r n"]:
-        """`lambda_ri`: the factor by which feature i in S lessens the variance of F(S)."""
+        """`lambda_ri`: the factor by which feature i in S shrinks the variance of F(S)."""
         return jnp.tanh(self.rates / 2)
 
     @property
@@ -47,12 +47,17 @@ class ProductKernel:
 
     @property
     def variance(self) -> Float[Array, ""]:
-        """`k(x, x)`, the same at every mask, the noise not included."""
+        """`k(x, x)`, the same at every mask, without the noise."""
         return self.scales.sum() + self.linear.sum() + self.near.sum()
 
 
 def terms(kernel: ProductKernel, z: Float[Array, "m n"]) -> Float[Array, "m _"]:
-    """`z_i` of every feature, and `z_T` of all neighbours if the kernel has a part for them."""
+    """`z_i` of every feature, and `z_T` of all neighbours if the kernel has a part for them.
+
+    Args:
+      kernel: the prior.
+      z: `signs` of m masks.
+    """
     return jnp.concatenate([z, characters_of_neighbours(z)], axis=1) if kernel.near.shape[-1] else z
 
 
@@ -63,7 +68,13 @@ def signs(masks: Masks) -> Float[Array, "m n"]:
 
 @jax.default_matmul_precision("highest")
 def components(kernel: ProductKernel, z: Float[Array, "m n"], z2: Float[Array, "l n"]) -> Float[Array, "r m l"]:
-    """`prod_i e^{-w_ri [x_i != x'_i]}` for every pair of masks given by their `signs`."""
+    """`prod_i e^{-w_ri [x_i != x'_i]}` for every pair of masks.
+
+    Args:
+      kernel: the prior.
+      z: `signs` of m masks.
+      z2: `signs` of l masks.
+    """
     (r, n), m = kernel.rates.shape, len(z)
     overlap = (kernel.rates[:, None] * z).reshape(r * m, n) @ z2.T
     return jnp.exp((overlap.reshape(r, m, len(z2)) - kernel.rates.sum(1)[:, None, None]) / 2)
@@ -73,8 +84,15 @@ def components(kernel: ProductKernel, z: Float[Array, "m n"], z2: Float[Array, "
 def combine(
     kernel: ProductKernel, parts: Float[Array, "r m l"], z: Float[Array, "m n"], z2: Float[Array, "l n"]
 ) -> Float[Array, "m l"]:
-    """`k(x, x')` from its `components`."""
-    # A product with the scales rather than a sum: XLA would fuse a sum into each reader, and compute it again there.
+    """`k(x, x')` from its `components`.
+
+    Args:
+      kernel: the prior.
+      parts: the components.
+      z: `signs` of m masks.
+      z2: `signs` of l masks.
+    """
+    # A product with the scales, not a sum: XLA would fuse a sum into each of its users and compute it there again.
     sparse = jnp.concatenate([kernel.linear, kernel.near])
     return (terms(kernel, z) * sparse) @ terms(kernel, z2).T + (kernel.scales @ parts.reshape(len(parts), -1)).reshape(
         parts.shape[1:]

@@ -1,4 +1,4 @@
-"""The part of a product kernel that knows that features come in an order: neighbours interact more."""
+"""The part of a product kernel for features in an order, where neighbours interact more."""
 
 import jax.numpy as jnp
 import numpy as np
@@ -25,14 +25,20 @@ def characters_of_neighbours(z: Float[Array, "m n"]) -> Float[Array, "m l"]:
 
 
 def variances_of_supports(near: Float[Array, " l"], support: Int[Array, "k d"], n: int) -> Float[Array, " k"]:
-    """The entry of `near` at each support, 0 where it is no set of neighbours."""
+    """The entry of `near` for each support; 0 for one that is not a set of neighbours.
+
+    Args:
+      near: a variance for each of `neighbours`.
+      support: the sets S, as in `Spectrum.support`.
+      n: the number of features.
+    """
     support = padded_support(jnp.asarray(support), n, support.shape[1] + 3)
     first, order = support[:, 0], (support < n).sum(1)
     one, two = support[:, 1] - first, support[:, 2] - support[:, 1]
     place = jnp.where(one == 1, first, first + n - 1)
     place = jnp.where(order == 3, first + 2 * n - 3, place)
     is_set = ((order == 2) & (one <= 2)) | ((order == 3) & (one == 1) & (two == 1))
-    return near.at[jnp.where(is_set, place, len(near))].get(mode="fill", fill_value=0)
+    return jnp.asarray(near).at[jnp.where(is_set, place, len(near))].get(mode="fill", fill_value=0)
 
 
 def derivatives_of_neighbours(
@@ -40,7 +46,12 @@ def derivatives_of_neighbours(
 ) -> tuple[Float[Array, "q l"], Float[Array, "k l"]]:
     """The derivative at S of the multilinear extension of `z_T`: the product of the two results, `[q, l]` and `[k, l]`.
 
-    D_S(t) = (-2)^{|S|} (1 - 2t)^{|T| - |S|} [S ⊆ T]
+        D_S(t) = (-2)^{|S|} (1 - 2t)^{|T| - |S|} [S ⊆ T]
+
+    Args:
+      n: the number of features.
+      sets: k sets of s features each, s >= 1.
+      at: the probabilities t.
     """
     everything, s = neighbours(n), sets.shape[1]
     inside = (jnp.asarray(sets)[:, None, :, None] == everything[:, None, :]).any(-1).all(-1)

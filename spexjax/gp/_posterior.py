@@ -1,4 +1,4 @@
-"""Gaussian process regression on masks: what the values say, given a product kernel."""
+"""Gaussian process regression on masks under a product kernel."""
 
 from typing import NamedTuple
 
@@ -12,21 +12,21 @@ from spexjax.gp._inverse import spd_inverse
 from spexjax.gp._kernel import ProductKernel, gram, terms
 from spexjax.typing import Array, Masks
 
-_RESIDUAL = 1e-4  # of |y|: what single precision may leave of the system before double precision takes over
-_JITTERS = (0.0, 1e-10)  # shares of the variance: more than rounding takes, where it makes the system indefinite
+_RESIDUAL = 1e-4  # relative residual of the linear system above which double precision takes over
+_JITTERS = (0.0, 1e-10)  # relative to the variance; the second if rounding makes the system indefinite
 
 
 class Posterior(NamedTuple):
-    """The weights alpha of the posterior mean, the inverse P they came from, and the precision that took.
+    """The weights alpha of the posterior mean, the inverse P, and the precision that both were computed in.
 
-    P stays where it was computed; leaving masks out takes only its diagonal and the entries of partners, which are on
+    P stays where it was computed. Leaving masks out needs only its diagonal and the entries of partners, which are on
     the host.
     """
 
     alpha: Float[Array, " m"]
     inverse: Float[Array, "m m"]
     dtype: str
-    partner: Int[np.ndarray, " m"]  # the row left out with each row, its own row for none; an involution
+    partner: Int[np.ndarray, " m"]  # the row to leave out with each row; itself if none. An involution
     diagonal: Float[np.ndarray, " m"]  # P_ii
     cross: Float[np.ndarray, " m"]  # P_ij for the partner j of i, 0 where there is none
 
@@ -53,13 +53,13 @@ def condition(
 def robust_condition(
     kernel: ProductKernel, z: Float[Array, "m n"], y: Float[Array, " m"], partner: Int[np.ndarray, " m"] | None = None
 ) -> Posterior:
-    """`condition` on the device in single precision, and again on the host in double where that was not enough.
+    """`condition` on the device in single precision; again on the host in double if that was not enough.
 
     Args:
       kernel: the prior.
       z: `signs` of the masks.
       y: the values there, of mean 0.
-      partner: the row to leave out with each row, its own row for none; an involution. None for any by default.
+      partner: the row to leave out with each row; itself if none. An involution. By default no row has a partner.
     """
     partner = np.arange(len(y)) if partner is None else partner
     alpha, inverse, residual, entries = _checked_condition(kernel, z, y, partner)
@@ -69,10 +69,14 @@ def robust_condition(
     return Posterior(inverse @ np.asarray(y, np.float64), inverse, "float64", partner, *_entries(inverse, partner))
 
 
-def host_gram(
-    kernel: ProductKernel, masks: Bool[np.ndarray, "m n"], masks2: Bool[np.ndarray, "l n"]
-) -> Float[np.ndarray, "m l"]:
-    """`gram` of two lists of masks in double precision, on the host."""
+def host_gram(kernel: ProductKernel, masks: Bool[Array, "m n"], masks2: Bool[Array, "l n"]) -> Float[np.ndarray, "m l"]:
+    """`gram` of two lists of masks in double precision, on the host.
+
+    Args:
+      kernel: the prior.
+      masks: bool `[m, n]`.
+      masks2: bool `[l, n]`.
+    """
     kernel = jax.tree.map(lambda leaf: np.asarray(leaf, np.float64), kernel)
     z, z2 = (1 - 2 * np.asarray(x, np.float64) for x in (masks, masks2))
     left, right = (np.asarray(terms(kernel, x), np.float64) for x in (z, z2))
@@ -83,7 +87,15 @@ def host_gram(
 
 
 def host_inverse(kernel: ProductKernel, masks: Masks) -> Float[np.ndarray, "m m"]:
-    """`(K + noise I)^-1` in double precision, on the host."""
+    """`(K + noise I)^-1` in double precision, on the host.
+
+    Args:
+      kernel: the prior.
+      masks: bool `[m, n]`.
+
+    Raises:
+      ValueError: if the matrix is singular.
+    """
     system = host_gram(kernel, masks, masks)
     diagonal = system.diagonal() + float(kernel.noise)
     for jitter in _JITTERS:
@@ -109,16 +121,16 @@ def _entries(inverse, partner):
 
 
 def leave_one_out(y: Float[Array, " m"], posterior: Posterior) -> Float[np.ndarray, " m"]:
-    """What the posterior given all other masks predicts at each: `y_i - alpha_i / P_ii` with `P = (K + noise I)^-1`.
+    """The prediction at each mask from all other masks: `y_i - alpha_i / P_ii` with `P = (K + noise I)^-1`.
 
-    Without mask i and its partner j as well, the error at i is the first entry of `[[P_ii, P_ij], [P_ij, P_jj]]^-1
-    (alpha_i, alpha_j)`.
+    If the partner j of mask i is left out as well, the error at i is the first entry of
+    `[[P_ii, P_ij], [P_ij, P_jj]]^-1 (alpha_i, alpha_j)`.
 
     Source: Rasmussen and Williams, Gaussian Processes for Machine Learning (2006), equation 5.12.
 
     Args:
       y: the values.
-      posterior: given them.
+      posterior: conditioned on them.
     """
     alpha, own, cross, j = np.asarray(posterior.alpha), posterior.diagonal, posterior.cross, posterior.partner
     return np.asarray(y) - (own[j] * alpha - cross * alpha[j]) / (own * own[j] - cross**2)
@@ -127,22 +139,22 @@ def leave_one_out(y: Float[Array, " m"], posterior: Posterior) -> Float[np.ndarr
 def leave_one_out_variances(posterior: Posterior) -> Float[np.ndarray, " m"]:
     """The posterior variance at each mask, noise included, given all others: `1 / P_ii`.
 
-    Without its partner as well, the first entry of `[[P_ii, P_ij], [P_ij, P_jj]]^-1`; see `leave_one_out`.
+    If its partner is left out as well, the first entry of `[[P_ii, P_ij], [P_ij, P_jj]]^-1`; see `leave_one_out`.
     """
     own, cross, j = posterior.diagonal, posterior.cross, posterior.partner
     return own[j] / (own * own[j] - cross**2)
 
 
 def errors_of_others(targets: Float[np.ndarray, " m"], posterior: Posterior) -> Float[np.ndarray, " m"]:
-    """The leave-one-out errors of other values than those the kernel was trained on: `(P t)_i / P_ii`.
+    """The leave-one-out errors for values that the kernel was not trained on: `(P t)_i / P_ii`.
 
-    One product of a matrix and a vector, where the matrix is.
+    One matrix-vector product, on the device that holds P.
 
     Args:
       targets: t, the other values at the same masks, of mean 0.
       posterior: of the kernel.
     """
     if posterior.dtype == "float64":
-        return posterior.inverse @ targets / posterior.diagonal
+        return np.asarray(posterior.inverse) @ targets / posterior.diagonal
     found = jnp.matmul(posterior.inverse, jnp.asarray(targets, jnp.float32), precision="highest")
     return np.asarray(found, np.float64) / posterior.diagonal

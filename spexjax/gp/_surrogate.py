@@ -1,4 +1,4 @@
-"""The surrogate: the function that an explanation puts in the place of the model."""
+"""The surrogate: the function that stands for the model in an explanation."""
 
 import dataclasses
 from collections.abc import Callable
@@ -27,14 +27,14 @@ _TERMS = 4096  # terms that are computed in one step
 @jax.tree_util.register_dataclass
 @dataclasses.dataclass(frozen=True, eq=False)
 class Process:
-    """Posteriors under e kernels of one shape, given the same masks.
+    """Posteriors under e kernels of the same shape, conditioned on the same masks.
 
-    The first member stands for all where one is enough.
+    Where one kernel is enough, the first is used.
     """
 
     kernels: ProductKernel  # every leaf with a leading axis e
     alphas: Leaf  # Float[e, m]: the weights of the means, in units of the surrogate's `spread`
-    shares: Leaf  # Float[e]: of each mean in the surrogate
+    shares: Leaf  # Float[e]: the weight of each mean in the surrogate
 
     @property
     def first(self) -> ProductKernel:
@@ -53,26 +53,31 @@ class Process:
 class Surrogate:
     """A function of masks: `rest(x) + spread * sum_e share_e sum_j alpha_ej k_e(x, x_j)`, e running over all members.
 
-    Gaussian process posteriors and something sparse beside them. Its spectrum, its interaction indices and their
+    The sum of Gaussian process posteriors and a sparse spectrum. Its spectrum, its interaction indices and their
     standard errors have closed forms, so that nothing of size 2^n is ever needed.
 
-    A call is fit for `jax.jit`, `jax.vmap` and `jax.grad`; the methods work on the host, partly in double precision.
+    Calls work under `jax.jit`, `jax.vmap` and `jax.grad`. The methods run on the host, partly in double precision.
     """
 
     masks: Leaf  # Bool[m, n]: the x_j
     processes: tuple[Process, ...]
     rest: Spectrum
-    deviation: Leaf  # Float[]: the standard deviation that a covariance of 1 stands for, by the held-out residuals
-    spread: Leaf = 1.0  # Float[]: of the processes, so that single precision holds their weights
+    deviation: Leaf  # Float[]: the standard deviation that a covariance of 1 stands for, from held-out residuals
+    spread: Leaf = 1.0  # Float[]: the unit of the processes, so that single precision holds their weights
     by_size: Leaf | None = None  # Float[n + 1]: factors of the variance at masks of 0..n features; 1 by default
 
     @property
     def shares(self) -> Float[Array, " e"]:
-        """Of every member."""
+        """The weight of every member."""
         return jnp.concatenate([jnp.asarray(p.shares) for p in self.processes])
 
     def scale(self, factor: float, *others: Spectrum) -> "Surrogate":
-        """The surrogate of `factor * f`, plus some spectra."""
+        """The surrogate of `factor * f`, plus some spectra.
+
+        Args:
+          factor: a number of any sign.
+          others: spectra to add.
+        """
         processes = tuple(dataclasses.replace(p, alphas=p.alphas * np.sign(factor)) for p in self.processes)
         rest, size = self.rest.scale(factor).merge(*others), abs(factor)
         return Surrogate(self.masks, processes, rest, self.deviation * size, self.spread * (size or 1), self.by_size)
@@ -108,7 +113,7 @@ class Surrogate:
             factors = 1.0 if self.by_size is None else self.by_size[masks.sum(1)]
             return self._error(_predictions(self.processes, z, new), cross, inverses) * np.sqrt(factors)
 
-        return _in_blocks(of_block, checked_masks(masks, self.rest.num_features))
+        return np.asarray(_in_blocks(of_block, checked_masks(masks, self.rest.num_features)))
 
     def spectrum(self, support: Int[Array, "k d"]) -> Spectrum:
         """The exact coefficients on the given distinct supports, and all of `rest`, strongest first."""
@@ -119,7 +124,7 @@ class Surrogate:
         return self.rest.merge(found).truncate(len(support) + len(self.rest))
 
     def strongest_supports(self, max_terms: int) -> Int[np.ndarray, "k d"]:
-        """About `max_terms` sets where the largest coefficients may be; see `fourier.strongest_supports`."""
+        """About `max_terms` sets where the largest coefficients may be; see `strongest_supports`."""
         return strongest_of_all([p.first for p in self.processes], max_terms)
 
     def coefficient_errors(self, support: Int[Array, "k d"]) -> Float[np.ndarray, " k"]:
@@ -135,11 +140,11 @@ class Surrogate:
     def index(
         self, sets: Int[Array, "k s"], at: Float[Array, " q"], mu: Float[Array, " q"], residuals: Values
     ) -> Float[np.ndarray, " k"]:
-        """`I(S) = sum_q mu_q D_S(t_q)` of the processes' part, corrected by what is known; see `indices.Index.measure`.
+        """`I(S) = sum_q mu_q D_S(t_q)` of the processes, corrected by the known values; see `indices.Index.measure`.
 
-        The part of the function that is too fine for the kernels, their noise, is white, and at the masks that were
-        evaluated it is known: the residual. The posterior mean of the index takes it into account, which amounts to
-        using the true value at every mask that was evaluated and the surrogate elsewhere.
+        The noise of the kernels stands for the part of the function that is too fine for them. At the evaluated masks
+        that part is known: it is the residual. The posterior mean of the index includes it, which amounts to using the
+        true value at every evaluated mask and the surrogate elsewhere.
 
         Args:
           sets: k sets of s features each.
@@ -157,7 +162,13 @@ class Surrogate:
     def index_errors(
         self, sets: Int[Array, "k s"], at: Float[Array, " q"], mu: Float[Array, " q"]
     ) -> Float[np.ndarray, " k"]:
-        """The standard error of `index`."""
+        """The standard error of `index`.
+
+        Args:
+          sets: k sets of s features each.
+          at: the probabilities t of the measure.
+          mu: its weights.
+        """
         factor = 1.0 if self.by_size is None else index_factor(self.by_size, sets.shape[1], at, mu)
         at, mu = (jnp.asarray(a, jnp.float32) for a in (at, mu))
         z, white = signs(self.masks), _white(self.rest.num_features)
@@ -173,14 +184,14 @@ class Surrogate:
         return self._error(corrected, cross, self._inverses()) * np.sqrt(factor)
 
     def _inverses(self) -> list[Float[np.ndarray, "m m"]]:
-        """Of the first member of each process."""
+        """`(K + noise I)^-1` of the first kernel of each process."""
         return [host_inverse(p.first, self.masks) for p in self.processes]
 
     def _error(self, means: Float[Array, "e k"], cross: Callable, inverses: list) -> Float[np.ndarray, " k"]:
-        """Of a mixture of posteriors: the mean variance of the first members, plus the variance among all means.
+        """The standard error: the root of the mean variance of the first kernels plus the variance among all means.
 
-        `cross` gives, for a kernel, the covariances with the values at `masks`, and the prior variances. In double
-        precision: single has no room for the squares of large or small values.
+        `cross` gives, for a kernel, the covariances with the values at `masks`, and the prior variances. All in double
+        precision, which holds the squares of large or small values.
         """
         shares, means = np.asarray(self.shares, np.float64), np.asarray(means, np.float64)
         weights = shares / shares.sum()
@@ -243,5 +254,5 @@ def _in_blocks(function: Callable, masks: Masks) -> Values:
 
 
 def _on_host(array: Array | float) -> Array:
-    """Where it can be: JAX may be tracing."""
+    """As an array of numpy, unless JAX is tracing."""
     return array if isinstance(array, jax.core.Tracer) else np.asarray(array)

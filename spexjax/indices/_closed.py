@@ -1,4 +1,4 @@
-"""Interaction indices of a surrogate, in closed form: no value is truncated, and what was evaluated counts exactly."""
+"""Interaction indices of a surrogate in closed form, without truncation and with true values at evaluated masks."""
 
 from itertools import combinations
 from math import comb
@@ -24,7 +24,7 @@ def surrogate_interactions(
     max_order: int | None = None,
     feature_names: tuple[str, ...] | None = None,
 ) -> Interactions:
-    """An interaction index of a surrogate that is right at the masks that were evaluated.
+    """An interaction index of a surrogate, with the true value at every mask that was evaluated.
 
     An index has a closed form if it is of a finite order and has a measure at each of its orders (`Index.measure`): SV,
     BV, SII, BII, STII, FSII, Moebius where `max_order` is given, and k-SII up to order 2. The others are read off the
@@ -35,7 +35,7 @@ def surrogate_interactions(
       surrogate: of n features.
       residuals: value minus surrogate at each mask that was evaluated, `surrogate.masks`; see `Surrogate.index`.
       spectrum: the surrogate's, truncated.
-      ends: what that spectrum misses where everything is kept and where nothing is; for what is read off it.
+      ends: what that spectrum misses where everything is kept and where nothing is; used if the index is read off it.
       index: a name of `INDICES`.
       max_order: the order of the index, by default as in `interactions`.
       feature_names: n names, for display.
@@ -49,10 +49,11 @@ def surrogate_interactions(
     if measures is None:
         return with_ends(read_off, ends)
     rest = interactions(surrogate.rest, index, k)
-    supports, values = [], []
+    supports: list[Int[np.ndarray, "_ _"]] = []
+    values: list[Float[np.ndarray, " _"]] = []
     if record.smallest == 0:
         supports.append(EMPTY_SET)
-        values.append([_at_nothing(surrogate, residuals)])
+        values.append(np.array([_at_nothing(surrogate, residuals)]))
     for order, (at, mu) in enumerate(measures, 1):
         if comb(n, order) <= ALL_SETS:
             sets = np.array(list(combinations(range(n), order)), np.int32)

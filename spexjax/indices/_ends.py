@@ -25,7 +25,7 @@ class Ends(NamedTuple):
     def at(self, masks: Masks) -> Values:
         """The function at each mask."""
         masks = np.asarray(masks)
-        return self.kept * masks.all(1) + self.removed * ~masks.any(1)
+        return np.where(masks.all(1), self.kept, 0.0) + np.where(masks.any(1), 0.0, self.removed)
 
 
 def with_ends(table: Interactions, ends: Ends) -> Interactions:
@@ -61,7 +61,7 @@ def _weights(index: Index, s: int, k: int, n: int) -> Float[np.ndarray, " 2"]:
     """I(S), |S| = s, of `prod_i x_i` and of `prod_i (1 - x_i)`.
 
     By the derivatives of their multilinear extensions, `D_S(t) = t^{n-s}` and `(-1)^s (1 - t)^{n-s}`, where the index
-    has a measure: that takes no time however many features there are.
+    has a measure: this takes no time, however many features there are.
     """
     measure = index.measure(s, k, n) if s else None
     if measure is None:

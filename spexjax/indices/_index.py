@@ -14,7 +14,7 @@ Measure = tuple[Float[np.ndarray, " q"], Float[np.ndarray, " q"]]
 DESIGNS = ("uniform", "sized")
 
 
-def no_measure(order: int, max_order: int, num_features: int) -> Measure | None:
+def _no_measure(order: int, max_order: int, num_features: int) -> Measure | None:
     """The measure of an index that has none: None."""
     return None
 
@@ -63,7 +63,7 @@ class Index:
     max_order: int | None = 2
     single: bool = False
     design: str = "uniform"
-    measure: Callable[[int, int, int], Measure | None] = no_measure
+    measure: Callable[[int, int, int], Measure | None] = _no_measure
     aliases: tuple[str, ...] = ()
 
     def __post_init__(self):
@@ -81,7 +81,7 @@ class Index:
                 "fractions.Fraction or an integer."
             )
         at_nothing = all(w == (t == 0) for (s, t), w in weights.items() if s == 0)
-        if self.measure is not no_measure and not at_nothing:
+        if self.measure is not _no_measure and not at_nothing:
             raise ValueError(
                 f"{self.name} has a measure, so the empty set must have the value of the function where nothing is "
                 "kept: w(0, 0) = 1 and w(0, t) = 0. Or set smallest=1, or leave the measure out."

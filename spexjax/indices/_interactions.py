@@ -47,7 +47,7 @@ class Interactions:
         """I(S) of one feature, or of several, by number or name.
 
         Raises:
-          ValueError: if that is no set of the features, or one of more than `max_order`.
+          ValueError: if these are not different features, or more than `max_order` of them.
         """
         n, members = self.num_features, [s] if isinstance(s, str) or not isinstance(s, Iterable) else s
         most = n if self.max_order is None else self.max_order
@@ -57,8 +57,8 @@ class Interactions:
             numbers = [n]
         if len(set(numbers)) < len(numbers) or len(numbers) > most or not all(0 <= i < n for i in numbers):
             raise ValueError(
-                f"{s!r} is no set of at most {most} of the features: give different numbers of 0..{n - 1}, or names "
-                "that only one feature has."
+                f"{s!r} is not a set of at most {most} features: give different numbers out of 0..{n - 1}, or "
+                "names that only one feature has."
             )
         return self._table.get(tuple(numbers), 0.0)
 
@@ -76,18 +76,18 @@ class Interactions:
         return self._rows(np.flatnonzero(self.orders == o))
 
     def top(self, k: int = 10) -> "Interactions":
-        """The k interactions of largest |I(S)|, strongest first, the empty set not among them.
+        """The k interactions of largest |I(S)|, strongest first, without the empty set.
 
         Raises:
           ValueError: if k is negative.
         """
         if k < 0:
-            raise ValueError(f"There are no {k} interactions to list; ask for 0 or more.")
+            raise ValueError(f"k is how many interactions to list, 0 or more; got {k}.")
         rows = np.argsort(-np.abs(self.values), kind="stable")
         return self._rows(rows[self.orders[rows] > 0][:k])
 
     def names(self, s: Iterable[int]) -> tuple[str, ...]:
-        """The names of the features in s; `x0`, `x1`, ... where none were given."""
+        """The names of the features in s; `x0`, `x1`, ... if none were given."""
         return tuple(f"x{i}" if self.feature_names is None else self.feature_names[i] for i in s)
 
     def __str__(self) -> str:

@@ -18,15 +18,15 @@ class Agreement(NamedTuple):
 
 
 def agreement(tables: Sequence[Table], k: int = 10) -> Agreement:
-    """How much explanations of one thing agree on their k strongest terms: stability over seeds, or two budgets.
+    """How well explanations of the same input agree on their k strongest terms, over seeds or budgets.
 
     For each pair A, B: `|A_k ∩ B_k| / |A_k ∪ B_k|`, where A_k are the k of largest |A(S)|, S not empty; and the
-    Spearman correlation of |A(S)| and |B(S)| over S in `A_k ∪ B_k`, an absent S having 0. Both are 1 where two tables
-    are empty; a correlation that is not defined, because all ranks of one table are equal, is 0.
+    Spearman correlation of |A(S)| and |B(S)| over S in `A_k ∪ B_k`, an absent S having 0. Both are 1 if two tables are
+    empty. A correlation that is undefined, because all ranks of one table are equal, counts as 0.
 
     Args:
-      tables: `{S: value}` of two or more, from `Interactions.to_dict()` or `Spectrum.to_dict()`.
-      k: how many terms of each count.
+      tables: two or more `{S: value}`, from `Interactions.to_dict()` or `Spectrum.to_dict()`.
+      k: how many terms of each table to compare.
 
     Raises:
       ValueError: if there are fewer than two tables, or k is below 1.
@@ -37,9 +37,13 @@ def agreement(tables: Sequence[Table], k: int = 10) -> Agreement:
     if len(tables) < 2 or k < 1:
         raise ValueError(f"Agreement is of two or more tables on k >= 1 terms; got {len(tables)} and k = {k}.")
     strength = [{tuple(sorted(s)): abs(v) for s, v in table.items() if s} for table in tables]
-    tops = [sorted(table, key=lambda s, t=table: (-t[s], s))[:k] for table in strength]
-    pairs = [_pair(strength[i], strength[j], {*tops[i]}, {*tops[j]}) for i, j in combinations(range(len(tables)), 2)]
+    tops = [_strongest(table, k) for table in strength]
+    pairs = [_pair(strength[i], strength[j], tops[i], tops[j]) for i, j in combinations(range(len(tables)), 2)]
     return Agreement(*np.mean(pairs, axis=0).tolist())
+
+
+def _strongest(table: Table, k: int) -> set[tuple[int, ...]]:
+    return set(sorted(table, key=lambda s: (-table[s], s))[:k])
 
 
 def _pair(a: Table, b: Table, top_a: set, top_b: set) -> tuple[float, float]:

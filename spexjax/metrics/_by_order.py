@@ -14,12 +14,12 @@ from spexjax.typing import Masks, Values
 def r2_by_order(spectrum: Spectrum, masks: Masks, values: Values) -> Float[np.ndarray, " o"]:
     """R2 of the terms of at most d features, `sum_{|S| <= d} F(S) (-1)^{|S ∩ x|}`, for d = 0, 1, ..., max |S|.
 
-    The terms of low order are those of the whole spectrum, not fitted anew; over uniform masks that is the best such
-    function, because the characters are orthogonal.
+    The terms of low order are taken from the whole spectrum, not refitted. Over uniform masks they are the best
+    function of that order, because the characters are orthogonal.
 
     Args:
       spectrum: of the explanation.
-      masks: bool `[m, n]`, uniform, which the fit has not seen.
+      masks: bool `[m, n]`, uniform masks that the fit has not seen.
       values: `[m]`, the value function there.
 
     Raises:

@@ -1,4 +1,4 @@
-"""Removal: how far the output moves when features are taken away, and curves of it."""
+"""Removal curves: how far the output moves as features are removed."""
 
 import operator
 from collections.abc import Sequence
@@ -43,22 +43,22 @@ def nested_masks(ranking: Numbers, num_features: int, *, keep: bool = False) -> 
 
     Raises:
       ValueError: if the ranking repeats a feature or names one outside `0..n-1`.
-      TypeError: if it names something else than whole numbers.
+      TypeError: if an entry is not a whole number.
 
     >>> nested_masks([2, 0], 3).astype(int).tolist()
     [[1, 1, 1], [1, 1, 0], [0, 1, 0]]
     """
-    ranking = np.asarray([operator.index(feature) for feature in ranking], np.int64)
-    if len(set(ranking.tolist())) != len(ranking) or not ((ranking >= 0) & (ranking < num_features)).all():
-        raise ValueError(f"A ranking names different features out of 0..{num_features - 1}.")
-    named = np.zeros((len(ranking) + 1, num_features), bool)
-    for r, feature in enumerate(ranking):
+    features = [operator.index(feature) for feature in np.asarray(ranking).tolist()]
+    if len(set(features)) != len(features) or not all(0 <= feature < num_features for feature in features):
+        raise ValueError(f"A ranking must name different features out of 0..{num_features - 1}.")
+    named = np.zeros((len(features) + 1, num_features), bool)
+    for r, feature in enumerate(features):
         named[r + 1 :, feature] = True
     return named if keep else ~named
 
 
 def area(sizes: Numbers, curve: Numbers) -> float:
-    """The mean height of a curve over its range, by the trapezoidal rule: what a flat curve of equal area has.
+    """The mean height of a curve over its range, by the trapezoidal rule.
 
     Args:
       sizes: `Float[k]`, increasing: how many features were removed or kept.

@@ -12,12 +12,12 @@ from spexjax.typing import Masks
 def r2(values: ArrayLike, predictions: ArrayLike, weights: ArrayLike | None = None) -> float:
     """`1 - sum w (f - f̂)^2 / sum w (f - mean f)^2`: 1 is perfect, 0 is no better than the mean, below 0 worse.
 
-    NaN where all values are equal: there is no variance to explain.
+    NaN if all values are equal: there is no variance to explain.
 
     Args:
       values: `Float[m]`, the value function at m masks.
       predictions: `Float[m]`, what the explanation says there.
-      weights: `Float[m]`, how much each mask counts; all alike by default.
+      weights: `Float[m]`, how much each mask counts; equal by default.
 
     Raises:
       ValueError: if the lengths differ or are zero.
@@ -34,21 +34,20 @@ def r2_error(
 ) -> float:
     """The standard error of `r2` as an estimate from m masks of its value on all of them; NaN as `r2`.
 
-    By the delta method, R2 being one minus the ratio of two means: the root of `sum_i w_i^2 u_i^2` with
-    `u_i = (e_i^2 - (1 - R2) d_i^2) / sum_j w_j d_j^2`, e the errors, d the deviations of f from its mean and w the
-    weights, which sum to 1. Its square is `2 (1 - R2)^2 (sum w^2)^2` larger, because that mean is estimated.
+    By the delta method, as R2 is one minus a ratio of two means, it is the root of `sum_i w_i^2 u_i^2` with
+    `u_i = (e_i^2 - (1 - R2) d_i^2) / sum_j w_j d_j^2`, where e are the errors, d the deviations of f from its mean, and
+    w the weights, of sum 1. The mean is estimated, too, which adds `2 (1 - R2)^2 (sum w^2)^2` to the variance.
 
-    Predictions from cross-validation are less certain. Fits without different folds share most of their masks, which
-    multiplies the variance by `1 + K / (K - 1)` (Nadeau and Bengio, Inference for the Generalization Error, 2003); and
-    where few masks make up most of the error, others of that kind were not drawn: the standard error grows by
-    `1 + 1 / sqrt(c)` for the effective number `c = (sum u^2 w^2)^2 / sum u^4 w^4` of masks.
+    Predictions from cross-validation are less certain. The fits of different folds share most of their masks, which
+    multiplies the variance by `1 + K / (K - 1)` (Nadeau and Bengio, Inference for the Generalization Error, 2003). And
+    if few masks make up most of the error, there may be more such masks that were not drawn. So the standard error is
+    multiplied by `1 + 1 / sqrt(c)`, with `c = (sum u^2 w^2)^2 / sum u^4 w^4` the effective number of masks.
 
     Args:
       values: `Float[m]`, the value function at m masks.
       predictions: `Float[m]`, what the explanation says there.
       weights: as in `r2`.
-      folds: K, where each prediction is that of a fit without one of K folds; by default the fit has seen none of
-        the masks.
+      folds: K, if each prediction comes from a fit without one of K folds; None if the fit has seen none of the masks.
 
     Raises:
       ValueError: as `r2`.
@@ -86,13 +85,12 @@ def few_hold_half(values: ArrayLike, predictions: ArrayLike, weights: ArrayLike 
 
 
 def size_weights(masks: Masks) -> Float[np.ndarray, " m"]:
-    """Weights under which masks drawn by their size stand for uniform ones.
+    """Weights that make masks drawn by size represent uniform masks.
 
-    The probability `C(n, k) / 2^n` of a size is shared by the masks of that size; sizes that are not there count for
-    nothing.
+    The probability `C(n, k) / 2^n` of a size is shared by the masks of that size. Sizes without a mask are left out.
 
     Args:
-      masks: `Bool[m, n]`; those of one size are a fair sample of all of that size.
+      masks: `Bool[m, n]`; the masks of each size must be a uniform sample of that size.
 
     >>> size_weights(np.array([[1, 0], [1, 0], [1, 1]], bool)).tolist()
     [0.3333333333333333, 0.3333333333333333, 0.3333333333333333]

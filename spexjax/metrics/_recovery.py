@@ -1,4 +1,4 @@
-"""Recovery: how much of what is known to matter an explanation names."""
+"""Recovery: how much of what is known to matter an explanation finds."""
 
 from collections.abc import Iterable
 from typing import NamedTuple, SupportsIndex
@@ -15,13 +15,13 @@ class Recovery(NamedTuple):
 
 
 def recovery(found: Iterable[Item], known: Iterable[Item], k: int | None = None) -> Recovery:
-    """Precision, recall and F1 of the first k that were found, against what is known to matter.
+    """Precision, recall and F1 of the k strongest findings, against what is known to matter.
 
     Args:
-      found: features, or interactions as tuples of features, the strongest first: `interactions.top(k).to_dict()`, say.
-        What is named twice counts once.
-      known: the annotation, of the same kind.
-      k: how many of those found count; all by default.
+      found: features, or interactions as tuples of features, strongest first, such as `interactions.top(k).to_dict()`.
+        Duplicates count once.
+      known: the features or interactions that matter.
+      k: how many findings count; all by default.
 
     Raises:
       ValueError: if nothing is known to matter, or k is below 1.
@@ -30,10 +30,10 @@ def recovery(found: Iterable[Item], known: Iterable[Item], k: int | None = None)
     Recovery(precision=0.5, recall=0.5, f1=0.5)
     """
     if k is not None and k < 1:
-        raise ValueError(f"k is how many of those found count, 1 or more; got {k}.")
+        raise ValueError(f"k is how many findings count, 1 or more; got {k}.")
     truth = set(map(_plain, known))
     if not truth:
-        raise ValueError("Nothing is known to matter, so that nothing can be recovered; give at least one.")
+        raise ValueError("Nothing is known to matter, so nothing can be recovered; give at least one set.")
     named = list(dict.fromkeys(map(_plain, found)))[:k]
     hits = len(truth.intersection(named))
     precision = hits / len(named) if named else 0.0
@@ -41,5 +41,5 @@ def recovery(found: Iterable[Item], known: Iterable[Item], k: int | None = None)
 
 
 def _plain(item: Item) -> tuple[int, ...]:
-    """Features and interactions of one feature are the same thing."""
+    """A feature is the same as the interaction of that feature alone."""
     return tuple(sorted(map(int, item))) if isinstance(item, tuple | list) else (int(item),)

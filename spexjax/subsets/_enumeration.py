@@ -1,4 +1,4 @@
-"""The certified answer where there are few choices: all of them."""
+"""The certified answer if there are few choices: all are tried."""
 
 from itertools import chain, combinations
 from math import comb
@@ -12,12 +12,17 @@ _MAX_CHOICES, _MAX_PARITIES = 1 << 18, 1 << 28  # a second's work
 
 
 def few(problem: Problem) -> bool:
-    """Whether all choices can be tried in about a second."""
+    """True if all choices can be tried in about a second."""
     return _count(problem) * len(problem.support) <= _MAX_PARITIES and _count(problem) <= _MAX_CHOICES
 
 
 def enumerate_all(problem: Problem, goal: str) -> Bool[np.ndarray, " a"]:
-    """The best of all choices of active items that the inert ones can fill up."""
+    """The best of all choices of active items; inert ones make up the rest.
+
+    Args:
+      problem: from `problem`.
+      goal: as in `optimum`.
+    """
     a = len(problem.active)
     sets = chain.from_iterable(combinations(range(a), j) for j in _sizes(problem))
     choices = np.zeros((_count(problem), a + 1), bool)

@@ -9,25 +9,25 @@ from spexjax.subsets._problem import Problem
 from spexjax.typing import Array
 
 _STARTS = 32
-_MAX_PAIRS = 1 << 26  # pairs of items over all starts that are valued at once
+_MAX_PAIRS = 1 << 26  # pairs of items, over all starts, that are evaluated at once
 _WAYS = {"farthest": ((1, 0), (-1, 0)), "nearest": ((0, 1),), "largest": ((1, 0),), "smallest": ((-1, 0),)}
 
 
 def local_search(problem: Problem, goal: str, starts: int = _STARTS) -> Bool[np.ndarray, " a"]:
-    """The best choice found from `starts` starts, and both signs where the goal is the farthest value.
+    """The best choice found from several starts; in both directions if the goal is the farthest value.
 
-    The first start is empty, the others are the sets S of largest |F(S)|: what acts together is hard to find item by
-    item. Each is filled up greedily, and then a chosen item is swapped for another as long as that helps. All swaps are
-    valued at once: with `w_S = F(S) (-1)^{|S ∩ z|}`, `g_i = sum_{S ∋ i} w_S` and `Q_ij = sum_{S ∋ i, j} w_S`, swapping
-    i and j changes f by `-2 (g_i + g_j - 2 Q_ij)`.
+    The first start is empty, the others are the sets S of largest |F(S)|, as items that act together are hard to find
+    one by one. Each is completed greedily. Then a chosen item is swapped for another as long as that helps. All swaps
+    are evaluated at once: with `w_S = F(S) (-1)^{|S ∩ z|}`, `g_i = sum_{S ∋ i} w_S` and `Q_ij = sum_{S ∋ i, j} w_S`,
+    swapping i and j changes f by `-2 (g_i + g_j - 2 Q_ij)`.
 
     Args:
       problem: from `problem`.
       goal: "farthest" from f(1), "nearest" to it, "largest" or "smallest" f.
-      starts: how many starts; fewer where so many squares of the active features would not fit the memory.
+      starts: how many starts; fewer if a matrix of pairs for each would not fit in memory.
 
     Returns:
-      Which active items are chosen: as good as all its neighbours, with no certificate.
+      Which active items are chosen. No swap improves the choice, but nothing is certified.
     """
     a, (k, d) = len(problem.active), problem.support.shape
     least, most = max(problem.size - problem.inert, 0), min(problem.size, a)  # active items in a choice
@@ -68,8 +68,8 @@ def _search(
 ) -> Bool[Array, "w s u"]:
     """For each way `(p, q)` of scoring, `p f - q |f - f(1)|`, and each start, a choice that no move improves.
 
-    A choice has between `sizes[0]` and `sizes[1]` real items; the inert ones make up the rest. The last item is none:
-    it is swapped for one that is added, and the other way round.
+    A choice has between `sizes[0]` and `sizes[1]` real items; the inert ones make up the rest. The last item is a
+    dummy: swapping it for another item adds that item, and the reverse removes it.
     """
     items = begin.shape[1]
     eye, rounding = jnp.eye(items, dtype=bool) & real, 1e-6 * jnp.abs(coefficients).sum()
@@ -106,7 +106,7 @@ def _search(
             out, into = chosen | (none & (count < sizes[1])), (real & ~chosen) | (none & (count > sizes[0]))
             scores = jnp.where(out[:, None] & into, score(values), -jnp.inf)
             i, j = jnp.unravel_index(jnp.argmax(scores), scores.shape)
-            better = scores[i, j] > best + rounding  # without which it might not end
+            better = scores[i, j] > best + rounding  # strictly, or the loop might not end
             return jnp.where(better, chosen ^ eye[i] ^ eye[j], chosen), jnp.where(better, scores[i, j], best), better
 
         chosen, _ = jax.lax.while_loop(lambda state: state[1], add, (chosen, True))

@@ -1,6 +1,7 @@
 """The certified answer: a mixed-integer program on the Möbius form, solved by HiGHS through scipy."""
 
 import time
+from collections.abc import Sequence
 from math import comb
 from typing import NamedTuple
 
@@ -14,6 +15,8 @@ from spexjax.spectrum import Spectrum
 from spexjax.subsets._problem import Problem
 
 _SIGNS = {"largest": (1,), "smallest": (-1,), "farthest": (1, -1), "nearest": (0,)}
+
+_Row = tuple[Sequence[int], Sequence[float], float]
 
 
 class Moebius(NamedTuple):
@@ -38,16 +41,19 @@ def moebius(problem: Problem) -> Moebius:
     table = interactions(Spectrum(problem.support, problem.coefficients, len(problem.active)), "Moebius")
     rows = np.flatnonzero((table.orders > 0) & (table.orders <= problem.size))
     return Moebius(
-        float(problem.coefficients.sum()), table.support[rows], np.float64(table.values[rows]), table.orders[rows]
+        float(problem.coefficients.sum()),
+        table.support[rows],
+        table.values[rows].astype(np.float64),
+        table.orders[rows],
     )
 
 
 def certify(problem: Problem, goal: str, time_limit: float) -> Certificate:
     """Maximises a goal's score, or bounds it: `max sum_T a(T) y_T` over binary z with `sum_i z_i = size`.
 
-    `y_T` stands for `prod_{i in T} z_i`. Of `y_T <= z_i` and `y_T >= sum_{i in T} z_i - |T| + 1` each T needs those
-    that its sign pushes against. Because exactly `size` items are chosen, also
-    `sum_{T ∋ i, |T| = t} y_T <= C(size - 1, t - 1) z_i`, which cuts off most of the relaxation where few are chosen.
+    Here `y_T = prod_{i in T} z_i`. Of the constraints `y_T <= z_i` and `y_T >= sum_{i in T} z_i - |T| + 1`, each T
+    needs those that the sign of a(T) pushes against. Because exactly `size` items are chosen, also
+    `sum_{T ∋ i, |T| = t} y_T <= C(size - 1, t - 1) z_i`, which tightens the relaxation much if few are chosen.
     The farthest value is the better of the largest and the smallest, each with half of the time.
 
     Args:
@@ -71,7 +77,7 @@ def certify(problem: Problem, goal: str, time_limit: float) -> Certificate:
 def _solve(problem: Problem, form: Moebius, sign: int, time_limit: float) -> tuple[OptimizeResult, float]:
     """Maximises `sign sum a y`, or, where the sign is 0, `-|constant + sum a y - f(1)|`.
 
-    The columns: z of each active item, how many inert ones are chosen, y of each T of two or more, that absolute value.
+    Columns: z of each active item, the number of inert items chosen, y of each T of two or more, the absolute value.
     """
     a, size = len(problem.active), problem.size
     products = form.orders > 1
@@ -81,7 +87,7 @@ def _solve(problem: Problem, form: Moebius, sign: int, time_limit: float) -> tup
     values = form.values / scale
     up, down = (sign * values > 0) | (sign == 0), (sign * values < 0) | (sign == 0)
 
-    rows = [(range(a + 1), [1] * (a + 1), size)]  # columns, weights, upper limit; the first is an equality
+    rows: list[_Row] = [(range(a + 1), [1] * (a + 1), size)]  # columns, weights, upper limit; the first is an equality
     for t in np.flatnonzero(products):
         members = form.support[t, : form.orders[t]].tolist()
         if up[t]:
@@ -92,13 +98,13 @@ def _solve(problem: Problem, form: Moebius, sign: int, time_limit: float) -> tup
         limit, sets = comb(size - 1, order - 1), np.flatnonzero((form.orders == order) & up)
         for i in range(a):
             mine = sets[(form.support[sets] == i).any(1)]
-            if len(mine) > limit:  # else it follows from the others
+            if len(mine) > limit:  # otherwise it follows from the others
                 rows.append(([*column[mine], i], [1] * len(mine) + [-limit], 0))
     objective, least, most = np.zeros(width), np.zeros(width), np.ones(width)
     most[a] = problem.inert
     if sign == 0:
         objective[-1], change = 1, (form.constant - problem.full) / scale
-        least[-1], most[-1] = problem.tolerance / scale, np.inf  # nearer is not sought
+        least[-1], most[-1] = problem.tolerance / scale, np.inf  # closer values count as equal
         rows += [([*column, width - 1], [*(s * values), -1], -s * change) for s in (1, -1)]
     else:
         objective[column] = -sign * values

@@ -12,13 +12,13 @@ from spexjax.subsets._local_search import local_search
 from spexjax.subsets._mip import certify
 from spexjax.subsets._problem import GOALS, problem
 
-_MAX_SETS = 1 << 18  # subsets of the terms, before equal ones are merged, that a program is set up for
+_MAX_SETS = 1 << 18  # subsets of terms, before equal ones are merged, in the largest program
 _METHODS = ("auto", "exact", "local")
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Optimum:
-    """A subset and how sure it is the best of its size.
+    """A subset, and how certain it is that no other of its size is better.
 
     `status` is "optimal" (certified), "timeout" (the best that was found; `bound` and `gap` are certified) or "local"
     (the best of a local search, nothing certified).
@@ -44,19 +44,19 @@ def optimum(
 ) -> Optimum:
     """The best mask x with exactly `removed` features removed, for `f(x) = sum_S F(S) (-1)^{|S ∩ x|}`.
 
-    A local search always runs first. All choices are tried where they are few, and else a mixed-integer program is
-    solved; the best of all is returned.
+    A local search always runs first. Then all choices are tried if they are few; otherwise a mixed-integer program is
+    solved. The best choice of all is returned.
 
     Args:
-      spectrum: f, in practice of up to some hundred terms for a certified answer.
+      spectrum: f; for a certified answer, of a few hundred terms at most.
       removed: how many features are removed, neither more nor fewer.
-      goal: "farthest" maximises |f(1) - f(x)|, "nearest" minimises it, "largest" and "smallest" are of f(x) itself.
-        For "nearest", what lies within a thousandth of the standard deviation of f from f(1) is "optimal".
+      goal: "farthest" maximises |f(1) - f(x)|, "nearest" minimises it, "largest" and "smallest" refer to f(x).
+        For "nearest", any f(x) within a thousandth of f's standard deviation from f(1) counts as "optimal".
       method: "auto" certifies unless the program would be too large; "exact" certifies; "local" only searches.
       time_limit: seconds for the mixed-integer program.
 
     Raises:
-      ValueError: if there are not so many features, or an option is unknown, or "exact" is too large.
+      ValueError: if there are fewer features, an option is unknown, or the program for "exact" would be too large.
 
     >>> both = Spectrum.from_dict({(): 0.25, (0,): -0.25, (7,): -0.25, (0, 7): 0.25}, num_features=9)
     >>> found = optimum(both, 1)
@@ -77,7 +77,7 @@ def optimum(
         )
 
     def score(chosen: Bool[np.ndarray, " a"]) -> float:
-        return task.score(task.value(chosen), goal)
+        return float(task.score(task.value(chosen), goal))
 
     choices, bound, status = [local_search(task, goal)], np.inf, "local"
     if goal == "nearest" and score(choices[0]) >= -task.tolerance:

@@ -1,6 +1,6 @@
-"""The problem: which r of n features to remove, seen from whichever of the removed and the kept are fewer."""
+"""The problem: which r of n features to remove, stated for the removed or the kept ones, whichever are fewer."""
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from jaxtyping import Bool, Float, Int
@@ -13,8 +13,9 @@ GOALS = ("farthest", "nearest", "largest", "smallest")
 class Problem(NamedTuple):
     """Choose exactly `size` items so that `f(chosen) = sum_S F(S) (-1)^{|S ∩ chosen|}` meets a goal.
 
-    The chosen items are the removed features if `removing`, and else the kept ones. Only the `active` features are in
-    some S; the others are alike. `support` numbers the active ones, padded with their count.
+    The chosen items are the removed features if `removing`, and else the kept ones. Only the `active` features
+    are in some S; the others, the inert ones, are interchangeable. `support` holds positions in `active`, padded with
+    its length.
     """
 
     support: Int[np.ndarray, "k d"]
@@ -27,7 +28,7 @@ class Problem(NamedTuple):
 
     @property
     def tolerance(self) -> float:
-        """A thousandth of f's standard deviation: values nearer to f(1) are not told apart."""
+        """A thousandth of f's standard deviation: values closer to f(1) count as equal to it."""
         varying = (self.support < len(self.active)).any(1)
         return 1e-3 * float(np.sqrt((self.coefficients[varying] ** 2).sum()))
 
@@ -42,12 +43,17 @@ class Problem(NamedTuple):
         return float(self.coefficients @ (1.0 - 2.0 * odd))
 
     def score(self, value: float | Float[np.ndarray, " m"], goal: str) -> float | Float[np.ndarray, " m"]:
-        """What a goal maximises, given f."""
-        change = value - self.full
+        """What a goal maximises.
+
+        Args:
+          value: f of one choice or of several.
+          goal: a name of `GOALS`.
+        """
+        change: Any = value - self.full
         return {"farthest": abs(change), "nearest": -abs(change), "largest": value, "smallest": -value}[goal]
 
     def kept(self, chosen: Bool[np.ndarray, " a"]) -> Bool[np.ndarray, " n"]:
-        """The mask; the inert features of lowest number fill up the choice."""
+        """The mask of a choice, completed with the inert features of lowest number."""
         mask = np.zeros(self.num_features, bool)
         mask[self.active] = chosen
         others = np.setdiff1d(np.arange(self.num_features), self.active)
@@ -56,17 +62,30 @@ class Problem(NamedTuple):
 
 
 def check_count(count: int, num_features: int, verb: str) -> None:
-    """Raises ValueError unless so many of the features can be "removed", or whatever the verb is."""
+    """Checks a number of features.
+
+    Args:
+      count: the number.
+      num_features: n.
+      verb: for the error, such as "removed".
+
+    Raises:
+      ValueError: unless the number is whole and in 0..n.
+    """
     if not (isinstance(count, int | np.integer) and 0 <= count <= num_features):
         n = num_features
         raise ValueError(f"A whole number between 0 and {n} of the {n} features can be {verb}, not {count}.")
 
 
 def problem(spectrum: Spectrum, removed: int) -> Problem:
-    """The problem of removing exactly `removed` features.
+    """The problem of removing some features.
+
+    Args:
+      spectrum: f.
+      removed: how many, neither more nor fewer.
 
     Raises:
-      ValueError: if there are not so many features.
+      ValueError: if there are fewer features.
     """
     n = spectrum.num_features
     check_count(removed, n, "removed")

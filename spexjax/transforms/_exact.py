@@ -14,7 +14,7 @@ def exact_spectrum(masks: Masks, values: Values) -> Spectrum:
 
     Args:
       masks: `Bool[2^n, n]`, every mask once, in any order.
-      values: `Float[2^n]`, f at each mask; their type says how exact they are.
+      values: `Float[2^n]`, f at each mask; their dtype says how exact they are.
 
     Returns:
       In float64 on the host: the constant, then the terms with `|F(S)| > 2 eps max |f - mean f|`, strongest first, eps
@@ -38,7 +38,7 @@ def exact_spectrum(masks: Masks, values: Values) -> Spectrum:
             f"got {m} masks and {len(values)} values."
         )
     if not np.isfinite(values).all():
-        raise ValueError(f"The value of mask {np.isfinite(values).argmin()} is not finite; evaluate it anew.")
+        raise ValueError(f"The value of mask {np.isfinite(values).argmin()} is not finite; evaluate it again.")
     y, centre, spread = standardise(values)
     ordered = np.empty(m)
     ordered[subset] = y

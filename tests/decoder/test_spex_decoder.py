@@ -11,7 +11,7 @@ import pytest
 
 from spexjax import Spectrum
 from spexjax.decoder import Status, decode, decode_many
-from spexjax.decoder._bins import Bins, _kth_smallest, bins_of, measure, noise_floor, parities_of, to_bins
+from spexjax.decoder._bins import Bins, _kth_smallest, bins_of, energy_and_spread, noise_floor, parities_of, to_bins
 from spexjax.decoder._rows import fold
 from spexjax.designs import subsampled, subsampled_size
 from spexjax.metrics import r2
@@ -74,10 +74,10 @@ def test_bins_are_sums_of_aliases(key, n, b, c):
 def test_noise_floor_of_empty_and_of_full_bins():
     rng = np.random.default_rng(0)
     rows, power = 3 * rng.normal(size=(2000, 51)).astype(np.float32), jnp.ones(1)
-    assert noise_floor(Bins(rows, *measure(rows)), power)[0] == pytest.approx(9, rel=0.15)
+    assert noise_floor(Bins(rows, *energy_and_spread(rows)), power)[0] == pytest.approx(9, rel=0.15)
     single = rows[:400] + 100 * rng.choice([-1, 1], (400, 51)).astype(np.float32)
     # Nothing says that all bins are full, so the noise seems larger, by pi / (pi - 2) at most.
-    assert 9 * 0.7 < noise_floor(Bins(single, *measure(single)), power)[0] < 9 * 2.9
+    assert 9 * 0.7 < noise_floor(Bins(single, *energy_and_spread(single)), power)[0] < 9 * 2.9
 
 
 @pytest.mark.parametrize("k", [0, 3, 10])
