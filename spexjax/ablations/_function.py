@@ -26,7 +26,7 @@ class FunctionAblation(Ablation):
 
     def __post_init__(self):
         if not isinstance(self.batch_size, int | np.integer) or self.batch_size < 1:
-            raise ValueError(f"The batch size must be a whole number, 1 or more, not {self.batch_size!r}.")
+            raise ValueError(f"The batch size must be a whole number, at least 1, not {self.batch_size!r}.")
 
     def plan(self, masks: Masks, *, devices: int = 1, shrink: int = 1) -> Plan:
         """Cuts the masks into batches of one size; to a compiled function they travel as bits."""

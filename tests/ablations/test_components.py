@@ -130,6 +130,19 @@ def test_alignment():
     assert found[2] == [0, 1, 2]
 
 
+@pytest.mark.parametrize("name", list(FILLS._entries))
+def test_every_fill_keeps_the_contract(tiny, name):
+    """Nothing is replaced where all is kept, and what replaces has the shape of one token's output or of all."""
+    masks = np.array([[1, 1, 1, 1], [0, 0, 0, 0]], bool)
+    whole, bare = evaluate(ablations.components(tiny, PROMPTS, ANSWERS, layers=[2], fill=name), masks)
+    plain, _ = evaluate(ablations.components(tiny, PROMPTS, ANSWERS, layers=[2]), masks)
+    assert whole == pytest.approx(plain, abs=1e-5)
+    assert abs(bare - whole) > 1e-3
+    fill, outputs, real = FILLS.get(name), np.ones((2, 3, 4, 8), np.float32), np.ones((2, 3), bool)
+    at = np.array([[0, 4]]) if fill.uses_references and fill.sources([(1, 2)], [2], [(1, 2), (3, 4)]) else None
+    assert fill.substitute(outputs, real, at).shape == ((1, 1, 4, 8) if at is None else (1, 2, 4, 8))
+
+
 class Scaled(ablations.Fill):
     """So many times the mean output."""
 

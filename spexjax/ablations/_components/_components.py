@@ -35,8 +35,8 @@ class ComponentAblation(Ablation):
     references: tuple[tuple[int, ...], ...]
     units: str
     components: Components
-    fill: Fill
-    fill_name: str
+    fill: str
+    filling: Fill  # what the name stands for
     rescale: bool
     value: str
 
@@ -49,7 +49,7 @@ class ComponentAblation(Ablation):
     def fingerprint(self) -> str:
         """Identifies the value function across processes: model, prompts, answers, components, fill and value."""
         parts: list[Any] = [self.model.fingerprint, self.prompts, self.references, self.components.names]
-        parts += [self.fill_name, self.rescale, self.value]
+        parts += [self.fill, self.rescale, self.value]
         return hashlib.blake2b(json.dumps(parts).encode(), digest_size=16).hexdigest()
 
     def describe(self) -> dict:
@@ -61,7 +61,7 @@ class ComponentAblation(Ablation):
             "answers": list(answers.pop()) if len(answers) == 1 else [],
             "value": self.value,
             "units": self.units,
-            "removal": self.fill_name + ", the layer's other heads scaled up" * self.rescale,
+            "removal": self.fill + ", the layer's other heads scaled up" * self.rescale,
         }
 
     def _decoded(self, answers: tuple) -> tuple[str, ...]:
@@ -94,10 +94,10 @@ class ComponentAblation(Ablation):
 
     @functools.cached_property
     def _forest(self) -> Forest:
-        if not self.fill.uses_references:
+        if not self.filling.uses_references:
             return plant(self.prompts)
         ends = [len(prompt) for prompt in self.prompts.prompts]
-        return plant(self.prompts, self.fill.sources(self.prompts.sequences(), ends, self.references))
+        return plant(self.prompts, self.filling.sources(self.prompts.sequences(), ends, self.references))
 
     @functools.cached_property
     def _parameters(self) -> Parameters:
@@ -105,10 +105,10 @@ class ComponentAblation(Ablation):
         model, forest, first = self.model, self._forest, self.components.first
         below = stream(model.graph, first)(model.parameters, forest.tokens, forest.positions, forest.ends)
         substitute = None
-        if self.fill.uses_references:
+        if self.filling.uses_references:
             references = _references.stack(self.references)
             substitute = _references.substitute(
-                model.graph, model.parameters, self.fill, references, first, forest.sources
+                model.graph, model.parameters, self.filling, references, first, forest.sources
             )
         targets, owners = _targets(self.prompts, forest), self.components.owners
         return Parameters(model.parameters, below, forest.positions, forest.ends, owners, substitute, targets)
@@ -170,7 +170,7 @@ def components(
             raise ValueError(f"A reference has {longest} tokens, more than the model's {model.config.max_length}.")
     else:
         filled = tuple(filling.references(prompt_set.prompts)) if filling.uses_references else ()
-    return ComponentAblation(model, tuple(prompts), prompt_set, filled, units, found, filling, fill, rescale, value)
+    return ComponentAblation(model, tuple(prompts), prompt_set, filled, units, found, fill, filling, rescale, value)
 
 
 def _targets(prompts: PromptSet, forest: Forest) -> Targets:

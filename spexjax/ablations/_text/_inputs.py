@@ -26,6 +26,12 @@ class FromText:
     stand_ins: tuple[str | None, ...]  # in place of each unit; None deletes it
     encode: Callable[[Sequence[str]], list[list[int]]] = dataclasses.field(repr=False)
 
+    @property
+    def identity(self) -> str:
+        """Its part of a fingerprint, in the form of version 0.1.0, so that values in old stores are found."""
+        replacement = self.stand_ins[0] if len(set(self.stand_ins)) == 1 else self.stand_ins
+        return f"FromText(frame={self.frame!r}, units={self.units!r}, replacement={replacement!r})"
+
     def sequences(self, masks: Bool[np.ndarray, "m n"], forced: tuple[int, ...]) -> tuple[list, list]:
         """Token ids and positions of each mask's prompt, followed by the `forced` tokens of the answer."""
         ids = [(*tokens, *forced) for tokens in self.encode(self.prompts(masks))]
@@ -47,6 +53,11 @@ class FromTokens:
     owners: tuple[int, ...]  # the unit that each token belongs to; -1 for the frame, which stays
     stand_ins: tuple[tuple[int, ...], ...]  # of each unit: the tokens in place of each of its tokens
     hides: bool
+
+    @property
+    def identity(self) -> str:
+        """Its part of a fingerprint."""
+        return repr(self)
 
     def sequences(self, masks: Bool[np.ndarray, "m n"], forced: tuple[int, ...]) -> tuple[list, list]:
         """Token ids and positions of each mask's prompt, followed by the `forced` tokens of the answer."""

@@ -44,7 +44,7 @@ class TextAblation(Ablation):
     def fingerprint(self) -> str:
         """Identifies the value function across processes: model, template, text, units, removal and value."""
         parts = [self.model.fingerprint, dataclasses.astuple(self.frame), self.text, self.value, self.targets]
-        parts += [self.spans, repr(self.inputs)]
+        parts += [self.spans, self.inputs.identity]
         return hashlib.blake2b(json.dumps(parts).encode(), digest_size=16).hexdigest()
 
     def describe(self) -> dict:
