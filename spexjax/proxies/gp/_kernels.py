@@ -28,7 +28,7 @@ _FORMS = (Tied, Untied)
 _TRIAL = 512  # masks on which kernels with and without a part for neighbours are compared
 _NOISES = (1.0, 0.3, 0.1, 0.03)  # multiples of the trained noise, which includes what few masks leave open
 _ENOUGH = 2e-3  # share of the variance: the loss allowed against the best number of terms
-_SURE = 2  # standard errors by which a link must lower the held-out error
+_SURE = 2.0  # standard errors by which a link must lower the held-out error
 
 
 class _Candidate(NamedTuple):
