@@ -1,4 +1,4 @@
-"""The evaluation engine: each distinct mask once, in fixed-shape batches, dispatched ahead of the device."""
+"""The evaluation engine: evaluates each distinct mask once, in batches of fixed shape, dispatched asynchronously."""
 
 import collections
 import contextlib
@@ -25,10 +25,10 @@ from spexjax.evaluation._store import Store
 from spexjax.spectrum import checked_masks
 from spexjax.typing import Array
 
-_IN_FLIGHT = 2  # batches handed to the device before the first is waited for
-_AT_ONCE = 1 << 14  # masks planned at once; the next are planned while the device works on these
-_MOST_SHRINK = 1 << 10
-_SHRINK: weakref.WeakKeyDictionary = weakref.WeakKeyDictionary()  # program -> how much smaller batches must be to fit
+_IN_FLIGHT = 2  # batches on the device before the engine waits for the first
+_AT_ONCE = 1 << 14  # masks per plan; the next plan is made while the device works on this one
+_MOST_SHRINK = 1 << 10  # batches are not made smaller than this share of the usual size
+_SHRINK: weakref.WeakKeyDictionary = weakref.WeakKeyDictionary()  # program -> shrink with which its batches fit
 
 
 def evaluate(
@@ -44,21 +44,22 @@ def evaluate(
     Args:
       ablation: a lens from `spexjax.ablations`, or an `Ablation` of your own.
       masks: `[m, n]`, True or 1 = kept; equal masks are evaluated once.
-      mesh: devices to spread the masks, and the weights, over; see `evaluation.mesh`. All there are by default.
-      store: where values are looked up and kept, batch by batch: an interrupted call loses at most the batches in
-        flight, and the next one goes on from there.
+      mesh: devices over which masks and weights are spread; see `evaluation.mesh`. All devices by default.
+      store: where values are looked up and saved, batch by batch. An interrupted call loses at most the batches in
+        flight, and the next call continues from there.
       progress: show a progress bar; None shows it only on a terminal.
 
     Returns:
-      float64 `[m]` on the host, in the order of the masks, or `[m, t]` where the ablation has `num_values = t`.
+      float64 `[m]` on the host, in the order of the masks; `[m, t]` if the ablation has `num_values = t`.
 
     Raises:
       ValueError: if the masks are not `[m, n]` for the ablation's n or hold other numbers than 0 and 1, the mesh has no
-        axis "data", the ablation does not give a batch as many real numbers as it has masks, or a value is not finite;
-        the message says at which masks.
-      OSError: if the store cannot be read or written; one that cannot be written at all, before anything is evaluated.
-      RuntimeError: where `jax.distributed` runs several processes, in all but the first, if that one fails.
-      MemoryError: if not even a small batch fits the device. Batches that do not fit are made smaller, and stay so.
+        axis "data", the ablation does not return one real number (or t) per mask, or a value is not finite; the message
+        says at which masks.
+      OSError: if the store cannot be read or written. A store that cannot be written at all is reported before anything
+        is evaluated.
+      RuntimeError: with several processes (`jax.distributed`), in all but the first one, if the first fails.
+      MemoryError: if not even a small batch fits the device. Batches that do not fit are made smaller first.
     """
     return run(ablation, masks, mesh=mesh, store=store, progress=progress).values
 
@@ -71,7 +72,15 @@ def run(
     store: Store | None = None,
     progress: bool | None = None,
 ) -> Evaluation:
-    """`evaluate`, with an account of what it cost."""
+    """Like `evaluate`, and also returns what it cost.
+
+    Args:
+      ablation: as in `evaluate`, like the others.
+      masks: `[m, n]`.
+      mesh: devices.
+      store: where values are looked up and saved.
+      progress: show a progress bar.
+    """
     start = time.perf_counter()
     masks = np.asarray(checked_masks(masks, checked_ablation(ablation).num_features))
     mesh = mesh if mesh is not None or jax.device_count() == 1 else sharding.mesh()
@@ -82,7 +91,7 @@ def run(
     @_under_settings_of_this_thread
     def plan(rows: np.ndarray, shrink: int) -> tuple[Plan, np.ndarray, int]:
         made = ablation.plan(ledger.distinct[rows], devices=devices, shrink=shrink)
-        known = _SHRINK.get(made.apply, 1)  # what another ablation by the same program has found out
+        known = _SHRINK.get(made.apply, 1)  # found out by another ablation with the same program
         return (made, rows, shrink) if known <= shrink else plan(rows, known)
 
     with progress_bar(progress) as report, ThreadPoolExecutor(1) as planner:
@@ -114,7 +123,7 @@ def run(
 
 
 def _under_settings_of_this_thread(work: Callable) -> Callable:
-    """`work` for another thread, under what `with jax.default_device(...)` and the like have set in this one only."""
+    """Wraps `work` for another thread, so that it sees this thread's `with jax.default_device(...)` and the like."""
     names = ("default_device", "default_matmul_precision", "enable_x64")
     settings = {name: getattr(jax.config, f"jax_{name}") for name in names}
 
@@ -139,8 +148,9 @@ class _Cost:
 
 
 def _evaluate(plan: Plan, rows: np.ndarray, ledger: Ledger, cost: _Cost, mesh: Mesh | None) -> None:
-    """Runs a plan for the distinct masks `rows`, a few batches ahead of what is collected."""
-    apply, parameters, batches = jax.jit(plan.apply) if plan.compiled else plan.apply, plan.parameters, plan.batches
+    """Runs a plan for the distinct masks `rows`; a few batches are in flight before the first is collected."""
+    apply: Any = jax.jit(plan.apply) if plan.compiled else plan.apply
+    parameters, batches = plan.parameters, plan.batches
     if mesh is not None and plan.compiled:
         apply, parameters, batches = sharding.spread(plan, mesh)
     asking = np.argsort(plan.owner, kind="stable")  # the masks of evaluation i are asking[first[i] : first[i + 1]]
@@ -164,7 +174,7 @@ def _evaluate(plan: Plan, rows: np.ndarray, ledger: Ledger, cost: _Cost, mesh: M
             result = apply(parameters, batch.inputs)
         else:
             called = time.perf_counter()
-            _check(apply.eval_shape(parameters, batch.inputs), wanted)  # traces, which the call then need not
+            _check(apply.eval_shape(parameters, batch.inputs), wanted)  # the call reuses this trace
             result = apply(parameters, batch.inputs)
             cost.compile_seconds += time.perf_counter() - called
             cost.shapes.add(shape)
@@ -177,9 +187,9 @@ def _evaluate(plan: Plan, rows: np.ndarray, ledger: Ledger, cost: _Cost, mesh: M
 
 
 def _on_host(apply: Callable, parameters: Any, batch: Batch, wanted: tuple[int, ...]) -> Float[Array, "b *t"]:
-    """The values of a batch by ordinary Python, which only the first host calls."""
+    """The values of a batch from a Python function, which only the first host calls."""
 
-    def values() -> Float[Array, "b *t"]:
+    def values() -> np.ndarray:
         result = np.asarray(apply(parameters, batch.inputs))
         _check(result, wanted)
         return result.astype(np.float64)
@@ -188,9 +198,9 @@ def _on_host(apply: Callable, parameters: Any, batch: Batch, wanted: tuple[int, 
 
 
 def _check(result: Any, wanted: tuple[int, ...]) -> None:
-    """Refuses what is not real numbers, one (or t) for each mask of a batch."""
+    """Raises ValueError unless the result is one real number (or t) for each mask of a batch."""
     kind, shape = (getattr(result, name, None) for name in ("dtype", "shape"))
-    if shape != wanted or not jnp.isdtype(kind, ("bool", "integral", "real floating")):
+    if kind is None or shape != wanted or not jnp.isdtype(kind, ("bool", "integral", "real floating")):
         each = f"{wanted[1]} real numbers" if wanted[1:] else "one real number"
         raise ValueError(
             f"The value function must give {each} for each mask, shape {wanted} for a batch of {wanted[0]}; it gives "
@@ -199,13 +209,13 @@ def _check(result: Any, wanted: tuple[int, ...]) -> None:
 
 
 def _less(error: jax.errors.JaxRuntimeError, plan: Plan, shrink: int) -> int:
-    """How much smaller batches must be after an error; the error again, if they cannot be the cause or a remedy."""
+    """The shrink for the next try after batches that did not fit; raises any other error again."""
     if "RESOURCE_EXHAUSTED" not in str(error):
         raise error
     if jax.process_count() > 1 or shrink >= _MOST_SHRINK:
         raise MemoryError(
             f"The device's memory does not hold a batch that is {shrink} times smaller than usual; shorten the text, "
-            "or cut the weights over more devices with mesh=evaluation.mesh(model=...)."
+            "or split the weights over more devices with mesh=evaluation.mesh(model=...)."
         ) from error
     _SHRINK[plan.apply] = 2 * shrink
     return 2 * shrink

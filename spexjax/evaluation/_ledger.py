@@ -1,4 +1,4 @@
-"""The ledger of one evaluation: which masks are known, from the store or from the device, and which are missing."""
+"""The ledger of one evaluation: the values known so far, and which are missing."""
 
 from collections.abc import Callable
 
@@ -11,36 +11,49 @@ from spexjax.evaluation._store import Shelf, Store
 
 
 class Ledger:
-    """Values of the distinct masks of an evaluation; `distinct[i]` is the i-th of them, NaN says that it is missing."""
+    """The values of an evaluation's distinct masks, from the store or the device; NaN where one is missing."""
 
     def __init__(self, masks: Bool[np.ndarray, "m n"], ablation: Ablation, store: Store | None):
+        """Looks up the values that are in the store.
+
+        Args:
+          masks: bool `[m, n]`; `distinct` holds each of them once.
+          ablation: whose values.
+          store: None keeps values only in memory.
+        """
         _, first, inverse = np.unique(np.packbits(masks, axis=1), axis=0, return_index=True, return_inverse=True)
         self.distinct = masks[first]
         self.report: Callable[[int, int], None] = lambda done, total: None
-        self._inverse, self._stored = inverse.ravel(), store is not None
-        self._shelf: Shelf | None = None  # of the first host, which reads and writes for all
+        self._inverse = inverse.ravel()
+        self._shelf: Shelf | None = None  # on the first host, which reads and writes for all
         self._copies = np.bincount(self._inverse, minlength=len(first))
         self.shape = () if ablation.num_values is None else (ablation.num_values,)  # of the values of one mask
         self._found = np.full((len(first), *self.shape), np.nan)
 
-        def look_up() -> Float64[np.ndarray, "d *t"]:
-            self._shelf = store.shelf(ablation.fingerprint, ablation.num_features, ablation.num_values)
-            found = self._shelf.values(self.distinct)
-            if not _whole(found).all():
-                self._shelf.check_writable()
-            return found
+        self._stored = store is not None
+        if store is not None:  # all hosts must run the same batches
 
-        if self._stored:  # all hosts must run the same batches
+            def look_up() -> Float64[np.ndarray, "d *t"]:
+                self._shelf = store.shelf(ablation.fingerprint, ablation.num_features, ablation.num_values)
+                found = self._shelf.values(self.distinct)
+                if not _whole(found).all():
+                    self._shelf.check_writable()
+                return found
+
             self._found = sharding.on_first_host(look_up, self._found)
         self.reused = int(np.delete(self._copies, self.missing()).sum())
 
     def missing(self, rows: Int[np.ndarray, " r"] | None = None) -> Int[np.ndarray, " k"]:
-        """Which distinct masks, of all or of `rows`, have no value yet."""
+        """The distinct masks without a value, among `rows` or among all."""
         rows = np.arange(len(self._found)) if rows is None else rows
         return rows[~_whole(self._found[rows])]
 
     def enter(self, rows: Int[np.ndarray, " r"], values: Float64[np.ndarray, "r *t"]) -> None:
-        """Notes the values of distinct masks, and keeps the finite ones in the store.
+        """Enters the values of distinct masks, and saves the finite ones in the store.
+
+        Args:
+          rows: which distinct masks.
+          values: `[r]`, or `[r, t]`.
 
         Raises:
           ValueError: if some are not finite.
@@ -50,6 +63,7 @@ class Ledger:
         finite, nothing = _whole(values), np.zeros(0)
 
         def keep() -> np.ndarray:
+            assert self._shelf is not None  # opened on the first host
             self._shelf.add(self.distinct[rows[finite]], values[finite])
             return nothing
 
@@ -60,7 +74,7 @@ class Ledger:
         self.report(int(self._copies[rows].sum()), len(self._inverse))
 
     def values(self) -> Float64[np.ndarray, "m *t"]:
-        """The value of every mask, in the order they were asked for."""
+        """The value of every mask, in the original order."""
         return self._found[self._inverse]
 
     def _refuse(self, bad: Int[np.ndarray, " b"]) -> None:
@@ -74,5 +88,5 @@ class Ledger:
 
 
 def _whole(values: Float64[np.ndarray, "m *t"]) -> Bool[np.ndarray, " m"]:
-    """Whether all values of a mask are finite."""
+    """True for masks whose values are all finite."""
     return np.isfinite(values).all(axis=tuple(range(1, values.ndim)))

@@ -1,4 +1,4 @@
-"""A progress bar for ablations: how many, how fast, how long still."""
+"""A progress bar for ablations, with their rate and the time left."""
 
 import contextlib
 import sys

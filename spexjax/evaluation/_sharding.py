@@ -1,4 +1,4 @@
-"""Batches side by side on the devices of a mesh, and weights cut along it."""
+"""Data and model parallelism: batches spread over the devices of a mesh, and weights split along it."""
 
 import functools
 from collections.abc import Callable, Iterator, Sequence
@@ -17,16 +17,16 @@ DATA, MODEL = "data", "model"
 def mesh(data: int | None = None, model: int = 1, devices: Sequence[jax.Device] | None = None) -> Mesh:
     """A mesh of `data` x `model` devices for `evaluate(mesh=...)`.
 
-    Every step evaluates `data` batches, each on `model` devices that share the weights. On several hosts
-    (`jax.distributed`) it spans the devices of all of them.
+    Every step evaluates `data` batches in parallel, each on `model` devices that share one copy of the weights. With
+    several hosts (`jax.distributed`) the mesh spans the devices of all of them.
 
     Args:
-      data: batches side by side; by default as many as the devices allow.
-      model: devices that one copy of the weights is cut over, for models that do not fit one.
-      devices: all there are, by default.
+      data: number of batches in parallel; by default as many as the devices allow.
+      model: number of devices that one copy of the weights is split over, for models that do not fit on one.
+      devices: all devices by default.
 
     Raises:
-      ValueError: if there are not that many devices.
+      ValueError: if there are too few devices.
     """
     devices = list(jax.devices() if devices is None else devices)
     data = len(devices) // model if data is None else data
@@ -39,10 +39,10 @@ def mesh(data: int | None = None, model: int = 1, devices: Sequence[jax.Device] 
 
 
 def width(mesh: Mesh) -> int:
-    """How many batches a step evaluates.
+    """The number of batches that a step evaluates.
 
     Raises:
-      ValueError: if the mesh has no axis of that name.
+      ValueError: if the mesh has no axis "data".
     """
     if DATA not in mesh.shape:
         raise ValueError(
@@ -52,14 +52,19 @@ def width(mesh: Mesh) -> int:
 
 
 def spread(plan: Plan, mesh: Mesh) -> tuple[Callable, Any, Iterator[Batch]]:
-    """The program, parameters and batches of a plan for a mesh: each batch is that of all devices."""
+    """The program, parameters and batches of a plan on a mesh; a batch there holds one batch for each device.
+
+    Args:
+      plan: for one device.
+      mesh: with an axis "data".
+    """
     partition = plan.partition or (lambda parameters, mesh: jax.tree.map(lambda _: PartitionSpec(), parameters))
     specs = partition(plan.parameters, mesh)
     parameters = jax.tree.map(lambda leaf, spec: _put(leaf, NamedSharding(mesh, spec)), plan.parameters, specs)
     return _program(plan.apply, mesh), parameters, _side_by_side(plan.batches, mesh)
 
 
-@functools.lru_cache(maxsize=32)  # the same function object for the same program, so that it is compiled once
+@functools.lru_cache(maxsize=32)  # returns the same function object for the same program, so that it is compiled once
 def _program(apply: Callable, mesh: Mesh) -> Callable:
     def one(parameters, inputs):
         return apply(parameters, jax.tree.map(lambda leaf: leaf[0], inputs))[None]
@@ -76,7 +81,7 @@ def _program(apply: Callable, mesh: Mesh) -> Callable:
 
 
 def _side_by_side(batches: Iterator[Batch], mesh: Mesh) -> Iterator[Batch]:
-    """Batches of equal shape, as many as fit the mesh; the last ones are filled up with one that answers nothing."""
+    """Joins batches of equal shape, one for each device; missing ones are filled with copies whose slots are -1."""
     count, sharding = width(mesh), NamedSharding(mesh, PartitionSpec(DATA))
 
     def join(group: list[Batch]) -> Batch:
@@ -98,10 +103,18 @@ def _side_by_side(batches: Iterator[Batch], mesh: Mesh) -> Iterator[Batch]:
 
 
 def on_first_host(work: Callable[[], np.ndarray], like: np.ndarray) -> np.ndarray:
-    """What `work` returns on the first host, of the shape and type of `like`; the others are sent it.
+    """Calls `work` on the first host and broadcasts the result.
+
+    Args:
+      work: what the first host does.
+      like: an array of the shape and dtype of the result.
+
+    Returns:
+      The result, on every host.
 
     Raises:
-      RuntimeError: on the other hosts, if the first one fails with whatever error, so that none waits for it.
+      RuntimeError: on the other hosts, if `work` raises anything, so that none of them waits forever. The first host
+        raises the original error.
     """
     result, error = like, None
     if jax.process_index() == 0:
@@ -114,18 +127,20 @@ def on_first_host(work: Callable[[], np.ndarray], like: np.ndarray) -> np.ndarra
         failed = bool(multihost_utils.broadcast_one_to_all(np.array(failed)))
         result = _sent(like if failed else result)
     if failed:
-        raise error or RuntimeError("The first host has failed, so this one stops too; the error is in its log.")
+        raise error or RuntimeError(
+            "The first host has failed, so this one stops too; see the first host's log for the error."
+        )
     return np.array(result)
 
 
 def shapes(batch: Batch) -> tuple[tuple[int, ...], ...]:
-    """The shapes of a batch's inputs, by which programs differ."""
+    """The shapes of a batch's inputs; each combination is compiled once."""
     return tuple(np.shape(leaf) for leaf in jax.tree.leaves(batch.inputs))
 
 
 def _put(leaf: Any, sharding: NamedSharding) -> jax.Array:
     if isinstance(leaf, jax.Array) and leaf.sharding == sharding:
-        return leaf  # read in parts, by `models.load_model(mesh=...)`
+        return leaf  # loaded in shards by `models.load_model(mesh=...)`
     if sharding.is_fully_addressable:
         return jax.device_put(leaf, sharding)
     host = np.asarray(leaf)
@@ -133,13 +148,13 @@ def _put(leaf: Any, sharding: NamedSharding) -> jax.Array:
 
 
 def from_first_host(*numbers: float) -> tuple[float, ...]:
-    """Numbers as the first host has them: where roundoff could, hosts must not decide differently what to do next."""
+    """The first host's numbers, on every host: hosts must not branch differently because of rounding."""
     if jax.process_count() == 1:
         return numbers
     return tuple(_sent(np.array(numbers, np.float64)).tolist())
 
 
 def _sent(array: np.ndarray) -> np.ndarray:
-    """The first host's array, as bytes: JAX would send float64 in single precision."""
+    """Broadcasts the first host's array as bytes, because JAX would cast float64 to single precision."""
     sent = multihost_utils.broadcast_one_to_all(np.frombuffer(array.tobytes(), np.uint8))
     return np.frombuffer(np.asarray(sent, np.uint8).tobytes(), array.dtype).reshape(array.shape)

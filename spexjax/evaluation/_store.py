@@ -1,4 +1,4 @@
-"""The store: values of ablations on a disk or in a bucket, content-addressed and append-only."""
+"""The store: a content-addressed, append-only record of the values of ablations, on a disk or in a bucket."""
 
 import hashlib
 import math
@@ -19,21 +19,21 @@ from spexjax.spectrum import checked_masks
 
 _HEADER = struct.Struct("<7sBQQ")  # magic, format, n, number of masks; then packed masks, then values
 _MAGIC, _FORMATS = b"spexjax", {1: "<f4", 2: "<f8"}  # single precision where it holds the values
-_READS = 256  # records read at once, which bounds the memory that their bytes take
-_LARGE = 1 << 20  # bytes of a record on a disk whose header is looked at before it is read
-_PROBE = hashlib.shake_256(b"spexjax").digest(8192)  # what no file system stores without taking space for it
-_FAILURES = (ValueError, NotImplementedError)  # what TensorStore raises, whatever the cause
+_READS = 256  # records read at once, which bounds the memory
+_LARGE = 1 << 20  # bytes; the header of a larger file is checked before the file is read
+_PROBE = hashlib.shake_256(b"spexjax").digest(8192)  # incompressible, so that writing it takes space
+_FAILURES = (ValueError, NotImplementedError)  # TensorStore raises these for any failure
 
 
 class Store:
-    """Values of ablations that outlive the process: a second method, a larger budget or a crashed run reuses them.
+    """Values of ablations that outlive the process: a second method, a larger budget or a resumed run reuses them.
 
-    One folder per value function holds one record per batch of values. A record is written once, atomically, and its
-    name is the hash of its bytes: a batch is either wholly there or not, processes may write at the same time without
-    knowing of each other, and what has been damaged is noticed. Nothing is ever changed or deleted.
+    Each value function has a folder, with one record per batch of values. A record is written once, atomically, and is
+    named by the hash of its bytes. So a batch is stored entirely or not at all, processes can write at the same time
+    without coordination, and damage is detected. Nothing is ever changed or deleted.
 
-    Where two records give different values for one mask (the same sum on two devices), the record whose name sorts
-    first is believed, in every process that reads both.
+    Two records may hold slightly different values for one mask, such as the same sum computed on two devices. Every
+    process that reads both uses the record whose name sorts first.
 
     Example:
       >>> shelf = Store("memory://").shelf("game", num_features=3)
@@ -44,14 +44,15 @@ class Store:
     """
 
     def __init__(self, location: str | Path):
-        """Names a place; nothing is read or written yet.
+        """Sets the location; nothing is read or written yet.
 
         Args:
-          location: a folder, made when the first batch is written, or a URL of a TensorStore key-value store, such as
-            "gs://bucket/path" or "s3://bucket/path". What is in "memory://" ends with this object.
+          location: a folder, which is created when the first batch is written; or the URL of a TensorStore key-value
+            store, such as "gs://bucket/path" or "s3://bucket/path". The contents of "memory://" last as long as this
+            object.
 
         Raises:
-          ValueError: if TensorStore knows no such URL, or can only read there.
+          ValueError: if TensorStore does not know the URL, or can only read from it.
         """
         url = str(location) if "://" in str(location) else None
         if url and re.match("https?:", url, re.IGNORECASE):
@@ -73,21 +74,20 @@ class Store:
         return f"Store({self._kv.url!r})"
 
     def shelf(self, fingerprint: str, num_features: int, num_values: int | None = None) -> "Shelf":
-        """Reads all values of one value function.
+        """Opens the shelf of one value function, and reads all its values.
 
         Args:
           fingerprint: identifies the value function, as `Ablation.fingerprint` does; any string.
           num_features: n.
-          num_values: t, for a function of t values; None for one of a single number.
+          num_values: t, for a function of t values; None for a function of a single value.
 
         Warns:
-          UserWarning: if records are damaged, of another n or t, or no files at all but folders, pipes or broken links.
-            They are never used: their masks are unknown. And if the fingerprint is one that no other process will
-            have, so that the values outlive it in vain.
+          UserWarning: if records are ignored because they are damaged, for another n or t, or not regular files. Also
+            if no other process can have the same fingerprint, so that the values will never be found again.
 
         Raises:
           OSError: if the store cannot be read.
-          ValueError: if a record is of a later format.
+          ValueError: if a record has a later format.
         """
         if fingerprint.startswith(UNNAMED) and not self._kv.url.startswith("memory:"):
             warnings.warn(
@@ -99,10 +99,10 @@ class Store:
 
 
 class Shelf:
-    """The values of one value function: those that were there when it was opened, and those added since.
+    """The values of one value function: those stored when the shelf was opened, and those added since.
 
-    `len` counts the distinct masks whose values are known. What other processes add later is not seen. In memory a mask
-    takes n / 8 bytes and some 200 more.
+    `len` counts the distinct masks whose values are known. Values that other processes add later are not seen. A mask
+    takes n / 8 bytes of memory plus about 200.
     """
 
     def __init__(self, kv: ts.KvStore, num_features: int, num_values: int | None):
@@ -142,7 +142,7 @@ class Shelf:
         """The value at each mask, NaN where it is unknown.
 
         Raises:
-          ValueError: if the masks are not of n features.
+          ValueError: if the masks do not have n features.
         """
         found = np.full((len(masks), *self._shape), np.nan)
         for i, row in enumerate(self._pack(masks)):
@@ -150,21 +150,25 @@ class Shelf:
         return found
 
     def check_writable(self) -> None:
-        """Writes 8 kB to a file "writable", so that what cannot be written is known before anything is evaluated.
+        """Writes 8 kB to a file "writable", to detect a store that cannot be written before anything is evaluated.
 
         Raises:
-          OSError: if the store cannot be written, say because the disk is full.
+          OSError: if the store cannot be written, for example because the disk is full.
         """
         self._write("writable", _PROBE, "The store cannot be written", "Mend the cause, or choose another place.")
 
     def add(self, masks: Bool[np.ndarray, "m n"], values: Float[np.ndarray, "m *t"]) -> None:
         """Writes one batch as one record, and returns when it is durable.
 
-        A mask whose value is known keeps that value here.
+        If the value of a mask is known already, this shelf keeps the known value.
+
+        Args:
+          masks: bool `[m, n]`.
+          values: `[m]`, or `[m, t]`.
 
         Raises:
-          ValueError: if the masks are not of n features, or not all values are there and finite; nothing is written.
-          OSError: if the batch cannot be written, say because the disk is full. What was written before is kept.
+          ValueError: if the masks do not have n features, or values are missing or not finite; nothing is written.
+          OSError: if the batch cannot be written, for example because the disk is full. Earlier batches are kept.
         """
         packed = self._pack(masks)
         if values.shape != (len(masks), *self._shape) or not np.isfinite(values).all():
@@ -193,7 +197,7 @@ class Shelf:
             raise OSError(f"{complaint} to {self._kv.url}: {_reason(error)}. {remedy}") from error
 
     def _names(self) -> list[str]:
-        """Of all records, in order, and of whatever else is called like one."""
+        """The sorted names of all records, and of anything else that is named like one."""
         try:
             found = os.listdir(self._disk) if self._disk else map(os.fsdecode, self._kv.list().result())
         except FileNotFoundError:
@@ -201,13 +205,13 @@ class Shelf:
         return sorted(name for name in found if re.fullmatch("[0-9a-f]{40}", name))
 
     def _fault(self, name: str) -> str | None:
-        """Why what has the name of a record must not be opened, or is so large that it must not be read: on a disk."""
+        """Why a file on the disk that is named like a record must not be opened or is too large to read; else None."""
         if self._disk is None:
             return None
         try:
             status = os.stat(self._disk / name)
             if not stat.S_ISREG(status.st_mode):
-                return "is a folder" if stat.S_ISDIR(status.st_mode) else "is no file"
+                return "is a folder" if stat.S_ISDIR(status.st_mode) else "is not a file"
             if status.st_size < _LARGE:
                 return None
             with (self._disk / name).open("rb") as file:
@@ -226,15 +230,15 @@ class Shelf:
 
 
 class _UnusableError(Exception):
-    """A record that must not be used; the message says what it is."""
+    """A record that must not be used; the message says why."""
 
 
 class _LaterFormatError(Exception):
-    """A sound record that this version cannot read."""
+    """An intact record that this version cannot read."""
 
 
 def _sound(name: str, record: bytes, n: int, shape: tuple[int, ...]) -> tuple[np.ndarray, np.ndarray]:
-    """`_decode`, if all values are finite, as those of our own records are."""
+    """Like `_decode`, but refuses values that are not finite, which this version never writes."""
     packed, values = _decode(name, record, n, shape)
     if not np.isfinite(values).all():
         raise _UnusableError("holds values that are not finite")
@@ -242,7 +246,7 @@ def _sound(name: str, record: bytes, n: int, shape: tuple[int, ...]) -> tuple[np
 
 
 def _decode(name: str, record: bytes, n: int, shape: tuple[int, ...]) -> tuple[np.ndarray, np.ndarray]:
-    """Packed masks and values of a record, if it is sound: whatever the format, its name is the hash of its bytes."""
+    """The packed masks and values of a record, if it is intact: in every format its name is the hash of its bytes."""
     if _name(record) != name or len(record) < _HEADER.size:
         raise _UnusableError("is damaged")
     magic, version, record_n, m = _HEADER.unpack_from(record)
@@ -250,10 +254,10 @@ def _decode(name: str, record: bytes, n: int, shape: tuple[int, ...]) -> tuple[n
         raise _UnusableError("is not a record of values")
     if version not in _FORMATS:
         raise _LaterFormatError(
-            f"Record {name} is of format {version}, written by a later spexjax; this one reads up to {max(_FORMATS)}."
+            f"Record {name} has format {version}, written by a later spexjax; this one reads up to {max(_FORMATS)}."
         )
     if record_n != n:
-        raise _UnusableError(f"is of masks with {record_n} features, not {n}")
+        raise _UnusableError(f"has masks with {record_n} features, not {n}")
     width, count, kind = -(-n // 8), math.prod(shape), np.dtype(_FORMATS[version])
     if len(record) != _HEADER.size + m * (width + kind.itemsize * count):
         raise _UnusableError(f"does not hold {count} value(s) for each of {m} masks")
@@ -267,7 +271,7 @@ def _folder_on_disk(kv: ts.KvStore) -> Path | None:
 
 
 def _reason(error: Exception) -> str:
-    """TensorStore's message, or the system's, without paths, which it may garble, and source locations."""
+    """The message of TensorStore or the system, without source locations and without paths, which may be garbled."""
     return re.sub(r' *\[[^]]*\]|: "[^"]*"', "", str(error)).strip()
 
 
@@ -276,7 +280,7 @@ def _name(record: bytes) -> str:
 
 
 def _folder(fingerprint: str) -> str:
-    """A name for any string that no other string has, on any disk: short, and without capitals."""
+    """A folder name that is unique to the string: short and lower case, so that any disk can hold it."""
     if re.fullmatch("[a-z0-9_-]{1,128}", fingerprint):
         return fingerprint
     return "%" + _name(fingerprint.encode("utf-8", "surrogatepass"))

@@ -1,4 +1,4 @@
-"""Cross-validation whose predictions stay honest although it also chooses the setting."""
+"""Cross-validation that chooses a setting and still gives unbiased held-out predictions."""
 
 from typing import NamedTuple
 
@@ -9,29 +9,33 @@ from jaxtyping import Float, Int
 from spexjax.spectrum import unique_rows
 from spexjax.typing import Array, Key, Masks, Values
 
-_TIE = 1e-3  # share of the least error, and
-_NOISE = 1e-6  # share of the variance, within which the simplest setting wins
+# Errors count as equal, and the simplest setting wins, within this share of the least error plus this share of the
+# variance.
+_TIE, _NOISE = 1e-3, 1e-6
 
 
 class Selection(NamedTuple):
-    """The setting chosen from all masks, the one chosen without each fold, and what the latter predict."""
+    """A setting chosen by cross-validation, and the held-out predictions."""
 
-    best: int
-    without_fold: Int[np.ndarray, " k"]
-    held_out: Float[np.ndarray, " m"]
+    best: int  # chosen from all masks
+    without_fold: Int[np.ndarray, " k"]  # chosen from the masks outside each fold
+    held_out: Float[np.ndarray, " m"]  # each fold predicted by the setting chosen without it
 
 
 def folds(key: Key, masks: Masks, num_folds: int) -> Int[np.ndarray, " m"]:
     """Assigns each of m masks to a random fold `0..num_folds-1`.
 
-    A mask and its complement share a fold: a mask is easier to predict once its complement has been seen, because the
-    pair separates odd from even orders. Fold sizes differ by at most one mask or one pair. If there are fewer pairs
-    than folds, pairs are split.
+    A mask and its complement share a fold, because a mask is easier to predict once its complement has been seen: the
+    pair separates odd from even orders. Fold sizes differ by at most one mask or one pair. With fewer pairs than folds,
+    pairs are split.
 
     Args:
       key: PRNG key, consumed.
       masks: bool `[m, n]`, distinct.
       num_folds: K.
+
+    Returns:
+      The fold of each mask.
 
     Raises:
       ValueError: unless `2 <= num_folds <= m`.
@@ -51,7 +55,11 @@ def folds(key: Key, masks: Masks, num_folds: int) -> Int[np.ndarray, " m"]:
 
 
 def complements(masks: Masks) -> Int[np.ndarray, " m"]:
-    """The row of each mask's complement, or its own row where that is missing; masks are distinct."""
+    """The row of each mask's complement, or the mask's own row if the complement is missing.
+
+    Args:
+      masks: bool `[m, n]`, distinct.
+    """
     masks = np.asarray(masks, bool)
     _, pair = unique_rows(np.packbits(masks ^ ~masks[:, :1], axis=1))
     order, whole = np.argsort(pair, kind="stable"), np.flatnonzero(np.bincount(pair) == 2)
@@ -61,12 +69,7 @@ def complements(masks: Masks) -> Int[np.ndarray, " m"]:
     return rows
 
 
-def surely_better(
-    new: Float[np.ndarray, " m"],
-    old: Float[np.ndarray, " m"] | float,
-    values: Float[np.ndarray, " m"],
-    num_errors: float,
-) -> bool:
+def surely_better(new: Values, old: Values | float, values: Values, num_errors: float) -> bool:
     """True if predictions have a lower squared error than others, by more than some standard errors.
 
     With the gains `g_i = (old_i - f_i)^2 - (new_i - f_i)^2` at m masks: `mean(g) > num_errors std(g) / sqrt(m)`.
@@ -77,22 +80,22 @@ def surely_better(
       values: f, the true values.
       num_errors: how many standard errors.
     """
-    gain = (old - values) ** 2 - (new - values) ** 2
+    gain = np.asarray((old - values) ** 2 - (new - values) ** 2)
     return bool(gain.mean() > num_errors * gain.std() / np.sqrt(len(values)))
 
 
 def leave_fold_selection(predictions: Float[Array, "c m"], values: Values, fold: Int[np.ndarray, " m"]) -> Selection:
-    """Chooses among c settings by out-of-fold error, and predicts each fold by the choice of the other folds.
+    """Chooses among c settings by out-of-fold error, and predicts each fold by the setting that the others choose.
 
     With `E[c, k] = sum_{i in fold k} (P[c, i] - f_i)^2`, the choice from all masks minimises `sum_k E[c, k]`, and
-    the choice for fold k minimises `sum_{j != k} E[c, j]`. No mask takes part in choosing the setting that
-    predicts it, which removes the optimism of reporting the least of many cross-validated errors without a second
-    level of cross-validation. Errors within 0.1 % count as equal, and the first setting wins.
+    the choice for fold k minimises `sum_{j != k} E[c, j]`. No mask takes part in choosing the setting that predicts it.
+    This removes the optimism of reporting the least of many cross-validated errors, without nested cross-validation.
+    Of settings whose errors are within 0.1 %, the first wins.
 
     Args:
-      predictions: `P[c, i]`, mask i predicted under setting c by a fit without the fold of i; the simplest setting
-        first. A setting with a prediction that is not finite is never chosen unless all are such.
-      values: `Float[m]`.
+      predictions: `P[c, i]`, mask i predicted under setting c by a fit without the fold of i; simplest setting first.
+        A setting with a prediction that is not finite is chosen only if all settings have one.
+      values: `[m]`, f.
       fold: the fold of each mask.
     """
     p, f = np.asarray(predictions, np.float64), np.asarray(values, np.float64)

@@ -1,6 +1,7 @@
 """The order-1 baseline: an L1-penalised linear model in the signs of the features."""
 
 import dataclasses
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -13,7 +14,7 @@ from spexjax.proxies._proxy import Fit, without_ends
 from spexjax.spectrum import Spectrum
 from spexjax.typing import Array, Key, Masks, Values
 
-_TOLERANCE = 1e-4  # of the largest penalty: how far the optimality conditions may be violated
+_TOLERANCE = 1e-4  # allowed violation of the optimality conditions, as a share of the largest penalty
 _MAX_STEPS = 1000
 
 
@@ -26,12 +27,12 @@ class Lasso:
 
     @without_ends
     def __call__(self, masks: Masks, values: Values, key: Key) -> Fit:
-        """Fits the path of penalties without each fold and to all masks; see `lasso`."""
+        """Fits the path of penalties to all masks and without each fold; see `lasso`."""
         (y, centre, spread), n = standardise(values), masks.shape[1]
         num_folds = min(self.num_folds, len(y))
         fold = folds(key, masks, num_folds)
         signs = 1 - 2 * jnp.asarray(masks, jnp.float32)
-        train = np.arange(num_folds + 1)[:, None] != fold  # no mask has the last fold: the fit to all of them
+        train = np.arange(num_folds + 1)[:, None] != fold  # no mask has the last fold, so its fit sees all
         shares = np.geomspace(1, 1e-3 if n <= len(y) else 1e-2, self.num_penalties).astype(np.float32)
 
         intercepts, weights = lasso_paths(signs, jnp.asarray(y, jnp.float32), train, shares)
@@ -51,8 +52,9 @@ class Lasso:
 def lasso() -> Lasso:
     """The LASSO of the first-order characters, `f(x) ≈ c + sum_i w_i (-1)^{x_i}`.
 
-    The penalty is chosen by 5-fold cross-validation among 50, from the least that removes every feature down to
-    a thousandth of it (a hundredth with more features than masks). The baseline every interaction has to beat.
+    The penalty is chosen by 5-fold cross-validation among 50 on a logarithmic grid, from the smallest that removes
+    every feature down to a thousandth of it (a hundredth with more features than masks). This is the baseline for
+    methods that find interactions.
 
     Source: Tibshirani (1996); the solver is FISTA with restarts (Beck and Teboulle 2009; O'Donoghue and Candès 2015).
 
@@ -67,11 +69,20 @@ def lasso() -> Lasso:
 def lasso_paths(
     signs: Float[Array, "m n"], y: Float[Array, " m"], train: Bool[Array, "f m"], shares: Float[Array, " p"]
 ) -> tuple[Float[Array, "f p"], Float[Array, "f p n"]]:
-    """Intercepts and weights for each set of training masks and each penalty, a share of that set's largest.
+    """Intercepts and weights of LASSO paths on several training sets at once.
 
-    Minimises `|y - c - X w|^2 / 2m + penalty * sum_i s_i |w_i|` over the training masks, s_i being the standard
-    deviation of column i; a column that does not vary has weight 0. Each penalty starts from the one before. With
-    n <= m a step costs n^2 per training set, through its Gram matrix; else one product with the shared signs.
+    Minimises `|y - c - X w|^2 / 2m + penalty * sum_i s_i |w_i|` over the training masks, where s_i is the standard
+    deviation of column i; a constant column has weight 0. The solution for each penalty starts from the previous one.
+    A step costs n^2 per training set through its Gram matrix if n <= m, and a product with the shared signs otherwise.
+
+    Args:
+      signs: X, `(-1)^x` of all masks.
+      y: the values there.
+      train: the masks of each of f training sets.
+      shares: p decreasing penalties, as shares of each set's smallest penalty that removes every feature.
+
+    Returns:
+      Intercepts `[f, p]` and weights `[f, p, n]`.
     """
     m, n = signs.shape
 
@@ -98,7 +109,7 @@ def lasso_paths(
         largest = jnp.abs(moment).max()
         step = 1 / _curvature(slope, moment)
 
-        def solve(w: Float[Array, " n"], penalty: Float[Array, ""]):
+        def solve(w: Any, penalty: Any) -> tuple[Any, Any]:
             w = _fista(slope, step, w, penalty, _TOLERANCE * largest)
             return w, w
 
@@ -110,9 +121,9 @@ def lasso_paths(
 
 
 def _curvature(slope, moment: Float[Array, " n"]) -> Float[Array, ""]:
-    """A little more than the largest eigenvalue of the quadratic, by the power method."""
+    """An upper bound on the largest eigenvalue of the quadratic: 1.1 times the estimate of the power method."""
     n = len(moment)
-    start = jnp.cos(1.0 + jnp.arange(n) ** 2)  # arbitrary, and orthogonal to no eigenvector met in practice
+    start = jnp.cos(1.0 + jnp.arange(n) ** 2)  # arbitrary; not orthogonal to the eigenvector in practice
 
     def turn(_, v: Float[Array, " n"]) -> Float[Array, " n"]:
         v = slope(v) + moment

@@ -1,4 +1,4 @@
-"""The last step of every sparse decoder: choose how many terms to keep, and refit them with an intercept."""
+"""The last step of a sparse decoder: choose how many terms to keep, and refit them with an intercept."""
 
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -16,7 +16,7 @@ from spexjax.typing import Array, Masks, Values
 
 _OWN_RIDGES = (1e-2, 1e-1, 1.0)  # per mask
 _ENERGY_RIDGES = (1e-3, 1e-2, 3e-2, 1e-1, 3e-1, 1.0, 3.0)  # ratios of noise to signal
-_FLOOR = 1e-6  # per mask: keeps the float32 Cholesky factor of a rank-deficient Gram matrix finite
+_FLOOR = 1e-6  # least ridge per mask: a rank-deficient Gram matrix still has a finite Cholesky factor in float32
 _NAMES = (
     [{"ordering": o, "prior": "own", "ridge": r} for o in ("magnitude", "first order") for r in _OWN_RIDGES]
     + [{"ordering": "magnitude", "prior": "energy", "ridge": r} for r in _ENERGY_RIDGES]
@@ -25,7 +25,7 @@ _NAMES = (
 
 
 class Penalty(NamedTuple):
-    """`ridge * sum_j (b_j / scale_j - centre_j)^2`; terms are kept in the order `rank`, and those of scale 0 never."""
+    """`ridge * sum_j (b_j / scale_j - centre_j)^2`; terms are kept in the order `rank`, those of scale 0 never."""
 
     rank: Int[Array, "*p K"]
     scale: Float[Array, "*p K"]
@@ -34,41 +34,40 @@ class Penalty(NamedTuple):
 
 
 def refit(
-    proxy: Spectrum,
+    decoded: Spectrum,
     without_fold: Sequence[Spectrum],
     masks: Masks,
     values: Values,
     fold: Int[np.ndarray, " m"],
     max_terms: int = 1000,
 ) -> Fit:
-    """Keeps the first k terms of a proxy and refits them, with k and the ridge chosen by held-out error.
+    """Keeps the first k terms of a decoded spectrum and refits them; k and the ridge are chosen by held-out error.
 
     Minimises `||f - c - X b||^2 + penalty(b)` over the intercept c and the coefficients b of the characters
-    `X = (-1)^{|S ∩ x|}`. The proxy's own coefficients F enter the penalty in one of two ways:
+    `X = (-1)^{|S ∩ x|}`. The decoded coefficients F enter the penalty in one of two ways:
 
-    - own: `r m ||b - F||^2`. r = 0 would be the plain refit; r infinite is the truncated proxy itself.
-    - energy: `r sum_j b_j^2 / (F_j^2 / sum_i F_i^2)`, a Gaussian prior whose variance is the proxy's energy.
-      Weak terms are held near 0 and strong ones are free, so that keeping many terms does no harm.
+    - own: `r m ||b - F||^2`. r = 0 would be the plain refit; infinite r keeps the decoded coefficients.
+    - energy: `r sum_j b_j^2 / (F_j^2 / sum_i F_i^2)`, a Gaussian prior whose variances are proportional to F^2.
+      It holds weak terms near 0 and leaves strong ones free, so that keeping many terms does no harm.
 
-    Terms are ordered by |F|, for the own prior also with all first-order terms in front. Every (ordering, prior,
-    r, k) is scored on each fold by a refit of the proxy that never saw that fold; see `leave_fold_selection`. The
-    least error decides, no share of the energy, and equal coefficients are no special case. The intercept is free
-    and always kept.
+    Terms are ordered by |F|; the own prior also tries all first-order terms first. Every combination of ordering,
+    prior, r and k is scored on each fold by a refit of the spectrum that was decoded without that fold; see
+    `leave_fold_selection`. The intercept is not penalised.
 
     Args:
-      proxy: fitted to all masks.
-      without_fold: fitted to the masks outside fold 0, 1, ...; their constants are ignored.
+      decoded: the spectrum decoded from all masks.
+      without_fold: the spectra decoded without fold 0, 1, ...; their constants are ignored.
       masks: bool `[m, n]`.
-      values: `Float[m]`.
+      values: `[m]`.
       fold: the fold of each mask, `0..len(without_fold)-1`.
       max_terms: the largest k. Cost grows with its cube.
 
     Returns:
-      Fit: the constant first, then at most `max_terms` terms, strongest of the proxy first.
+      Fit: the constant first, then at most `max_terms` terms in the order of |F|.
     """
-    f, centre, spread = standardise(values)  # a common affine map commutes with every step, so nothing leaks
+    f, centre, spread = standardise(values)  # no leak between folds: every step commutes with an affine map
     y = jnp.asarray(f, jnp.float32)
-    support, coefficients = _candidates([*without_fold, proxy], max_terms, spread or 1.0)
+    support, coefficients = _candidates([*without_fold, decoded], max_terms, spread or 1.0)
     num_folds, num_terms = len(without_fold), support.shape[1]
     sizes = np.unique([0, num_terms, *np.round(1.5 ** np.arange(np.log(num_terms) / np.log(1.5)))]).astype(int)
 
@@ -87,9 +86,9 @@ def refit(
     b = np.asarray(b, np.float64) * spread
     kept = np.flatnonzero(b)
     spectrum = Spectrum(
-        joined_supports([EMPTY_SET, support[-1][kept]], proxy.num_features),
+        joined_supports([EMPTY_SET, support[-1][kept]], decoded.num_features),
         np.concatenate([[float(constant) * spread + centre], b[kept]]),
-        proxy.num_features,
+        decoded.num_features,
     )
     diagnostics = {"terms": len(kept), **_NAMES[penalty]}
     return Fit(spectrum, chosen.held_out * spread + centre, diagnostics)
@@ -98,17 +97,20 @@ def refit(
 def nested_ridge(
     gram: Float[Array, "K K"], moment: Float[Array, " K"], tests: Float[Array, "t K"], penalty: Penalty
 ) -> Float[Array, "t K"]:
-    """Predictions of the ridge fits on the first 1, 2, ..., K terms, for one Cholesky factor and one solve.
+    """Predictions of the ridge fits on the first 1, 2, ..., K terms, by one Cholesky factorisation and one solve.
 
-    In units of the scales, `G + r I = L L'`. The leading block of L factors the leading block of G, so that the
-    fit on the first k terms is `b_k = L_k'^-1 (L^-1 (q + r c))_k`, and its predictions are running sums over the
-    columns of `(X L'^-1) * (L^-1 (q + r c))`.
+    With the terms in units of their scales, `G + r I = L L'`. The leading block of L factors the leading block of G.
+    So the fit on the first k terms is `b_k = L_k'^-1 (L^-1 (q + r c))_k`, and its predictions are running sums over
+    the columns of `(X L'^-1) * (L^-1 (q + r c))`.
 
     Args:
-      gram: `X' X` of the training masks, columns centred.
-      moment: `X' y`.
+      gram: G = X'X of the training masks, with centred columns.
+      moment: q = X'y.
       tests: the rows of X to predict, centred by the same means.
-      penalty: one; see `Penalty`.
+      penalty: a single one, with centre c and ridge r.
+
+    Returns:
+      Predictions `[t, K]`; column k - 1 is the fit on the first k terms.
     """
     rank, scale, centre, ridge = penalty
     s = scale[rank]
@@ -120,7 +122,7 @@ def nested_ridge(
 
 
 def _candidates(spectra, max_terms: int, spread: float):
-    """The strongest terms of each spectrum but the constant, equally many: `Int[s K d]` and `Float[s K]`."""
+    """The strongest terms of each spectrum without the constant, padded to one shape: `Int[s K d]`, `Float[s K]`."""
     n = spectra[0].num_features
     tops = [s.truncate(max_terms + 1) for s in spectra]
     proper = [np.asarray(t.orders) > 0 for t in tops]

@@ -1,4 +1,4 @@
-"""Screening: the few of very many features that matter, by one pass of correlations over packed masks."""
+"""Screening: finds the few features that matter among very many, by correlations in one pass over packed masks."""
 
 from collections.abc import Iterable
 from typing import NamedTuple
@@ -11,53 +11,58 @@ from jaxtyping import Bool, Float, Int, UInt8
 from spexjax.spectrum import Spectrum
 from spexjax.typing import Array
 
-_USED_UP = " If the chunks come from a generator that was read before, make it anew: each pass needs its own."
+_USED_UP = " If the chunks come from a generator, create a new one: a generator can be read only once."
 Chunks = Iterable[UInt8[Array, "_ _"]]  # rows of `np.packbits(masks, axis=1)`, a few hundred masks at a time
 
 
 class Screen(NamedTuple):
-    """The features kept for each value function, strongest first, and the correlations of all."""
+    """The result of `screen` for one value function, or for t of them."""
 
-    features: Int[np.ndarray, "... k"]  # [k], or [t, k]
-    correlations: Float[np.ndarray, "... n"]  # [n], or [t, n]
+    features: Int[np.ndarray, "... k"]  # [k], or [t, k]: the features kept, strongest first
+    correlations: Float[np.ndarray, "... n"]  # [n], or [t, n]: of all features
 
 
 def screen(chunks: Chunks, values: Float[Array, "m *t"], num_features: int, *, keep: int) -> Screen:
-    """The features whose presence correlates most with the values, for more masks and features than memory holds.
+    """Finds the features that correlate most with the values, for more masks and features than fit into memory.
 
-    One pass over the masks sums, for every feature i,
+    One pass over the masks computes, for every feature i,
 
         r_i = cov(x_i, f) / (std x_i std f),
 
-    which for uniform masks is `-F({i}) / std f`. Without an effect `r_i` has standard deviation `1 / sqrt(m)`, and the
-    largest of n such is about `sqrt(2 log(n) / m)`; what is smaller than that is noise. A feature that acts only in
-    interactions has no correlation and is lost. The road then goes on with the survivors:
+    which for uniform masks is `-F({i}) / std f`. If feature i has no effect, `r_i` has standard deviation
+    `1 / sqrt(m)`. The largest of n such correlations is about `sqrt(2 log(n) / m)`: smaller ones are noise. A feature
+    that acts only through interactions has no correlation and is lost. To explain the function of the kept features:
 
-        masks = sx.proxies.columns(chunks, found.features)  # [m, keep], a second pass
-        explanation = sx.fit(masks, values, key=key)  # its features are the survivors
+        found = sx.proxies.screen(chunks, values, num_features, keep=k)
+        masks = sx.proxies.columns(chunks, found.features)  # [m, k], a second pass
+        explanation = sx.fit(masks, values, key=key)
         spectrum = sx.proxies.lift(explanation.spectrum, found.features, num_features)
 
-    Held-out error after that is a little optimistic, because the screen has seen all values: of k survivors without
-    an effect each may gain up to `2 log(n) / m` of R2.
+    Its held-out error is a little optimistic, because the screen has seen all values: each kept feature that has no
+    effect may add up to `2 log(n) / m` to R2.
 
     Args:
-      chunks: packed masks, `ceil(n / 8)` bytes a row, in the order of the values; a chunk in memory takes 32 times its
-        own size while it is summed. Generate them (from a key for each chunk, say) rather than hold them.
-      values: `[m]`, or `[m, t]` for t value functions of the same masks, all screened in the one pass.
+      chunks: packed masks, `ceil(n / 8)` bytes a row, in the order of the values. Generate them (from a key for each
+        chunk, say) instead of holding them in memory; summing a chunk takes 32 times its size.
+      values: `[m]`, or `[m, t]` for t value functions of the same masks, which one pass screens together.
       num_features: n.
       keep: k, how many features to keep.
 
-    Raises:
-      ValueError: if the chunks have another number of masks or features, or keep is not between 1 and n.
+    Returns:
+      The features kept, and all correlations.
 
-    Source: sure independence screening (Fan and Lv 2008); datamodels fit a LASSO to all features (Ilyas et al., arXiv
-    2202.00622).
+    Raises:
+      ValueError: if values are not finite, the chunks have another number of masks or features, or keep is not between
+        1 and n.
+
+    Source: sure independence screening (Fan and Lv 2008). Datamodels fit a LASSO to all features instead (Ilyas et al.,
+    arXiv 2202.00622).
     """
     f = np.asarray(values, np.float64)
     if f.ndim not in (1, 2) or not np.isfinite(f).all():
         raise ValueError(f"Values must be finite, [m] or [m, t]; got shape {f.shape}.")
     if not 1 <= keep <= num_features:
-        raise ValueError(f"Between 1 and {num_features} features can be kept, not {keep}.")
+        raise ValueError(f"keep must be between 1 and {num_features}, the number of features; got {keep}.")
     f = (f - f.mean(0)).reshape(len(f), -1)
     weights = np.column_stack([np.ones(len(f)), f / np.maximum(f.std(0), 1e-30)]).astype(np.float32)
     sums, start, size = jnp.zeros((weights.shape[1], -(-num_features // 8) * 8)), 0, 0
@@ -82,7 +87,14 @@ def screen(chunks: Chunks, values: Float[Array, "m *t"], num_features: int, *, k
 
 
 def columns(chunks: Chunks, features: Int[np.ndarray, " k"]) -> Bool[np.ndarray, "m k"]:
-    """Unpacks only some features of packed masks.
+    """Unpacks some features of packed masks.
+
+    Args:
+      chunks: packed masks, as `screen` takes them.
+      features: which ones.
+
+    Returns:
+      bool `[m, k]`, in the order of `features`.
 
     Raises:
       ValueError: if there are no chunks, or a feature is not in them.
@@ -101,17 +113,24 @@ def columns(chunks: Chunks, features: Int[np.ndarray, " k"]) -> Bool[np.ndarray,
 
 
 def lift(spectrum: Spectrum, features: Int[np.ndarray, " k"], num_features: int) -> Spectrum:
-    """The spectrum of a function of some features as one of all: feature j becomes `features[j]`.
+    """Rewrites the spectrum of a function of k features in terms of n features: feature j becomes `features[j]`.
+
+    Args:
+      spectrum: of a function of k features.
+      features: k distinct features of 0..n-1.
+      num_features: n.
 
     Raises:
-      ValueError: if there is not one distinct feature out of 0..n-1 for each of the spectrum's.
+      ValueError: if `features` are not k distinct features of 0..n-1.
 
     >>> lift(Spectrum.from_dict({(): 1.0, (0, 1): 2.0}, 2), np.array([7, 3]), 9).to_dict()
     {(): 1.0, (3, 7): 2.0}
     """
     features = np.asarray(features)
     if len(np.unique(features)) != spectrum.num_features or not ((features >= 0) & (features < num_features)).all():
-        raise ValueError(f"The spectrum has {spectrum.num_features} features; give so many distinct of {num_features}.")
+        raise ValueError(
+            f"Give {spectrum.num_features} distinct features of 0..{num_features - 1}, one for each of the spectrum."
+        )
     support = np.append(features, num_features)[np.asarray(spectrum.support)]
     return Spectrum(jnp.asarray(np.sort(support, axis=1), jnp.int32), spectrum.coefficients, num_features)
 

@@ -46,7 +46,7 @@ class Select:
         shares = _candidates(len(held_out))
         chosen = leave_fold_selection(shares @ held_out, f, fold)
         best, predictions = shares[chosen.best], chosen.held_out
-        if not surely_better(shares[chosen.best] @ held_out, f.mean(), f, 1):
+        if not surely_better(shares[chosen.best] @ held_out, f.mean(), f, 1.0):
             best, predictions = shares[0], held_out[0]
 
         used = {name: float(share) for name, share in zip(["constant", *names], best, strict=True) if share}

@@ -1,4 +1,4 @@
-"""Curves side by side: values against how many features were removed or kept, or against the budget."""
+"""Panels of curves: values against the number of features removed or kept, or against the budget."""
 
 import io
 import math
@@ -21,17 +21,17 @@ def draw_curves(
     y_range: tuple[float | int, float | int] | None = None,
     zero: bool = False,
 ) -> Path:
-    """Draws `{title: {name: (x, y)}}`, a panel for each title and one legend for all.
+    """Draws `{title: {name: (x, y)}}`: one panel per title, with one legend for all.
 
     Args:
-      panels: the same name has the same colour in every panel.
-      path: where the picture goes; its ending says which kind.
+      panels: a name has the same colour in every panel.
+      path: the picture's file; the suffix gives the format.
       x_label: below each panel.
-      y_label: left of each row.
+      y_label: left of each row of panels.
       columns: panels in a row.
-      log_x: a logarithmic x axis, base 2.
-      y_range: the same limits everywhere; each panel its own by default.
-      zero: a line at y = 0, where an answer turns into the other one.
+      log_x: use a logarithmic x axis, base 2.
+      y_range: limits of y for all panels; by default each panel has its own.
+      zero: draw a line at y = 0, where a difference of two answers changes sign.
 
     Returns:
       The path.
@@ -76,9 +76,9 @@ def draw_curves(
 
 
 def _apart(ticks: list[float | int], log: bool) -> list[float | int]:
-    """Those of the sorted ticks whose labels do not overlap: a twelfth of the axis from the one before, at least."""
+    """Drops ticks whose labels would overlap: the rest are at least a twelfth of the axis apart."""
     at = [math.log2(tick) if log else tick for tick in ticks]
-    kept = []
+    kept: list[int] = []
     for i, place in enumerate(at):
         if not kept or place - at[kept[-1]] >= (at[-1] - at[0]) / 12:
             kept.append(i)

@@ -1,7 +1,6 @@
-"""An explanation as one HTML page that needs nothing else: no network, no fonts, no libraries.
+"""An explanation as one self-contained HTML page: no network, no fonts, no libraries.
 
-Whatever the explained text, names, answers and model are called, they reach the page escaped, and its content
-security policy lets no script run but the page's own.
+Text, names, answers and model names are escaped, and the content security policy only allows the page's own script.
 """
 
 import base64
@@ -32,10 +31,10 @@ from spexjax.report._words import (
 
 Terms = list[tuple[tuple[int, ...], float]]
 
-_ARCS = 6  # drawn while nothing is pointed at
-_LINKED = 8  # interactions that a unit can show, at least
-_LONG = 150  # units beyond which the text is set tighter
-_CHIPS = 500  # features beyond which only those with an effect are shown, where there is no text
+_ARCS = 6  # drawn while the pointer is on no unit
+_LINKED = 8  # the strongest interactions kept for each unit
+_LONG = 150  # with more units the text is set more tightly
+_CHIPS = 500  # without a text, with more features only those with an effect are shown
 _MARKER = re.compile(r"\{\{(\w+)\}\}")
 
 
@@ -92,14 +91,27 @@ def html(explanation: Explanation, *, index: str = "FSII", max_order: int = 2, t
         "script": script,
         "script_hash": f"sha256-{base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()}",
     }
-    whole = _MARKER.sub(lambda marker: parts[marker[1]], page)  # in one pass: no marker in a text is filled in
+    whole = _MARKER.sub(
+        lambda marker: parts[marker[1]], page
+    )  # one pass: markers in the explained text stay as they are
     return whole.encode("utf-8", "replace").decode()  # lone surrogates cannot be written to a file
 
 
 def write_html(
     explanation: Explanation, path: str | Path, *, index: str = "FSII", max_order: int = 2, top: int = 20
 ) -> Path:
-    """Writes the page of `html` to a file, in place of an earlier one in one step, and returns its path."""
+    """Writes the page of `html` to a file atomically, replacing an earlier one.
+
+    Args:
+      explanation: from `explain` or `fit`.
+      path: the file.
+      index: as in `html`, like the others.
+      max_order: the order of the index.
+      top: how many interactions, and how many single features, are listed.
+
+    Returns:
+      The path.
+    """
     return write_durably(path, html(explanation, index=index, max_order=max_order, top=top))
 
 
@@ -109,14 +121,15 @@ def _assets(*files: str) -> list[str]:
 
 
 def _json(data: Any) -> str:
-    """JSON that is inert inside a script element: ASCII, without <, > and &."""
+    """JSON that is safe inside a script element: ASCII, without <, > and &."""
     text = json.dumps(data, separators=(",", ":"))
     return text.replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026")
 
 
 def _linked(joint: Terms, top: int) -> Terms:
-    """The strongest `top` interactions, and for every feature its strongest few."""
-    kept, count = [], {}
+    """The strongest `top` interactions, and the strongest few of every feature."""
+    kept: Terms = []
+    count: dict[int, int] = {}
     for rank, (s, value) in enumerate(joint):
         if rank < top or any(count.get(i, 0) < _LINKED for i in s):
             kept.append((s, value))
@@ -126,7 +139,7 @@ def _linked(joint: Terms, top: int) -> Terms:
 
 
 def _phrase(text: str) -> str:
-    """Escaped, with no line break after an opening quote."""
+    """Escapes a phrase; no line break after an opening quote."""
     return escape(text).replace("&quot; ", "&quot;&nbsp;")
 
 
@@ -149,7 +162,7 @@ def _figures(explanation: Explanation) -> str:
         rows = np.flatnonzero((explanation.masks == kept).all(1))
         if len(rows):
             number = signed(float(explanation.values[rows[0]]), scale)
-            figures.append((name, number, "the value that is explained" if kept else "where it starts from"))
+            figures.append((name, number, "the value that is explained" if kept else "the baseline"))
     figures.append(("Faithfulness R²", f"{faithfulness.r2:.3f}", variance_explained(faithfulness)))
     figures.append(("Ablations", f"{len(explanation.values):,}", f"of 2<sup>{n}</sup> possible ones"))
     items = (
@@ -159,7 +172,7 @@ def _figures(explanation: Explanation) -> str:
 
 
 def _template(text: str | None) -> str:
-    """What stands around the text and is never removed."""
+    """The part of the prompt around the text, which is never removed."""
     text = (text or "").strip()
     return f'<div class="template" title="never removed" lang="" dir="auto">{escape(text)}</div>' if text else ""
 
@@ -177,7 +190,7 @@ def _units(
     active: set[int],
     scale: float,
 ) -> str:
-    """The text, or chips where there is none, with every unit coloured by its value."""
+    """The text, or chips if there is none, with every unit coloured by its value."""
     n = len(names)
     strongest = max(map(abs, singles.values()), default=0.0)
     chips = [[names[i], i] for i in range(n) if n <= _CHIPS or i in active]
@@ -201,7 +214,7 @@ def _sign(value: float) -> str:
 
 
 def _standard_errors(explanation: Explanation, table: Interactions, top: int) -> dict[tuple[int, ...], float]:
-    """Of all that the lists show."""
+    """The standard errors of the interactions that the lists show."""
     strongest = [table.order(order).top(top) for order in sorted(set(table.orders.tolist()) - {0})]
     return {
         s: error
@@ -255,7 +268,7 @@ def _details(explanation: Explanation, index: str, max_order: int | None) -> str
     rows.append(("Made by", f"spexjax {escape(_version())}"))
     rows.append(
         (
-            "To go on in Python",
+            "Continue in Python",
             "<code>explanation.save(&quot;folder&quot;)</code> writes explanation.json; "
             "<code>spexjax.explanation.load(&quot;folder&quot;)</code> reads it back.",
         )
@@ -264,7 +277,7 @@ def _details(explanation: Explanation, index: str, max_order: int | None) -> str
 
 
 def _settings(settings: Mapping[str, Any]) -> str:
-    if "reason" in settings:  # of a choice among methods: their own settings are in explanation.json
+    if "reason" in settings:  # the chosen methods' own settings are in explanation.json
         return escape(settings["reason"])
     return " · ".join(
         f"{escape(str(key).replace('_', ' '))} {escape(value if isinstance(value, str) else json.dumps(value))}"
@@ -273,7 +286,7 @@ def _settings(settings: Mapping[str, Any]) -> str:
 
 
 def _energy(explanation: Explanation) -> str:
-    """The share of every order >= 1 in the energy of the spectrum, which is the variance over all masks."""
+    """Each order's share of the variance over all masks, which is the energy of orders >= 1."""
     energy = explanation.spectrum.energy_by_order()[1:]
     if not energy.sum() > 0:
         return "none: the function is constant"

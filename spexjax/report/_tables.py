@@ -12,13 +12,13 @@ _HALF = 8  # cells on each side of a bar's zero
 
 
 def interaction_table(explanation: Explanation, index: str = "FSII", max_order: int = 2, top: int = 10) -> Table:
-    """The strongest interactions of any order, for `rich.print`.
+    """The strongest interactions up to an order, as a table for `rich.print`.
 
     Args:
       explanation: from `explain` or `fit`.
       index: a name of `spexjax.indices.INDICES`.
       max_order: the order of the index.
-      top: how many rows.
+      top: the most rows.
 
     Raises:
       ValueError: if the index is unknown or `max_order` is below 1.
@@ -53,7 +53,7 @@ def interaction_table(explanation: Explanation, index: str = "FSII", max_order: 
 
 
 def _bar(share: float) -> Text:
-    """A bar from the zero in the middle, in half cells."""
+    """A bar that starts at zero in the middle, drawn in half cells."""
     full, half = divmod(max(1, round(2 * _HALF * abs(share))), 2)
     left = ("╺" * half + "━" * full) if share < 0 else ""
     right = ("━" * full + "╸" * half) if share > 0 else ""

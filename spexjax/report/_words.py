@@ -1,4 +1,4 @@
-"""What numbers and features are called: labels, signed numbers, and plain words for a value and its faithfulness."""
+"""Labels of features, formatted numbers, and plain sentences about a value and its faithfulness."""
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -12,15 +12,19 @@ _SUBSCRIPTS = str.maketrans("0123456789", "₀₁₂₃₄₅₆₇₈₉")
 
 
 def labels(names: Sequence[str], width: int = 40) -> tuple[str, ...]:
-    """Short and distinct names on one line each; equal ones are numbered in reading order.
+    """Short, distinct, one-line names; equal names are numbered in reading order.
 
-    Control characters, which could steer a terminal or turn the line around, are escaped.
+    Control characters are escaped, because they could control a terminal or reverse the line.
+
+    Args:
+      names: of the features.
+      width: longer names are cut to this many characters.
 
     >>> labels(["the", "cat", "and", "the", "dog"])
     ('the₁', 'cat', 'and', 'the₂', 'dog')
     """
     short = [_shortened(name, width) for name in names]
-    count, seen = Counter(short), Counter()
+    count, seen = Counter(short), Counter[str]()
     taken = {name for name in short if count[name] == 1}
     distinct = []
     for name in short:
@@ -40,7 +44,11 @@ def _shortened(name: str, width: int) -> str:
 
 
 def signed(value: float, scale: float) -> str:
-    """A number with its sign and three significant digits for one of size `scale`, the largest of its column.
+    """Formats a number with its sign, rounded so that a number of size `scale` has three significant digits.
+
+    Args:
+      value: the number.
+      scale: the largest absolute value of its column.
 
     >>> signed(-0.5, 2.25), signed(0.0312, 0.5), signed(1234567.0, 1234567.0)
     ('−0.50', '+0.031', '+1,234,567')
@@ -54,7 +62,11 @@ def signed(value: float, scale: float) -> str:
 
 
 def unsigned(error: float, scale: float) -> str:
-    """A standard error as `signed` would write it, without the sign; empty where it is not known, or 0: exact.
+    """Formats a standard error like `signed`, without the sign; empty if it is unknown (NaN) or 0 (exact).
+
+    Args:
+      error: the standard error.
+      scale: the largest absolute value of its column.
 
     >>> unsigned(0.0312, 0.5), unsigned(float("nan"), 0.5)
     ('0.031', '')
@@ -63,7 +75,7 @@ def unsigned(error: float, scale: float) -> str:
 
 
 def value_in_words(provenance: Mapping[str, Any]) -> str | None:
-    """The value function as a formula of its answers; None where the provenance does not say.
+    """The value function as a formula of its answers, or its name; None if the provenance does not give it.
 
     >>> value_in_words({"value": "logit-difference", "answers": [" yes", " no"]})
     'logit(" yes") − logit(" no")'
@@ -77,7 +89,7 @@ def value_in_words(provenance: Mapping[str, Any]) -> str | None:
 
 
 def directions(provenance: Mapping[str, Any]) -> tuple[str, str]:
-    """What a positive and what a negative number mean.
+    """What positive and negative numbers mean, in words.
 
     >>> directions({"value": "logit-difference", "answers": [" yes", " no"]})
     ('towards " yes"', 'towards " no"')
@@ -91,30 +103,30 @@ def directions(provenance: Mapping[str, Any]) -> tuple[str, str]:
 
 
 def variance_explained(faithfulness: Faithfulness) -> str:
-    """R2 in plain words."""
+    """R2 in a plain sentence."""
     if isnan(faithfulness.r2):
         return "the values do not vary beyond rounding: there is no variance to explain"
     if faithfulness.exact:
         return "exact: every mask was evaluated, nothing is estimated"
     if not faithfulness.r2 > 0:
-        return "no better than guessing the mean, on masks the fit never saw"
+        return "no better than the mean, on masks the fit never saw"
     share = 100 * faithfulness.r2
     return f"explains {share:.{0 if share < 99 else 1}f} % of the variance on masks the fit never saw"
 
 
 def caution(r2: float) -> str | None:
-    """A warning where the explanation is not faithful enough to be taken at its word."""
+    """A warning if the explanation is not faithful enough to be read as it is; else None."""
     if isnan(r2):
-        return "Up to rounding, and but for the two ends, all masks gave the same value: there is nothing to read."
+        return "All masks, the two ends aside, gave the same value up to rounding: there is nothing to explain."
     if r2 < 0.1:
-        return "Not learnable at this budget: do not read the list."
+        return "Not learnable at this budget: do not trust the list."
     if r2 < 0.5:
         return "Read with care: more than half of the variance is not explained."
     return None
 
 
 def where_time_went(seconds: Mapping[str, float]) -> str:
-    """The phases of a run in one line, as in `explanation.provenance["seconds"]`.
+    """Formats the seconds of each phase of a run, as in `explanation.provenance["seconds"]`, on one line.
 
     >>> where_time_went({"compile": 3.0, "ablations": 9.0})
     'compile 3.0 s (25 %) · ablations 9.0 s (75 %)'

@@ -219,7 +219,7 @@ def test_many_damaged_records_are_one_warning(tmp_path):
 
 def test_records_of_another_n_are_not_used(tmp_path):
     Store(tmp_path).shelf("game", 9).add(*draw(4, 9))
-    with pytest.warns(UserWarning, match="is of masks with 9 features, not 10"):
+    with pytest.warns(UserWarning, match="has masks with 9 features, not 10"):
         assert len(Store(tmp_path).shelf("game", 10)) == 0
 
 
@@ -228,9 +228,7 @@ def test_a_later_format_says_what_to_do(tmp_path):
     (path,) = records(tmp_path)
     later = DAMAGE["another format"](path.read_bytes())
     (path.parent / hashlib.blake2b(later, digest_size=20).hexdigest()).write_bytes(later)
-    with pytest.raises(
-        ValueError, match=r"is of format 9, .* reads (up to )?\d\. Read file://.* with that version, or"
-    ):
+    with pytest.raises(ValueError, match=r"has format 9, .* reads (up to )?\d\. Read file://.* with that version, or"):
         Store(tmp_path).shelf("game", 9)
 
 
@@ -328,12 +326,12 @@ def no_records(folder):
     """What has the name of a record in a folder, and is none: by kind, what makes it, and what is said of it."""
     forged = struct.pack("<7sBQQ", b"spexjax", 1, 13, 2**60)
     return {
-        "a pipe": (os.mkfifo, "is no file"),
+        "a pipe": (os.mkfifo, "is not a file"),
         "a folder": (os.mkdir, "is a folder"),
         "a link to itself": (lambda path: os.symlink(path.name, path), "cannot be opened (Too many levels of"),
         "a link to its folder": (lambda path: os.symlink(".", path), "is a folder"),
         "a link to nowhere": (lambda path: os.symlink("nowhere", path), "cannot be opened (No such file"),
-        "a link to a device": (lambda path: os.symlink("/dev/zero", path), "is no file"),
+        "a link to a device": (lambda path: os.symlink("/dev/zero", path), "is not a file"),
         "a file that claims to be small": (lambda path: sparse(path, forged[:16] + bytes(8)), "is damaged"),
         "a file of another kind": (lambda path: sparse(path, b""), "is damaged"),
     }
@@ -370,7 +368,7 @@ def test_a_pipe_in_the_place_of_a_record_is_mended(tmp_path):
     (path,) = records(tmp_path)
     path.unlink()
     os.mkfifo(path)
-    with pytest.warns(UserWarning, match="is no file"):
+    with pytest.warns(UserWarning, match="is not a file"):
         Store(tmp_path).shelf("game", 13).add(masks, values)
     assert np.array_equal(Store(tmp_path).shelf("game", 13).values(masks), values)
 

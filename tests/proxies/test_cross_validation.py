@@ -76,7 +76,7 @@ def test_surely_better(gap, better):
     rng = np.random.default_rng(0)
     values = rng.normal(size=400)
     old, new = values + (1 + gap) * rng.normal(size=400), values + rng.normal(size=400)
-    assert surely_better(new, old, values, 2) == better
+    assert surely_better(new, old, values, 2.0) == better
     gain = (old - values) ** 2 - (new - values) ** 2
     exact = gain.mean() / (gain.std() / 20)
     assert surely_better(new, old, values, exact - 1e-6)

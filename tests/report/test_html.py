@@ -200,7 +200,7 @@ def test_one_interaction(explain):
 
 @pytest.mark.parametrize(
     ("r2", "warning"),
-    [(0.9, None), (0.5, None), (0.49, "Read with care"), (0.09, "Not learnable"), (float("nan"), "nothing to read")],
+    [(0.9, None), (0.5, None), (0.49, "Read with care"), (0.09, "Not learnable"), (float("nan"), "nothing to explain")],
 )
 def test_warnings(review, r2, warning):
     page = html(dataclasses.replace(review, faithfulness=Faithfulness(r2, np.arange(31), "held out")))

@@ -56,7 +56,7 @@ def test_values_in_words():
     [
         (0.82, "held out", "explains 82 % of the variance"),
         (0.996, "held out", "explains 99.6 %"),
-        (-0.1, "held out", "no better than guessing"),
+        (-0.1, "held out", "no better than the mean"),
         (float("nan"), "held out", "no variance to explain"),
         (0.82, "exactly as the others", "explains 82 % of the variance"),
     ],

@@ -28,14 +28,14 @@ _FORMS = (Tied, Untied)
 _TRIAL = 512  # masks on which kernels with and without a part for neighbours are compared
 _NOISES = (1.0, 0.3, 0.1, 0.03)  # multiples of the trained noise, which includes what few masks leave open
 _ENOUGH = 2e-3  # share of the variance: the loss allowed against the best number of terms
-_SURE = 2  # standard errors by which a link must lower the held-out error
+_SURE = 2.0  # standard errors by which a link must lower the held-out error
 
 
 class _Candidate(NamedTuple):
     """A surrogate, and the standardised values at the inner masks that it predicts held out."""
 
     surrogate: Surrogate
-    held_out: Float[np.ndarray, " h"]
+    held_out: Values
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -70,7 +70,8 @@ class Kernels:
         f = centre + spread * y
         mean = fit_mean(starts, split, y)
         posterior = mean.used[0][0].posterior
-        links = [found for found in (log_odds_link(f), empirical_link(f)) if found and helps(*found, f, posterior)]
+        tried = [found for found in (log_odds_link(f), empirical_link(f)) if found]
+        links = [(link, scores) for link, scores in tried if helps(link, scores, f, posterior)]
         mean = finer(mean, y)
         settings, held_out = mean.settings(ordered), mean.held_out[inner]
         plain = _Candidate(mean.surrogate(masks, truth, constant, spread), held_out)
@@ -153,7 +154,7 @@ def _through_link(
     plain: _Candidate,
     linked: _Candidate,
     predict: Callable[[Values], Values],
-    y: Float[np.ndarray, " h"],
+    y: Values,
     key: Key,
 ) -> Fit | None:
     """The fit whose mean is the spectrum of the function seen through a link; None if that is not surely better.
@@ -204,53 +205,53 @@ def _neighbours_matter(
 
 
 def kernels(like: Surrogate | Iterable[Surrogate] = ()) -> Kernels:
-    """ProxySPEX with a differentiable proxy: the mean of Gaussian processes under product kernels.
+    """The differentiable ProxySPEX: the mean of Gaussian processes on the hypercube, under product kernels.
 
-    1. The kernels' parameters, above all one relevance per feature and scale, are trained on the likelihood of at
-       most 1,536 masks by Adam (`_training`), in two forms: one product kernel that shares its relevances with
-       a linear one, and three that do not. Each is trained on all masks and without each of 3 folds.
-    2. Every member is conditioned on all masks; their mean is the surrogate, with the shares of the two forms chosen
-       by held-out error.
-    3. Each mask is predicted from all others, its complement left out as well, by the members whose training did not
-       see it, which makes the held-out error honest at no extra fit, but for three bits: whether neighbours matter,
-       whether a link does, and whether step 5 is taken, is decided once, on masks of all folds.
-    4. The exact Fourier coefficients of the surrogate are read off where the prior allows large ones, and the
-       strongest are kept: as many as cost less than 0.2 % of the variance in leave-one-out error. They are not
-       refitted, which would undo the shrinkage.
-    5. Where the held-out error is below 2 % of the variance there is next to no noise, and stopping early only costs:
-       the members' training goes on in double precision (`_training.polish`), if that lowers the error.
+    1. Kernels of two forms are trained by Adam on the likelihood of at most 1,536 masks (`_training`): one product
+       kernel that shares its relevances with a linear kernel, and three that have their own. Each form has four
+       members: one trained on all masks, and one without each of 3 folds.
+    2. Every member is conditioned on all masks. The surrogate is their mean; the shares of the two forms are chosen by
+       held-out error.
+    3. The held-out prediction of a mask comes from the member that was trained without its fold, conditioned on all
+       masks but this one and its complement. This needs no extra fit. Only three yes-or-no choices see all masks:
+       whether to model neighbours, whether to use a link, and whether to take step 5.
+    4. The exact Fourier coefficients of the surrogate are read off where the prior allows large ones. The strongest
+       are kept, as few as cost at most 0.2 % of the variance in leave-one-out error. They are not refitted, because
+       that would undo the shrinkage.
+    5. If the held-out error is below 2 % of the variance, there is next to no noise for early stopping to guard
+       against. Training then continues in double precision (`_training.polish`), and the result is kept if it lowers
+       the error.
 
-    Values between 0 and 1 may be probabilities, and those of a classifier often add up only as log-odds (`_log_odds`):
-    these are tried first, in the way of the link below.
+    Links: scores that saturate or jump at a decision boundary are often a monotone function of something closer to
+    additive (`_link`). Log-odds are tried for values strictly between 0 and 1, and the empirical link for all values.
+    A link that lowers the leave-one-out error of the trained kernel gets a fit of its own. If that fit lowers the
+    held-out error by more than two standard errors, the surrogate's mean becomes the spectrum of the function seen
+    through the link, and its standard errors are those of the plain processes, scaled to the new held-out residuals.
+    With more than 14 features that spectrum is a regression on the function at 32,768 masks, and the held-out errors
+    are enlarged by the loss measured at 4,096 other masks.
 
-    Where leave-one-out says so, the same is done through a monotone link (`_link`): scores that saturate or jump
-    at a decision boundary are often a monotone function of something simpler. If that lowers the held-out error by
-    more than two standard errors, the surrogate's mean is the spectrum of that function; its errors stay the
-    processes', scaled to the held-out residuals. Beyond 14 features that spectrum is not complete: it is regressed on
-    the function at 32,768 masks, and the held-out errors are enlarged by what it loses at 4,096 others.
+    More than 16,384 masks: kernel matrices would fill the memory. The priors are trained on 1,536 masks as above and
+    conditioned on all masks in the space of their 4,096 likeliest terms (`WeightSpace`). The noise and the form are
+    chosen by 3-fold cross-validation, and there is no surrogate besides the spectrum.
 
-    Beyond 16,384 masks, where the kernel matrices would fill the memory, the same priors, trained on 1,536 masks, are
-    conditioned on all masks in the space of their 4,096 likeliest terms (`WeightSpace`), with a few matrices of that
-    size; the noise and the form are chosen by 3-fold cross-validation, and there is no surrogate besides the spectrum.
-
-    Where the same features have been explained on other inputs (the heads of a model on other prompts), how much each
-    matters there is often how much it matters here. Given their surrogates, both forms are trained a second time,
-    with a prior that is centred on the mean of the others' log rates and half as wide; which of the four are used is
-    again chosen by held-out error.
+    Other inputs: how much a feature matters on one input (say, a head of a model on one prompt) often says how much it
+    matters on another. Given surrogates of other inputs, both forms are trained a second time, under a prior centred
+    on the mean of the others' log rates and half as wide. Held-out error chooses among the four.
 
     Source: the prior is that of ProxySPEX's trees made smooth (Butler et al., arXiv 2505.17495); Rasmussen and
     Williams, Gaussian Processes for Machine Learning (2006), chapters 2 and 5.
 
     Args:
-      like: a surrogate, or several, of other inputs, with the same features in the same order.
+      like: one or several surrogates of other inputs, with the same features in the same order.
 
     Returns:
-      A proxy. Calling it raises ValueError for fewer than 2 masks, or if the others have another number of features.
+      A proxy. Calling it raises ValueError for fewer than 2 masks, or if a surrogate in `like` has another number of
+      features.
 
     Raises:
-      ValueError: if `like` holds something else.
+      ValueError: if `like` holds anything but surrogates.
     """
     like = (like,) if isinstance(like, Surrogate) else tuple(like)
     if not all(isinstance(surrogate, Surrogate) for surrogate in like):
-        raise ValueError("`like` takes surrogates, those of other explanations: [e.surrogate for e in explanations].")
+        raise ValueError("`like` takes the surrogates of other explanations: [e.surrogate for e in explanations].")
     return Kernels(like)

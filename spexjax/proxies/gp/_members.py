@@ -95,11 +95,11 @@ class Mean(NamedTuple):
         """
         inner, squares = self.split.inner, (y - self.held_out) ** 2
         processes = tuple(Process(form.kernels, form.alphas, share * form.shares) for form, share in self.used)
-        variances = sum(leave_one_out_variances(form.posterior) * share for form, share in self.used)
+        variances = np.sum([leave_one_out_variances(form.posterior) * share for form, share in self.used], axis=0)
         unit = self.error(y) / variances[inner].mean()  # squared held-out error per posterior variance
         deviation, factors = np.sqrt(unit) * spread * _tail_factor(squares[inner]), None
         if unit > 0:
-            factors = size_factors(squares / (unit * variances), masks.sum(1), masks.shape[1])
+            factors = size_factors(squares / (unit * variances), np.asarray(masks).sum(1), masks.shape[1])
         return Surrogate(masks, processes, rest, np.float64(deviation), np.float64(spread), factors)
 
 
@@ -159,16 +159,18 @@ def _conditioned(
     A member predicts the fold it was not trained on, each mask from all others but its complement. The member trained
     on masks of all folds, if there is one, has a share of one half; the others divide the rest equally.
     """
-    alphas, held_out, first = [], np.empty(len(y)), None
+    alphas, held_out = [], np.empty(len(y))
+    first: Posterior | None = None
     for k, kernel in enumerate(kernels, start=split.num_folds - len(kernels)):
         posterior = robust_condition(kernel, split.z, y, split.partner)
-        first = first or posterior
         held_out[split.fold == k] = leave_one_out(y, posterior)[split.fold == k]
         alphas.append(np.asarray(posterior.alpha, np.float32))
+        first = first or posterior  # only this one keeps its inverse, an m x m matrix
     shares = jnp.full(len(kernels), 1 / len(kernels))
     if len(kernels) > split.num_folds:
         shares = jnp.full(len(kernels), 0.5 / split.num_folds).at[0].set(0.5)
     stacked = jax.tree.map(lambda *leaves: jnp.stack(leaves), *kernels)
+    assert first is not None  # there is at least one kernel
     return Form(stacked, jnp.stack(alphas), shares, held_out, first, parameters)
 
 

@@ -1,4 +1,4 @@
-"""Outliers at the two ends of the cube: values that must not bend a process that fits the other masks."""
+"""Outliers at the two ends of the cube, which would distort a process that fits the other masks."""
 
 import numpy as np
 from jaxtyping import Bool, Float, Int
@@ -16,20 +16,25 @@ def without_outliers(
     rows: Int[np.ndarray, " t"],
     ends: Int[np.ndarray, " e"],
 ) -> Float[np.ndarray, " m"]:
-    """The values, those at the ends that the others contradict replaced by what the others predict.
+    """Replaces outliers at the ends by what the other masks predict there.
 
-    A process is not moved by a value that it predicts, and so this leaves the outlier out of its mean. An outlier lies
-    more than three standard errors off, by a posterior variance in the unit of the leave-one-out errors.
+    A process does not move when it is given a value that it predicts, so this leaves the outlier out of its mean. A
+    value is an outlier if it is off by more than three standard errors; posterior variances are scaled to the
+    leave-one-out errors.
 
     Args:
       kernel: trained on `rows`.
       masks: bool `[m, n]`.
-      y: their values; those of `rows` have mean 0 and variance 1.
-      rows: inner masks that predict the ends.
-      ends: the masks in question.
+      y: the values there; those at `rows` have mean 0 and variance 1.
+      rows: inner masks, which predict the values at the ends.
+      ends: the rows of the two ends; none if they are not among the masks.
+
+    Returns:
+      The values `[m]`, a copy if there are ends.
     """
     if not len(ends):
         return y
+    masks = np.asarray(masks)
     predicted, error = _predict(kernel, masks[rows], y[rows], masks[ends])
     kept = np.array(y)
     kept[ends] = np.where(np.abs(y[ends] - predicted) > _FAR * error, predicted, y[ends])
@@ -37,7 +42,7 @@ def without_outliers(
 
 
 def _predict(kernel: ProductKernel, masks, y: Float[np.ndarray, " t"], new: Bool[np.ndarray, "e n"]) -> tuple:
-    """What the posterior predicts at new masks, and its standard error; little noise asks for double precision."""
+    """The posterior mean at new masks and its standard error, in double precision, as there may be little noise."""
     inverse = host_inverse(kernel, masks)
     alpha, cross, own = inverse @ y, host_gram(kernel, new, masks), inverse.diagonal()
     unit = np.mean((alpha / own) ** 2) / np.mean(1 / own)  # squared leave-one-out error per posterior variance

@@ -16,34 +16,45 @@ from jaxtyping import Float
 from spexjax.gp import ProductKernel, combine, components, condition, neighbours, signs, spd_inverse, terms
 from spexjax.typing import Array, Leaf, Masks, Values
 
-_STEPS, _RATE = 25, 0.4  # of Adam: stopping early is the regulariser
-_MOMENTA = 0.3, 0.99  # short memories: at such steps the usual ones overshoot
-_ROOT = 1e-12  # under Adam's root, which has no derivative at 0, where some gradients begin
-_SPREAD = 2.0  # of the log rates around their mean, under their prior,
-_SPREAD_LIKE, _FARTHEST = 1.0, 3.0  # and around those of other kernels, which are trusted within such a range
-_EXTREME = 50.0  # log rates beyond which there is nothing to tell
-_FLOOR = 1e-3  # of the kernel's variance: the least noise at which single precision can train,
-_FINE_FLOOR = 1e-6  # and double precision
-_FINE_STEPS, _FINE_MASKS = 25, 512  # of L-BFGS, which has no noise to fear; more masks say little more of the rates
+_STEPS, _RATE = 25, 0.4  # of Adam: early stopping is the regulariser
+_MOMENTA = 0.3, 0.99  # Adam's betas; the usual ones overshoot at this learning rate
+_ROOT = 1e-12  # Adam's eps_root: some gradients start at 0, where the square root has no derivative
+_SPREAD = 2.0  # prior standard deviation of the log rates around their mean
+_SPREAD_LIKE = 1.0  # and around the log rates of other kernels,
+_FARTHEST = 3.0  # which are clipped to this distance from their mean
+_EXTREME = 50.0  # log rates are clipped here; beyond it the kernel no longer changes
+_FLOOR = 1e-3  # share of the kernel's variance: the least noise for training in single precision
+_FINE_FLOOR = 1e-6  # and in double precision
+_FINE_STEPS = 25  # of L-BFGS; with next to no noise there is no overfitting to stop
+_FINE_MASKS = 512  # more masks hardly change the rates
 
 
 @runtime_checkable
 class KernelParameters(Protocol):
-    """A pytree of numbers to be trained that stands for a kernel; where features are `ordered`, one with neighbours.
-
-    Where other kernels are given that it may be `like`, it begins at their log rates, which its prior is centred on.
-    """
+    """The trainable parameters of a kernel, a pytree; `Tied` and `Untied` are the two forms."""
 
     @classmethod
-    def init(cls, n: int, ordered: bool = False, like: Sequence[ProductKernel] = ()) -> "KernelParameters": ...
+    def init(cls, n: int, ordered: bool = False, like: Sequence[ProductKernel] = ()) -> "KernelParameters":
+        """The parameters that training starts from.
 
-    def kernel(self) -> ProductKernel: ...
+        Args:
+          n: number of features.
+          ordered: whether the kernel has a part for neighbouring features.
+          like: kernels of other inputs; their log rates are the start and the centre of the prior.
+        """
+        ...
 
-    def penalty(self) -> Float[Array, ""]: ...
+    def kernel(self) -> ProductKernel:
+        """The kernel with these parameters."""
+        ...
+
+    def penalty(self) -> Float[Array, ""]:
+        """The negative log prior density, up to a constant."""
+        ...
 
 
 class Tied(NamedTuple):
-    """One product kernel and a linear one that agree on how much each feature matters.
+    """One product kernel and a linear kernel that share one relevance u_i per feature.
 
     w_i = e^{centre + e^{powers_0} u_i},    v = e^{log_scales_1} softmax(e^{powers_1} u)
     """
@@ -58,7 +69,7 @@ class Tied(NamedTuple):
 
     @classmethod
     def init(cls, n: int, ordered: bool = False, like: Sequence[ProductKernel] = ()) -> "Tied":
-        """One feature's removal changing the kernel by about 1 / n; every feature alike, if no other kernel is."""
+        """Rates of 1 / n for every feature, or those of `like`."""
         centre, powers, scales = -jnp.log(float(n)), jnp.zeros(2), jnp.array([0.0, -1.0])
         expected = _mean_rates([jnp.log(k.rates).mean(0, keepdims=True) for k in _of_size(1, like)], n)
         return cls(expected.sum(0), centre, powers, scales, _near_start(n, ordered), jnp.float32(-3), expected)
@@ -74,7 +85,7 @@ class Tied(NamedTuple):
 
 
 class Untied(NamedTuple):
-    """Three product kernels, from smooth to fine, and a linear one, each with its own relevance of every feature."""
+    """Three product kernels, from smooth to fine, and a linear kernel, each with its own rate for every feature."""
 
     log_rates: Leaf  # Float[3, n]
     log_scales: Leaf  # Float[3]
@@ -85,7 +96,7 @@ class Untied(NamedTuple):
 
     @classmethod
     def init(cls, n: int, ordered: bool = False, like: Sequence[ProductKernel] = ()) -> "Untied":
-        """At rates around 1 / n; every feature alike, if no other kernel is."""
+        """Rates around 1 / n, equal for all features, or those of `like`."""
         start = jnp.array([-1.0, 0.5, 2.0, -1.0])[:, None] - jnp.log(float(n)) + jnp.zeros((4, n))
         others = [jnp.log(jnp.stack([*jnp.broadcast_to(k.rates, (3, n)), k.linear])) for k in _of_size(3, like)]
         expected, scales = _mean_rates(others, n), jnp.array([0.0, -1.0, -1.5])
@@ -105,23 +116,23 @@ def _near_start(n: int, ordered: bool) -> Float[Array, " _"]:
 
 
 def _near(log_scale: Float[Array, " _"], log_rates: Float[Array, " n"]) -> Float[Array, " l"]:
-    """The variances of sets of neighbours: in proportion to the product of their features' rates."""
+    """The variances of sets of neighbours, proportional to the product of their features' rates."""
     if not len(log_scale):
         return jnp.zeros(0)
-    products = log_rates.at[neighbours(len(log_rates))].get(mode="fill", fill_value=0).sum(1)
+    products = jnp.asarray(log_rates).at[neighbours(len(log_rates))].get(mode="fill", fill_value=0).sum(1)
     return jnp.exp(log_scale) * jax.nn.softmax(products)
 
 
 def _of_size(size: int, kernels: Sequence[ProductKernel]) -> Sequence[ProductKernel]:
-    """Those with so many components, or all where none has."""
+    """The kernels with this many components; all of them if there are none."""
     return [k for k in kernels if len(k.rates) == size] or kernels
 
 
 def _mean_rates(log_rates: Sequence[Float[Array, "r n"]], n: int) -> Float[Array, "_ n"]:
-    """Those expected from others; what never mattered there, in values without noise, may still do so here."""
+    """The mean log rates of other kernels, clipped: a feature that never mattered there may matter here."""
     if not log_rates:
         return jnp.zeros((0, n))
-    log_rates = [jnp.clip(r, -_EXTREME, _EXTREME) for r in log_rates]  # 0 without noise, too
+    log_rates = [jnp.clip(r, -_EXTREME, _EXTREME) for r in log_rates]  # without noise a rate may be 0 or infinite
     return jnp.clip(_centred(jnp.stack(log_rates).mean(0)), -_FARTHEST, _FARTHEST)
 
 
@@ -130,7 +141,7 @@ def _centred(log_rates: Float[Array, "r n"]) -> Float[Array, "r n"]:
 
 
 def _gaussian(log_rates: Float[Array, "r n"], expected: Float[Array, "_ n"]) -> Float[Array, ""]:
-    """The penalty of log rates, at whatever mean, around none or those expected."""
+    """The penalty of the log rates around the expected ones, or around 0; their mean is free."""
     if not len(expected):
         return (_centred(log_rates) ** 2).sum() / (2 * _SPREAD**2)
     return (_centred(log_rates - jax.lax.stop_gradient(expected)) ** 2).sum() / (2 * _SPREAD_LIKE**2)
@@ -147,7 +158,7 @@ def loss(
       parameters: of the kernel.
       z: `signs` of the masks.
       y: the values there, of mean 0 and variance 1.
-      floor: the least noise, as a share of the kernel's variance.
+      floor: noise added to the kernel's own, as a share of its variance.
     """
     return likelihood(_with_floor(parameters.kernel(), floor), z, y) + parameters.penalty() / len(y)
 
@@ -158,9 +169,14 @@ def _with_floor(kernel: ProductKernel, floor: float) -> ProductKernel:
 
 @jax.custom_vjp
 def likelihood(kernel: ProductKernel, z: Float[Array, "m n"], y: Float[Array, " m"]) -> Float[Array, ""]:
-    """The first term of `loss`, with a gradient written by hand: two products per component and no second solve.
+    """The first term of `loss`, with a handwritten gradient: two matrix products per component and no second solve.
 
-    With respect to the kernel and y; masks are constants, and the gradient that z gets is 0.
+    The gradient is with respect to the kernel and y. Masks are constants, so z gets a gradient of 0.
+
+    Args:
+      kernel: its noise is on the diagonal of K.
+      z: `signs` of the masks.
+      y: the values there.
     """
     return _likelihood(kernel, z, y)[0]
 
@@ -193,9 +209,15 @@ likelihood.defvjp(_likelihood, _likelihood_gradient)
 def train(
     parameters: KernelParameters, z: Float[Array, "m n"], y: Float[Array, " m"]
 ) -> tuple[KernelParameters, Float[Array, " steps"]]:
-    """Minimises `loss` by 25 steps of Adam, the learning rate falling to 0 along a cosine.
+    """Minimises `loss` by 25 steps of Adam, with a cosine learning rate schedule that ends at 0.
 
-    Pure and differentiable: `jax.vmap` trains many games or many starts at once, and `jax.grad` goes through the steps.
+    Pure and differentiable: `jax.vmap` trains many games or starts at once, and `jax.grad` differentiates through the
+    steps.
+
+    Args:
+      parameters: where training starts.
+      z: `signs` of the masks.
+      y: the values there, of mean 0 and variance 1.
 
     Returns:
       The parameters and the loss before each step.
@@ -215,12 +237,18 @@ def train(
 
 
 def polish(parameters: KernelParameters, z: Float[Array, "m n"], y: Float[Array, " m"]) -> ProductKernel:
-    """Trains on in double precision, for functions with next to no noise: these can be fitted to the end.
+    """Continues training in double precision, for functions with next to no noise.
 
-    Minimises `loss` with a floor of 1e-6 by 25 iterations of L-BFGS, on the first 512 masks. On the host, not traced.
+    Minimises `loss` with a floor of 1e-6 by 25 iterations of L-BFGS on the first 512 masks. Not traceable: the
+    iterations run on the host.
+
+    Args:
+      parameters: as `train` leaves them.
+      z: `signs` of the masks.
+      y: the values there, of mean 0 and variance 1.
 
     Returns:
-      The kernel, that floor in its noise, in single precision.
+      The kernel in single precision; its noise includes the floor.
     """
     with jax.enable_x64(True):
         start, unravel = ravel_pytree(jax.tree.map(lambda leaf: jnp.asarray(leaf, jnp.float64), parameters))
@@ -241,19 +269,19 @@ _fine_slope = jax.jit(jax.value_and_grad(partial(loss, floor=_FINE_FLOOR)))
 
 
 def fit_kernel(
-    form: type, masks: Masks, values: Values, ordered: bool = False
+    form: type[KernelParameters], masks: Masks, values: Values, ordered: bool = False
 ) -> tuple[ProductKernel, Float[Array, " m"], Float[Array, ""]]:
     """Trains one kernel and conditions it: `f(x) = centre + sum_j alpha_j k(x, x_j)`, in one pure function.
 
-    The piece to `jax.vmap` over many games of one shape: the games of a sweep, or seeds. Single precision throughout;
-    where a game is too smooth for it the weights are NaN, and `kernels` does better. `gp.gram`,
-    `gp.coefficients` and `gp.derivatives` read predictions, spectrum and indices off the result.
+    Use it under `jax.vmap` for many games of one shape, such as those of a sweep or several seeds. All in single
+    precision: the weights are NaN for a game too smooth for that; use `kernels` there. `gp.gram`, `gp.coefficients`
+    and `gp.derivatives` read predictions, the spectrum and indices off the result.
 
     Args:
       form: `Tied` or `Untied`.
       masks: bool `[m, n]`.
       values: `[m]`.
-      ordered: whether neighbouring features interact more than others.
+      ordered: give the kernel a part for interactions of neighbouring features.
 
     Returns:
       The kernel, its weights alpha in units of the values, and the centre.

@@ -1,5 +1,7 @@
 """How many Fourier terms of a Gaussian process are worth keeping, by held-out error."""
 
+from typing import Any
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -9,7 +11,7 @@ from spexjax.gp import Posterior, ProductKernel, prior_variances
 from spexjax.spectrum import characters, padded_support
 from spexjax.typing import Array, Masks
 
-_BLOCK = 256  # up to this many terms every number is tried, beyond only its multiples
+_BLOCK = 256  # every number of terms up to this one is tried, beyond it only multiples of it
 _MAX_TERMS = 8192
 _MAX_TESTS = 512
 
@@ -24,14 +26,15 @@ def truncated_predictions(
     support: Int[Array, "k d"],
     tests: Int[Array, " t"],
 ) -> Float[Array, "q t"]:
-    """What the first 1, 2, ... terms predict at some masks, each of them left out of the posterior.
+    """Leave-one-out predictions of the first 1, 2, ... terms of a posterior mean.
 
-    Without mask i the weights are `alpha - P_.i alpha_i / P_ii` with `P = (K + noise I)^-1`, and so the truncated
-    sum `sum_S Var F(S) (-1)^{|S ∩ x_i|} sum_j alpha_j (-1)^{|S ∩ x_j|}` is known without refitting.
+    Without mask i the weights are `alpha - P_.i alpha_i / P_ii` with `P = (K + noise I)^-1`. So the truncated sum
+    `sum_S Var F(S) (-1)^{|S ∩ x_i|} sum_j alpha_j (-1)^{|S ∩ x_j|}` needs no refit.
 
     Args:
       kernel: the prior.
-      alpha: the weights of its posterior mean, and `inverse` P; see `condition`.
+      alpha: the weights of its posterior mean; see `condition`.
+      inverse: P.
       masks: those it is conditioned on.
       support: the terms, strongest first; k a multiple of 256.
       tests: indices of the masks to predict.
@@ -41,7 +44,7 @@ def truncated_predictions(
     """
     columns, scales = inverse[:, tests], alpha[tests] / inverse[tests, tests]
 
-    def block(total: Float[Array, " t"], sets: Int[Array, "b d"]):
+    def block(total: Float[Array, " t"], sets: Int[Array, "b d"]) -> tuple[Array, Array]:
         x = characters(sets, masks)  # [m, b]
         effect = alpha @ x - scales[:, None] * (columns.T @ x)
         sums = total + jnp.cumsum(prior_variances(kernel, sets) * x[tests] * effect, axis=1).T  # [b, t]
@@ -49,7 +52,12 @@ def truncated_predictions(
 
     blocks = support.reshape(-1, _BLOCK, support.shape[1])
     total, fine = block(jnp.zeros(len(tests), alpha.dtype), blocks[0])
-    _, coarse = jax.lax.scan(lambda total, sets: (block(total, sets)[0],) * 2, total, blocks[1:])
+
+    def last(total: Float[Array, " t"], sets: Any) -> tuple[Array, Array]:
+        total, _ = block(total, sets)
+        return total, total
+
+    _, coarse = jax.lax.scan(last, total, blocks[1:])
     return jnp.concatenate([fine, coarse])
 
 
@@ -60,9 +68,17 @@ def held_out_errors(
     support: Int[np.ndarray, "k d"],
     rows: Int[np.ndarray, " h"],
 ) -> tuple[Int[np.ndarray, " q"], Float[np.ndarray, " q"]]:
-    """Numbers of terms, and the mean squared leave-one-out error of the kernels' weighted mean with so many.
+    """Mean squared leave-one-out errors of a mixture of posteriors, truncated to different numbers of terms.
 
-    The error is measured on the first 512 of `rows`.
+    Args:
+      fits: kernel, posterior and share of each posterior.
+      masks: bool `[m, n]`, those the posteriors are conditioned on.
+      y: the values there.
+      support: the terms, strongest first; at most 8,192 are used.
+      rows: the masks that count; at most 512 are used.
+
+    Returns:
+      The numbers of terms that were tried, and the error of each.
     """
     support = support[:_MAX_TERMS]
     n, tests = masks.shape[1], rows[:_MAX_TESTS]

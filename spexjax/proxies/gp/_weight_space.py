@@ -1,4 +1,4 @@
-"""The differentiable proxy for more masks than a kernel matrix can hold: the same prior, on its likeliest terms."""
+"""Gaussian process regression on the likeliest terms of the prior, for more masks than a kernel matrix can hold."""
 
 from functools import partial
 
@@ -16,25 +16,39 @@ _ROWS = 1024  # masks whose characters exist at a time
 
 
 class WeightSpace:
-    """Posterior means of the coefficients of k terms, given m masks, in memory that grows with k^2 and not with m^2.
+    """Posterior means of the coefficients of k terms given m masks; memory grows with k^2 instead of m^2.
 
-    Under the prior `F(S) ~ N(0, v_S)` and noise, with `A = X'X` for the characters `X_iS = (-1)^{|S ∩ x_i|}`,
+    Under the prior `F(S) ~ N(0, v_S)` with noise, and with `A = X'X` for the characters `X_iS = (-1)^{|S ∩ x_i|}`,
 
         F = (A + noise diag(1 / v))^-1 X'y,
 
-    which for all 2^n terms is the posterior mean of the Gaussian process (Rasmussen and Williams, section 2.1). A and
-    X'y are summed over blocks of masks, fold by fold, so that fits without a fold need no second pass.
+    For all 2^n terms this is the posterior mean of the Gaussian process (Rasmussen and Williams, section 2.1). A and
+    X'y are summed over blocks of masks for each fold separately, so that fits without a fold need no second pass.
     """
 
     def __init__(
         self, support: Int[np.ndarray, "k d"], masks: Masks, y: Float[np.ndarray, " m"], fold: Int[np.ndarray, " m"]
     ):
+        """Sums A and X'y over the masks.
+
+        Args:
+          support: the k terms, as in `Spectrum.support`.
+          masks: bool `[m, n]`.
+          y: the values there, of mean 0.
+          fold: the fold of each mask, `0..K-1`.
+        """
         self.support, self.masks, self.fold = jnp.asarray(support), np.asarray(masks), fold
         sums = [self._sums(np.flatnonzero(fold == k), np.asarray(y, np.float32)) for k in range(fold.max() + 1)]
         self._products, self._moments = (np.stack(parts) for parts in zip(*sums, strict=True))
 
     def coefficients(self, kernel: ProductKernel, noise: float, without: int | None = None) -> Float[np.ndarray, " k"]:
-        """The coefficients under a prior, by all masks or by those outside one fold."""
+        """The posterior mean of the coefficients.
+
+        Args:
+          kernel: the prior.
+          noise: variance of the noise.
+          without: a fold to leave out; None uses all masks.
+        """
         kept = [k for k in range(len(self._products)) if k != without]
         scale = np.sqrt(np.asarray(prior_variances(kernel, self.support), np.float64))
         system = self._products[kept].sum(0, dtype=np.float64) * scale * scale[:, None]
@@ -43,7 +57,7 @@ class WeightSpace:
         return scale * scipy.linalg.solve(system, moments, assume_a="pos", overwrite_a=True)
 
     def held_out(self, kernel: ProductKernel, noise: float) -> Float[np.ndarray, " m"]:
-        """Each mask predicted by the fit without its fold."""
+        """Predicts each mask by the fit without its fold; arguments as in `coefficients`."""
         found = np.empty(len(self.masks))
         for k in range(len(self._products)):
             rows = np.flatnonzero(self.fold == k)
@@ -63,7 +77,8 @@ class WeightSpace:
             products, moments = _add(products, moments, self.support, block, used[part], padded[part])
         return np.asarray(products), np.asarray(moments)
 
-    def _blocks(self, rows: Int[np.ndarray, " r"]) -> list:
+    def _blocks(self, rows: Int[np.ndarray, " r"]) -> list[np.ndarray]:
+        """The masks in blocks of equal size, the last one padded."""
         return np.split(np.pad(self.masks[rows], ((0, -len(rows) % _ROWS), (0, 0))), -(-len(rows) // _ROWS))
 
 

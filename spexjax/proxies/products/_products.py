@@ -14,19 +14,20 @@ from spexjax.gp import ProductKernel, signs, strongest_supports
 from spexjax.spectrum import EMPTY_SET, Spectrum, joined_supports
 from spexjax.typing import Array, Key, Leaf, Masks
 
-BATCH, ORDER = 512, 6  # masks in a step of training, and the most features of a term
-_RATE, _NARROW, _POWER = 0.01, 100, 0.75  # of Adam at first: so much, times (100 / n)^0.75 beyond 100 features
-_LARGEST = 30.0  # exponent: far beyond what training reaches, and finite
+BATCH = 512  # masks in a training step
+ORDER = 6  # the most features of a term
+_RATE, _NARROW, _POWER = 0.01, 100, 0.75  # Adam starts at this rate, times (100 / n)^0.75 beyond 100 features
+_LARGEST = 30.0  # clips exponents, far beyond what training reaches, to keep exp finite
 _BLOCK = 1 << 20  # complex numbers held at once
-_WEAK = 9.0  # nats by which the largest coefficient of a unit is less than that of another, for it not to be searched
+_WEAK = 9.0  # nats: a unit is skipped if its largest coefficient is this far below that of the strongest unit
 
 
 class Products(NamedTuple):
-    """R growing products and R oscillating ones, beside a linear function.
+    """A linear function plus R growing and R oscillating products.
 
         f(x) = c + sum_i b_i z_i + sum_r s_r (prod_i (1 + z_i tanh w_ir) - 1) + sum_r q_r cos(p_r + sum_i v_ir z_i)
 
-    with `z = (-1)^x`. A cosine is the real part of `e^{ip} prod_i (cos v_i + i z_i sin v_i)`, so that every unit is a
+    with `z = (-1)^x`. A cosine is the real part of `e^{ip} prod_i (cos v_i + i z_i sin v_i)`. So every unit is a
     product of functions of one feature, and its Fourier coefficients are products too.
 
     Source: the growing ones are a CP decomposition of f as a tensor of n axes of length 2 (Kolda and Bader, Tensor
@@ -43,7 +44,13 @@ class Products(NamedTuple):
 
     @classmethod
     def init(cls, key: Key, n: int, rank: int) -> "Products":
-        """Random products of all features, the linear function 0."""
+        """Random products of all features, and a linear function of 0.
+
+        Args:
+          key: PRNG key, consumed.
+          n: number of features.
+          rank: R.
+        """
         a, b, c, d, e = jax.random.split(key, 5)
         rates, angles = (jax.random.normal(k, (n, rank)) / jnp.sqrt(n) for k in (a, b))
         scales, amplitudes = (jax.random.normal(k, (rank,)) / jnp.sqrt(rank) for k in (c, d))
@@ -59,8 +66,9 @@ class Products(NamedTuple):
         return self.constant + linear[:, 0] + grown @ self.scales + jnp.cos(angles + self.phases) @ self.amplitudes
 
     def norm(self) -> Float[Array, ""]:
-        """The sum of all absolute weights of features, smooth at 0."""
-        return sum(jnp.sqrt(w * w + 1e-6).sum() for w in (self.linear, self.rates, self.angles))
+        """The sum of the absolute weights of all features, smoothed at 0."""
+        linear, rates, angles = (jnp.sqrt(w * w + 1e-6).sum() for w in (self.linear, self.rates, self.angles))
+        return linear + rates + angles
 
     def units(self) -> tuple[Complex[Array, " u"], Complex[Array, "u n"], Complex[Array, "u n"]]:
         """a, c and d such that each of the 2R units is `Re(a prod_i (c_i + d_i z_i))`."""
@@ -76,15 +84,15 @@ def fit_products(
 ) -> Products:
     """Minimises the mean squared error plus `penalty * norm / m` by Adam on shuffled minibatches.
 
-    Pure. Beside masks and values, memory is for one minibatch, at most 512 masks, and for a few times the parameters.
+    Pure. Besides masks and values, memory holds one minibatch of at most 512 masks and a few copies of the parameters.
 
     Args:
-      key: draws the start and the order of the masks.
-      masks: m masks.
-      y: their values, of mean 0 and variance 1.
-      penalty: what a unit of weight costs, in masks of unit variance.
+      key: draws the initial parameters and the order of the masks.
+      masks: bool `[m, n]`.
+      y: the values there, of mean 0 and variance 1.
+      penalty: the cost of a unit of weight, in squared errors of one mask.
       rank: R, the number of units of each kind.
-      steps: of Adam; its rate falls to 0 along a cosine.
+      steps: of Adam, with a cosine learning rate schedule that ends at 0.
     """
     (m, n), batch = masks.shape, min(BATCH, -(-len(masks) // 16))
     masks, y, per_epoch = jnp.asarray(masks), jnp.asarray(y), m // batch
@@ -107,14 +115,19 @@ def fit_products(
 
 
 def products_spectrum(model: Products, max_terms: int) -> Spectrum:
-    """The constant and the `max_terms` strongest terms, of at most 6 features each; on the host."""
+    """The constant and the `max_terms` strongest terms of at most 6 features each; on the host.
+
+    Args:
+      model: the function.
+      max_terms: how many.
+    """
     n = len(model.linear)
     support = joined_supports([EMPTY_SET, candidates(model, 2 * max_terms)], n)
     return Spectrum(support, coefficients(model, support).astype(np.float32), n).truncate(max_terms + 1)
 
 
 def coefficients(model: Products, support: Int[Array, "k d"]) -> Float[np.ndarray, " k"]:
-    """The Fourier coefficients, exactly but for rounding; on the host, in float64 and bounded memory.
+    """The exact Fourier coefficients, up to rounding; on the host, in float64 and bounded memory.
 
         F(S) = sum_r Re(a_r prod_{i not in S} c_ri prod_{i in S} d_ri)
 
@@ -135,10 +148,15 @@ def coefficients(model: Products, support: Int[Array, "k d"]) -> Float[np.ndarra
 
 
 def candidates(model: Products, max_terms: int) -> Int[np.ndarray, "k d"]:
-    """About `max_terms` sets of at most 6 features where some unit has the largest coefficients, and all features.
+    """About `max_terms` sets of at most 6 features on which some unit may have a large coefficient.
 
-    A unit's coefficients are at most `|a prod_i c_i| prod_{i in S} |d_i / c_i|`, of the form that `strongest_supports`
-    searches; a ratio of 1 or more is taken for .999. Few features have no more sets than that, and need no search.
+    All single features are among them. A unit's coefficients are bounded by
+    `|a prod_i c_i| prod_{i in S} |d_i / c_i|`, the form that `strongest_supports` searches; ratios of 1 or more are
+    clipped to 0.999. Few features have at most `max_terms` sets, which need no search.
+
+    Args:
+      model: the function.
+      max_terms: about how many sets.
     """
     n = len(model.linear)
     if 2**n <= max_terms:

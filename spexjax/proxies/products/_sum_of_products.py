@@ -1,4 +1,4 @@
-"""The parametric proxy: sums of products trained by minibatches, for very many masks."""
+"""A parametric proxy for very many masks: sums of products, trained on minibatches."""
 
 import dataclasses
 
@@ -14,9 +14,9 @@ from spexjax.proxies.products._products import BATCH, ORDER, Products, coefficie
 from spexjax.spectrum import Spectrum, characters, padded_support
 from spexjax.typing import Array, Key, Masks, Values
 
-_STEPS, _EPOCHS = 1600, 10  # at least so many steps, and so many looks at every mask
-_PENALTIES = (10.0, 3.0)  # what a unit of weight costs, in masks
-_SIZES = (0, 30, 100, 300, 1000, 2000, 4000, 8000)  # of the spectrum, the constant not counted
+_STEPS, _EPOCHS = 1600, 10  # the least numbers of steps and of epochs
+_PENALTIES = (10.0, 3.0)  # the cost of a unit of weight, in squared errors of one mask
+_SIZES = (0, 30, 100, 300, 1000, 2000, 4000, 8000)  # numbers of terms to try, without the constant
 _ROWS = 512  # masks predicted at a time
 
 
@@ -29,14 +29,14 @@ class SumOfProducts:
 
     @without_ends
     def __call__(self, masks: Masks, values: Values, key: Key) -> Fit:
-        """Trains without each fold; see `sum_of_products`."""
+        """Trains one model without each fold, and averages them; see `sum_of_products`."""
         y, centre, spread = standardise(values)
         (m, n), (fold_key, *keys) = masks.shape, jax.random.split(key, self.num_folds + 1)
         fold = folds(fold_key, masks, min(self.num_folds, m))
         num_folds, constant = int(fold.max()) + 1, Spectrum.constant(centre, n)
         if not spread:
             return Fit(constant, np.full(m, centre), {"folds": num_folds, "terms": 0})
-        size = m - int(np.bincount(fold).max())  # masks without a fold, cut to one number: one program trains all
+        size = m - int(np.bincount(fold).max())  # the same number of masks without each fold: one shape
         steps = max(_STEPS, _EPOCHS * size // BATCH)
 
         def trained(k: int, penalty: float) -> tuple[Products, Spectrum]:
@@ -66,7 +66,7 @@ class SumOfProducts:
 
 
 def _truncations(spectrum: Spectrum, masks: Masks) -> Float[np.ndarray, "q t"]:
-    """What the constant and the strongest terms predict, for each number of terms."""
+    """Predictions of the constant and the strongest terms, for each number of terms."""
     n, terms = spectrum.num_features, _SIZES[-1] + 1
     support = padded_support(spectrum.support, n, ORDER, terms)  # one shape, one program
     padded = np.pad(masks, ((0, -len(masks) % _ROWS), (0, 0)))
@@ -86,25 +86,26 @@ def _predict(
 
 
 def sum_of_products(rank: int = 96) -> SumOfProducts:
-    """A parametric proxy for 30,000 masks and more of about 100 features: sums of products trained by gradient.
+    """A parametric proxy for 30,000 or more masks of about 100 features: sums of products trained by gradient.
 
-    1. `Products` of `rank` units of each kind are trained by Adam without each of 3 folds, with a penalty on absolute
-       weights, and their exact Fourier coefficients are read off.
-    2. The strongest coefficients are kept. How many, and which of two penalties, are chosen together by the held-out
+    1. `Products` with `rank` units of each kind are trained by Adam without each of 3 folds, with a penalty on absolute
+       weights. Their exact Fourier coefficients are read off.
+    2. The strongest coefficients are kept. Their number and one of two penalties are chosen together, by the held-out
        error of the truncated spectrum, because truncation regularises too.
-    3. Both penalties are tried without the first fold and without the second. Each of these two is predicted by the
-       choice of the other, and the third by the choice of both, so that no mask helps to choose what predicts it.
-    4. The spectrum is that of the mean of the 3 models with the choice of both, truncated. The mean of several models
-       is better than each, so that the held-out error is a little pessimistic. There is no surrogate beside it.
+    3. Both penalties are tried without fold 0 and without fold 1. Fold 0 is predicted with the setting that fold 1
+       chooses and vice versa, fold 2 with the setting that both choose. So no mask takes part in choosing the setting
+       that predicts it.
+    4. The spectrum is that of the mean of 3 models with the setting that both chose, truncated. The mean is better than
+       each model, so the held-out error is a little pessimistic. There is no surrogate.
 
-    Time is that of 5 trainings of `max(1600, m / 77)` steps on 512 masks. Memory is for masks and values, a few times
-    the `2 * rank * (n + 1)` parameters of each model, and about 0.5 GB while terms are searched and tried. With fewer
-    than 10,000 masks, or 1,000 features and more, `kernels` is better.
+    The time is that of 5 trainings of `max(1600, m / 77)` steps on 512 masks each. Memory holds the masks and values, a
+    few copies of the `2 * rank * (n + 1)` parameters of each model, and about 0.5 GB during the search for terms. With
+    fewer than 10,000 masks, or with 1,000 features or more, `kernels` is better.
 
-    Source: see `Products`; training without all masks and averaging is bagging (Breiman 1996).
+    Source: see `Products`. Averaging models that were trained on parts of the data is bagging (Breiman 1996).
 
     Args:
-      rank: how many units of each of the two kinds.
+      rank: the number of units of each of the two kinds.
 
     Returns:
       A proxy. Calling it raises ValueError for fewer than 2 masks.

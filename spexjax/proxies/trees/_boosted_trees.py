@@ -1,4 +1,4 @@
-"""ProxySPEX: gradient-boosted trees as the proxy, read off as a Fourier spectrum and refitted."""
+"""ProxySPEX: gradient-boosted trees as the proxy; their Fourier spectrum is read off and refitted."""
 
 import dataclasses
 import os
@@ -20,7 +20,7 @@ from spexjax.typing import Key, Masks, Values
 
 
 class Boosting(NamedTuple):
-    """One boosting run; every number of trees in `num_trees` is a prefix of it, so it costs one fit."""
+    """One boosting run. All numbers of trees in `num_trees` are prefixes of it, so it costs a single fit."""
 
     max_depth: int
     learning_rate: float
@@ -28,9 +28,9 @@ class Boosting(NamedTuple):
     options: tuple[tuple[str, float], ...] = ()  # further LightGBM parameters
 
 
-# The grid of the authors' public code.
+# The grid in the authors' public code.
 PAPER = tuple(Boosting(depth, rate, (500, 1000, 5000)) for depth in (3, 5) for rate in (0.01, 0.1))
-# Leaves half as large as LightGBM's default, which cannot split at all in a fold of 40 masks.
+# Half of LightGBM's least leaf size, with which 40 masks hardly allow a split.
 FAST = (Boosting(5, 0.05, (50, 100, 200, 400, 800), (("min_data_in_leaf", 10),)),)
 
 
@@ -44,10 +44,10 @@ class BoostedTrees:
 
     @without_ends
     def __call__(self, masks: Masks, values: Values, key: Key) -> Fit:
-        """Fits trees to each fold and to all masks, and refits their strongest terms; see `boosted_trees`."""
+        """Fits trees to all masks and without each fold, and refits their strongest terms; see `boosted_trees`."""
         train = _trainer()
         x = np.asarray(masks, np.float32)
-        y, _, spread = standardise(values)  # LightGBM has absolute thresholds; trees commute with an affine map of y
+        y, _, spread = standardise(values)  # LightGBM's thresholds are absolute
         fold_key, seed_key = jax.random.split(key)
         num_folds = min(self.num_folds, len(y))
         fold = folds(fold_key, masks, num_folds)
@@ -71,11 +71,11 @@ class BoostedTrees:
                 first = settings.index((run, run.num_trees[0]))
                 predictions[first : first + len(p), fold == k] = p
             chosen = leave_fold_selection(predictions, y, fold)
-            # No mask has fold -1, so the last spectrum is of trees fitted to all masks.
-            *without_fold, proxy = pool.map(
+            # No mask has fold -1, so the last trees are fitted to all masks.
+            *without_fold, decoded = pool.map(
                 spectrum, [*chosen.without_fold.tolist(), chosen.best], [*range(num_folds), -1]
             )
-        fit = refit(proxy, without_fold, masks, values, fold, self.max_terms)
+        fit = refit(decoded, without_fold, masks, values, fold, self.max_terms)
         run, num_trees = settings[chosen.best]
         trees = {"max_depth": run.max_depth, "learning_rate": run.learning_rate, "trees": num_trees}
         return fit._replace(diagnostics={"folds": num_folds, **trees, **dict(run.options), **fit.diagnostics})
@@ -86,15 +86,15 @@ def boosted_trees(grid: str = "fast") -> BoostedTrees:
 
     1. The tree setting is chosen by 5-fold cross-validation: with `grid="paper"` among the authors' 12 (depth 3 or
        5, rate 0.01 or 0.1, 500, 1000 or 5000 trees), with `grid="fast"` only the number of trees is chosen.
-    2. The trees become a spectrum exactly (`tree_spectrum`).
-    3. `refit` keeps and refits the first k terms. Unlike the authors' code, which keeps terms up to 95 % of the
-       energy and refits them by ridge regression without an intercept, k and the ridge are chosen by held-out
-       error, shrinkage follows the trees' own coefficients, and the intercept is free.
+    2. The exact spectrum of the trees is computed (`tree_spectrum`).
+    3. `refit` keeps and refits the first k terms. The authors' code keeps terms up to 95 % of the energy and refits
+       them by ridge regression without an intercept. Here k and the ridge are chosen by held-out error, shrinkage
+       follows the trees' own coefficients, and the intercept is free.
 
     Source: Butler et al., ProxySPEX, arXiv 2505.17495 (2025), section 4.
 
     Args:
-      grid: "paper" or "fast"; the paper's costs several times more.
+      grid: "paper" or "fast"; "paper" costs several times more.
 
     Returns:
       A proxy. Calling it raises ValueError for fewer than 2 masks.
@@ -118,7 +118,7 @@ def _trainer() -> Callable:
         raise ImportError("Boosted trees need LightGBM: pip install 'spexjax[trees]'.") from None
 
     def train(x, y, run: Boosting, num_trees: int, seed: int):
-        # One thread each: trees on a few thousand masks gain little from threads, the folds run side by side.
+        # One thread per run: the folds run in parallel, and few masks gain little from more threads.
         parameters = {
             "objective": "regression", "max_depth": run.max_depth, "learning_rate": run.learning_rate,
             "seed": seed, "deterministic": True, "force_row_wise": True, "num_threads": 1, "verbosity": -1,

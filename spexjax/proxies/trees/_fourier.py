@@ -9,7 +9,7 @@ from jaxtyping import Bool, Float, Int
 
 from spexjax.spectrum import Spectrum, joined_supports, unique_rows
 
-_BLOCK = 1 << 22  # entries of the tables and terms held before they are merged
+_BLOCK = 1 << 22  # table entries or terms held before terms are merged
 _MAX_DEPTH = 20  # one leaf with d features has 2^d coefficients
 
 
@@ -18,22 +18,22 @@ def tree_spectrum(
 ) -> Spectrum:
     """The spectrum of a sum of leaves: `f(x) = sum_l v_l prod_j [x_{P_lj} = b_lj]`.
 
-    As `[x_i = b] = (1 + (-1)^{b + x_i}) / 2`, leaf l adds `v_l 2^-|P| (-1)^{|S ∩ b|}` to every `S ⊆ P`. The leaves
-    that test the same features P share one table of 2^|P| values and one Walsh-Hadamard transform. Host, float64;
-    memory is bounded by the number of distinct S and a block of 4 million entries.
+    Since `[x_i = b] = (1 + (-1)^{b + x_i}) / 2`, leaf l adds `v_l 2^-|P| (-1)^{|S ∩ b|}` to every `S ⊆ P`. Leaves
+    that test the same features P share one table of 2^|P| values and one Walsh-Hadamard transform. Runs on the host in
+    float64; memory is bounded by the number of distinct S and a block of 4 million entries.
 
     Args:
       features: the features tested on the way to each leaf, in any order, padded with `num_features`. A feature
-        may repeat; a leaf whose tests contradict each other is empty.
-      bits: the required values, in the same places.
+        may repeat; a leaf with contradictory tests is empty.
+      bits: the required values, in the same positions.
       values: the value of each leaf.
       num_features: n.
 
     Returns:
-      Spectrum in float64: the constant first, then the other non-zero terms by order and then in lexicographic order.
+      Spectrum in float64: the constant first, then the non-zero terms by order, in lexicographic order.
 
     Raises:
-      ValueError: if a leaf depends on more than 20 features, whose 2^20 coefficients would be useless anyway.
+      ValueError: if a leaf depends on more than 20 features: it would have more than 2^20 coefficients.
     """
     features, bits, values = _distinct_tests(features, bits, values, num_features)
     depth = (features < num_features).sum(1)
@@ -67,7 +67,7 @@ def tree_spectrum(
 
 
 def _distinct_tests(features, bits, values, n: int):
-    """Sorts each path, drops repeated tests, and drops the leaves that no mask can reach."""
+    """Sorts each path, and drops repeated tests and leaves that no mask can reach."""
     order = np.argsort(2 * features + bits, axis=1, kind="stable")
     features, bits = np.take_along_axis(features, order, 1), np.take_along_axis(bits, order, 1)
     again = np.zeros(features.shape, bool)
@@ -88,7 +88,7 @@ def _walsh_hadamard(table: Float[np.ndarray, "u t"], d: int) -> Float[np.ndarray
 
 
 class _Sums:
-    """Coefficients of the S of one order, added up. S is packed into a few integers, which sort much faster."""
+    """Sums of coefficients of the sets of one order. Sets are packed into a few integers, which sort much faster."""
 
     def __init__(self, order: int, n: int):
         self.order = order
@@ -117,12 +117,14 @@ class _Sums:
         return support[keep], sums[keep]
 
     def _shift(self, j: int) -> int:
-        return (self.per_word - 1 - j % self.per_word) * self.bits  # the first feature leads, so that order is kept
+        return (
+            self.per_word - 1 - j % self.per_word
+        ) * self.bits  # the first feature has the highest bits, which keeps the order
 
     def _merge(self) -> None:
         words, inverse = unique_rows(np.concatenate([w for w, _ in self.parts]))
         sums = np.bincount(inverse, np.concatenate([c for _, c in self.parts]), len(words))
-        self.parts = [(words, sums.astype(float))]  # bincount counts in integers when there is nothing to add
+        self.parts = [(words, sums.astype(float))]  # bincount returns integers for empty input
         self.pending = 0
 
 
@@ -131,11 +133,14 @@ def booster_leaves(
 ) -> tuple[Int[np.ndarray, "l d"], Bool[np.ndarray, "l d"], Float[np.ndarray, " l"]]:
     """The leaves of a LightGBM model trained on 0/1 features, as `tree_spectrum` takes them.
 
-    All trees descend together, one level at a time. Left is taken when `x <= threshold`.
+    All trees are walked together, one level at a time. The left child is for `x <= threshold`.
 
     Args:
-      model: the text of `Booster.model_to_string()`, which is far cheaper to read than `dump_model()`.
+      model: the text of `Booster.model_to_string()`, which is much faster to read than `dump_model()`.
       num_features: n.
+
+    Returns:
+      Features, bits and values of the leaves; see `tree_spectrum`.
     """
 
     def numbers(name: str, dtype) -> np.ndarray:
@@ -159,7 +164,7 @@ def booster_leaves(
     levels = [(none.astype(int), none.astype(bool), leaf_value[first_leaf[stumps]])]
     while len(tree):
         at = first_node[tree] + node
-        # A threshold outside [0, 1) sends both values the same way: no test on one side, nothing on the other.
+        # A threshold outside [0, 1) sends both values the same way: one child needs no test, the other has no masks.
         f, t = feature[at], threshold[at]
         tests = np.concatenate([np.where(t >= 1, num_features, f), np.where(t < 0, num_features, f)])
         some = np.concatenate([t >= 0, t < 1])

@@ -161,7 +161,7 @@ def test_a_prior_of_extremes_does_no_harm(fits):
 
 
 def test_what_is_no_surrogate_is_refused(fits, unchecked):
-    with pytest.raises(ValueError, match="`like` takes surrogates"):
+    with pytest.raises(ValueError, match="takes the surrogates of other"):
         kernels([fits[0][1]])
 
 
