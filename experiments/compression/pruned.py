@@ -1,4 +1,4 @@
-"""A model whose removed heads are really gone: their columns and rows are cut out of the weights, layer by layer."""
+"""A pruned model: the rows and columns of removed heads are cut out of the weights."""
 
 import functools
 
@@ -8,7 +8,7 @@ import numpy as np
 
 
 def prune(model, kept):
-    """The weights of every layer without the heads that `kept`, bool `[layers, heads]`, does not keep."""
+    """The weights of every layer with only the heads in `kept`, bool `[layers, heads]`."""
     c, layers = model.config, jax.tree.map(np.asarray, model.parameters["layers"].to_pure_dict())
     group = c.num_heads // c.num_kv_heads
     pruned = []
@@ -33,13 +33,13 @@ def prune(model, kept):
 
 
 def parameters_in(pruned):
-    """How many numbers the layers hold."""
+    """The number of parameters in the layers."""
     return sum(leaf.size for leaf in jax.tree.leaves(pruned))
 
 
 @functools.cache
 def forward(config, readers):
-    """Compiled: token ids `[t]` to the last hidden states `[t, d]`; `readers` say which key each kept head reads."""
+    """Compiled: token ids `[t]` to the last hidden states `[t, d]`; `readers` gives the key head of each kept head."""
 
     def norm(x, scale):
         return x * jax.lax.rsqrt((x**2).mean(-1, keepdims=True) + config.norm_epsilon) * scale

@@ -1,4 +1,4 @@
-"""Removing the attention heads that no strong interaction uses: perplexity, parameters and latency.
+"""What does it cost to remove the attention heads that no strong interaction uses?
 
 python experiments/compression/run.py            # SmolLM2, minutes on a CPU
 python experiments/compression/run.py full       # Llama-3.1-8B and WikiText-2; needs `pip install datasets`
@@ -19,12 +19,13 @@ from flax import nnx
 from pruned import forward, parameters_in, prune
 
 import spexjax as sx
+from experiments.common import load_model, save, setup, top
 
 mpl.use("Agg")
 import matplotlib.pyplot as plt
 
 HERE = Path(__file__).parent
-TOKENS = 256  # of the passage that latency is measured on
+TOKENS = 256  # length of the passage on which latency is measured
 STYLE = {
     "interactions: usage": ("o-", "tab:blue"),
     "interactions: best set": ("D--", "tab:blue"),
@@ -36,7 +37,7 @@ STYLE = {
 
 
 def passages(config):
-    """Calibration and held-out passages, each as its first three words and the rest."""
+    """Calibration and held-out passages, split after the first three words into prompt and answer."""
     if config["data"].endswith(".yaml"):
         data = yaml.safe_load((HERE / config["data"]).read_text())
         parts = [data["calibration"], data["held_out"]]
@@ -61,7 +62,7 @@ def perplexity(ablation, masks):
 
 
 def usage(explanation):
-    """For every head the energy of the terms that contain it: alone, and together with others."""
+    """For every head, the energy of all terms that contain it."""
     scores = np.zeros(len(explanation.feature_names))
     for s, c in explanation.spectrum.to_dict().items():
         scores[list(s)] += c**2
@@ -69,7 +70,7 @@ def usage(explanation):
 
 
 def magnitude(model, layers):
-    """For every head the product of the Frobenius norms of its value and output projections."""
+    """For every head, the product of the Frobenius norms of its value and output projections."""
     c, attention = model.config, model.parameters["layers"]["attention"]
     out, values = (np.asarray(attention[name]["kernel"][...], np.float32)[layers] for name in ("output", "value"))
     out = np.linalg.norm(out.reshape(len(layers), c.num_heads, -1), axis=-1)
@@ -78,15 +79,8 @@ def magnitude(model, layers):
     return (out * values).ravel()
 
 
-def top(scores, r):
-    """The mask that keeps the r largest."""
-    mask = np.zeros(len(scores), bool)
-    mask[np.argsort(-np.asarray(scores), kind="stable")[:r]] = True
-    return mask
-
-
 def hidden(model, kept, tokens):
-    """The last hidden states of a passage with gates instead of cuts."""
+    """The last hidden states of a passage when heads are gated instead of cut out."""
     network, row = nnx.merge(model.graph, model.parameters), np.arange(len(tokens), dtype=np.int32)[None]
     gates = sx.models.Gates(jnp.asarray(kept, jnp.float32), jnp.ones(len(kept)))
     empty = sx.models.Prefix.empty(model.config, model.dtype)
@@ -94,7 +88,7 @@ def hidden(model, kept, tokens):
 
 
 def latency(model, masks, layers, repeats=20):
-    """Milliseconds for a passage, parameters of the layers as a share, and the largest relative error against gates."""
+    """For each mask: milliseconds per passage, share of the layers' parameters, and largest error against gating."""
     c = model.config
     tokens = np.random.default_rng(0).integers(0, c.vocab_size, TOKENS)
     outside = [model.parameters[name][leaf][...] for name, leaf in (("embedding", "embedding"), ("norm", "scale"))]
@@ -108,7 +102,7 @@ def latency(model, masks, layers, repeats=20):
         error = jnp.abs(calls[name]() - gated).max() / jnp.abs(gated).max()
         found[name] = {"parameters": parameters_in(pruned), "error": float(error), "milliseconds": []}
     whole = found["whole"]["parameters"]
-    for _ in range(repeats):  # in turn, so that a drift of the machine meets all
+    for _ in range(repeats):  # interleaved, so that drift of the machine affects all alike
         for name, call in calls.items():
             start = time.perf_counter()
             call().block_until_ready()
@@ -118,8 +112,8 @@ def latency(model, masks, layers, repeats=20):
     return found
 
 
-def draw(result):
-    """Perplexity over heads kept, by method."""
+def draw(result, folder):
+    """Plots perplexity over the number of heads kept, by method."""
     figure, ax = plt.subplots(figsize=(6.4, 4.2), layout="constrained")
     shares = [100 * r / result["heads"] for r in result["kept"]]
     for method, (style, color) in STYLE.items():
@@ -136,13 +130,13 @@ def draw(result):
     ax.set_ylabel("perplexity of held-out text")
     ax.legend(frameon=False, fontsize=8)
     ax.spines[["top", "right"]].set_visible(False)
-    figure.savefig(HERE / "compression.png", dpi=110)
+    figure.savefig(folder / "compression.png", dpi=110)
 
 
 def main(setting="small"):
-    """Scores heads on the calibration text, measures on the held-out text."""
-    config, start = yaml.safe_load((HERE / "config.yaml").read_text())[setting], time.perf_counter()
-    model, layers = sx.load_model(config["model"], dtype=config["dtype"]), config["layers"]
+    """Scores heads on the calibration text, and measures on the held-out text."""
+    (config, folder), start = setup(HERE, setting), time.perf_counter()
+    model, layers = load_model(config), config["layers"]
     calibration, held_out = passages(config)
     seen, unseen = (sx.ablations.components(model, *part, layers=layers) for part in (calibration, held_out))
     n = seen.num_features
@@ -182,9 +176,8 @@ def main(setting="small"):
         timed["none kept in these layers"] = ~whole[0]
         result["latency"] = latency(model, timed, layers)
     result["seconds"] = round(time.perf_counter() - start)
-    suffix = "" if setting == "small" else f"_{setting}"
-    (HERE / f"result{suffix}.json").write_text(json.dumps(result, indent=1) + "\n")
-    draw(result)
+    save(result, folder)
+    draw(result, folder)
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Explains SmolLM2's verdict on two double negations exactly, from all their masks.
+"""Explains exactly what SmolLM2 makes of two double negations, from all subsets of their words.
 
 python experiments/double_negation/run.py
 """
@@ -9,13 +9,9 @@ import jax
 from rich.console import Console
 
 import spexjax as sx
+from experiments.common import SENTIMENT
 from spexjax.report import interaction_table, write_html
 
-QUESTION = {
-    "question": "Is the sentiment of this movie review Positive or Negative?\nReview: {text}",
-    "answers": (" Positive", " Negative"),
-    "answer_prefix": "Sentiment:",
-}
 TEXTS = {
     "not_bad": "This movie is not bad at all.",
     "never_boring": "The film was never boring and not a waste of time.",
@@ -26,7 +22,7 @@ def main():
     """Writes a page and a JSON file for each text into `out/`, beside this file."""
     model, console = sx.load_model("smollm2"), Console()
     for name, text in TEXTS.items():
-        ablation = sx.ablations.text(model, text, **QUESTION)
+        ablation = sx.ablations.text(model, text, **SENTIMENT)
         explanation = sx.explain(ablation, budget=2**ablation.num_features, key=jax.random.key(0))
         folder = Path(__file__).parent / "out" / name
         explanation.save(folder)

@@ -1,4 +1,4 @@
-"""Which attention heads to keep: by interactions, by first-order scores, or the best of random sets.
+"""Which attention heads should be kept: those chosen by interactions, by first-order scores, or at random?
 
 python experiments/heads/run.py            # SmolLM2 and 16 questions, minutes on a CPU
 python experiments/heads/run.py full       # Llama-3.1-8B-Instruct and MMLU; needs `pip install datasets`
@@ -16,6 +16,7 @@ import numpy as np
 import yaml
 
 import spexjax as sx
+from experiments.common import load_model, save, setup, top
 
 mpl.use("Agg")
 import matplotlib.pyplot as plt
@@ -54,25 +55,18 @@ def _multiple_choice(row):
     return f"{row['question']}\n{options}\nAnswer:"
 
 
-def top(scores, r):
-    """The mask that keeps the r largest."""
-    mask = np.zeros(len(scores), bool)
-    mask[np.argsort(-np.asarray(scores), kind="stable")[:r]] = True
-    return mask
-
-
 def first_order(explanation, index):
-    """One score a feature."""
+    """The first-order index of every feature."""
     table = explanation.interactions(index, 1).to_dict()
     return [table.get((i,), 0.0) for i in range(len(explanation.feature_names))]
 
 
 def selections(ablation, config, key):
-    """For every method, a mask for each number of heads that is kept.
+    """For every method, a mask for each number of heads to keep.
 
-    `budget` random masks of these very sizes are evaluated: best-of-random takes the best of them, lasso, Banzhaf
-    values and interactions are fitted to them. Uniform masks, as many again, are for the spectrum, and for what is
-    found when all masks are of half the heads. Removing one head at a time takes n.
+    `budget` random masks of these sizes are evaluated. Best-of-random takes the best of them; lasso, Banzhaf values and
+    interactions are fitted to them. The spectrum, and the rows named "uniform masks", use another `budget` uniform
+    masks, which keep about half of the heads. Removing one head at a time takes n ablations.
     """
     n, budget = ablation.num_features, config["budget"]
     sizes = [round(share * n) for share in config["keep"]]
@@ -99,7 +93,7 @@ def selections(ablation, config, key):
     }
     masks |= {name: [top(score, r) for r in sizes] for name, score in scores.items()}
     masks["best of random"] = [d[v.argmax()] for d, v in zip(drawn, values, strict=True)]
-    masks["random"] = [d[:10] for d in drawn]  # the mean of so many is reported
+    masks["random"] = [d[:10] for d in drawn]  # their mean is reported
     facts = {
         "r2": {
             "interactions": float(sized["proxyspex-gp"].faithfulness),
@@ -118,7 +112,7 @@ def selections(ablation, config, key):
 
 
 def useless(ablation, without):
-    """The two heads whose removal, one at a time, leaves the largest value, and what is left without both."""
+    """The two heads that seem most useless when removed alone, and the value without both."""
     pair = np.argsort(-without)[:2]
     mask = np.ones((2, len(without)), bool)
     mask[1, pair] = False
@@ -128,14 +122,14 @@ def useless(ablation, without):
 
 
 def energy(explanation, layer_of):
-    """Shares of the spectrum's energy by order, and of each order's within one layer and across layers."""
+    """Shares of the spectrum's energy by order, split into terms within one layer and across layers."""
     rows, total = {}, 0.0
     for s, c in explanation.spectrum.to_dict().items():
         if s:
             row = rows.setdefault(len(s), {"within": 0.0, "across": 0.0})
             row["within" if len({layer_of[i] for i in s}) == 1 else "across"] += c**2
             total += c**2
-    # Of all sets of order k, this share would lie within a layer if layers did not matter.
+    # The share of all sets of order k that lie within one layer.
     heads = [layer_of.count(layer) for layer in sorted(set(layer_of))]
     chance = {k: sum(comb(h, k) for h in heads) / comb(len(layer_of), k) for k in rows}
     return {
@@ -144,8 +138,8 @@ def energy(explanation, layer_of):
     }
 
 
-def draw(result):
-    """Accuracy and logit difference on the test questions, by method, and the energy by order."""
+def draw(result, folder):
+    """Plots accuracy and logit difference on the test questions by method, and the energy by order."""
     figure, axes = plt.subplots(2, 3, figsize=(12, 6.8), layout="constrained")
     for row, (name, one) in zip(axes, result["runs"].items(), strict=True):
         shares = [100 * k / result["heads"] for k in one["kept"]]
@@ -169,13 +163,13 @@ def draw(result):
     )
     for ax in axes.flat:
         ax.spines[["top", "right"]].set_visible(False)
-    figure.savefig(HERE / "heads.png", dpi=110)
+    figure.savefig(folder / "heads.png", dpi=110)
 
 
 def main(setting="small"):
-    """Selects on the training questions, measures on the test questions."""
-    config, start = yaml.safe_load((HERE / "config.yaml").read_text())[setting], time.perf_counter()
-    model = sx.load_model(config["model"], dtype=config["dtype"])
+    """Selects heads on the training questions, and measures them on the test questions."""
+    (config, folder), start = setup(HERE, setting), time.perf_counter()
+    model = load_model(config)
     train, test = questions(config)
 
     def lens(data, value, rescale):
@@ -206,9 +200,8 @@ def main(setting="small"):
         result["runs"][name] = {"kept": sizes, **parts, **facts, "energy": energy(explanation, layer_of)}
         print(name, json.dumps(result["runs"][name], indent=1), flush=True)
     result["seconds"] = round(time.perf_counter() - start)
-    suffix = "" if setting == "small" else f"_{setting}"
-    (HERE / f"result{suffix}.json").write_text(json.dumps(result, indent=1) + "\n")
-    draw(result)
+    save(result, folder)
+    draw(result, folder)
 
 
 if __name__ == "__main__":

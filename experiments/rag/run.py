@@ -1,4 +1,4 @@
-"""Which sentences of several documents an answer rests on, and which of them act together.
+"""Which sentences of several documents does an answer rest on, and which of them act together?
 
 python experiments/rag/run.py          # SmolLM2, minutes on a CPU
 python experiments/rag/run.py full     # Llama-3.1-8B on HotpotQA; `drop` on DROP; both need `pip install datasets`
@@ -16,20 +16,21 @@ import numpy as np
 import yaml
 
 import spexjax as sx
+from experiments.common import load_model, save, setup
 
 HERE = Path(__file__).parent
 
 
 class Case(NamedTuple):
-    """A question to some documents, which are lists of sentences; the supporting ones counted through all, if known."""
+    """A question about some documents."""
 
-    documents: list[list[str]]
+    documents: list[list[str]]  # lists of sentences
     question: str
     answer: str
-    supports: list[int]
+    supports: list[int]  # the supporting sentences, numbered through all documents; empty if unknown
 
     def text(self) -> tuple[str, list[tuple[int, int]]]:
-        """All documents, a line each, and where each sentence stands."""
+        """All documents, one per line, and the span of each sentence."""
         pieces = [s.strip() + ("\n" if s is d[-1] else " ") for d in self.documents for s in d]
         places = pairwise(accumulate(map(len, pieces), initial=0))
         return "".join(pieces), [(a, b - 1) for a, b in places]
@@ -40,7 +41,7 @@ class Case(NamedTuple):
 
 
 def cases(config) -> list[Case]:
-    """Those of the file, or of HotpotQA or DROP."""
+    """The cases of the file, of HotpotQA or of DROP."""
     if config["data"].endswith(".yaml"):
         data = yaml.safe_load((HERE / config["data"]).read_text())
         return [Case(data["documents"], *question) for question in data["questions"]]
@@ -51,7 +52,7 @@ def cases(config) -> list[Case]:
 
 
 def hotpot(row) -> Case:
-    """Supporting facts are given by title and number of the sentence."""
+    """A case of HotpotQA, which gives supporting facts by title and number of the sentence."""
     titles, documents = row["context"]["title"], row["context"]["sentences"]
     starts = dict(zip(titles, accumulate(map(len, documents), initial=0), strict=False))
     facts = zip(row["supporting_facts"]["title"], row["supporting_facts"]["sent_id"], strict=True)
@@ -59,13 +60,13 @@ def hotpot(row) -> Case:
 
 
 def drop(row) -> Case:
-    """One passage, cut at full stops."""
+    """A case of DROP: one passage, split at full stops."""
     sentences = [s.strip() + "." for s in row["passage"].split(". ") if s.strip()]
     return Case([sentences], row["question"], " " + row["answers_spans"]["spans"][0], [])
 
 
 def study(model, case: Case, config) -> dict:
-    """What the log-probability of the answer hangs on, by the spectrum and by first-order scores."""
+    """Explains the log-probability of the answer by the spectrum and by first-order scores."""
     text, spans = case.text()
     question = f"Read the text and answer the question.\n{{text}}\nQuestion: {case.question}"
     ablation = sx.ablations.text(
@@ -109,23 +110,21 @@ def study(model, case: Case, config) -> dict:
 
 
 def recall(score, supports, sizes) -> dict | None:
-    """The share of the supporting sentences among the k with the largest scores, whatever their sign."""
+    """The share of the supporting sentences that are among the k largest scores in magnitude."""
     order = np.argsort(-np.abs(score), kind="stable").tolist()
     return {k: sx.metrics.recovery(order, supports, k).recall for k in sizes} if supports else None
 
 
 def main(size="small"):
     """Writes result.json and sentences.png beside this file; the other sizes into `out/`."""
-    config = yaml.safe_load((HERE / "config.yaml").read_text())[size]
-    model = sx.load_model(config["model"], dtype=config["dtype"])
+    config, folder = setup(HERE, size)
+    model = load_model(config)
     found = [study(model, case, config) for case in cases(config)]
     known = [one["recall"] for one in found if one["recall"]]
     mean = (
         {name: {k: np.mean([r[name][k] for r in known]) for k in config["top"]} for name in known[0]} if known else {}
     )
-    folder = HERE if size == "small" else HERE / "out"
-    folder.mkdir(exist_ok=True)
-    (folder / "result.json").write_text(json.dumps({"mean recall": mean, "questions": found}, indent=1) + "\n")
+    save({"mean recall": mean, "questions": found}, folder)
     for one in found:
         print(one["question"], one["the model says"], round(one["log-probability"], 2), one["faithfulness"])
         print("   ", one["pair of supports"], one["strongest pairs"][:3])
@@ -134,7 +133,7 @@ def main(size="small"):
 
 
 def draw(found, path):
-    """The Banzhaf value of every sentence, supporting ones in colour."""
+    """Plots the Banzhaf value of every sentence, supporting ones in colour."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 

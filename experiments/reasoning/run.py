@@ -1,27 +1,24 @@
-"""Puzzles that a model gets wrong: which words together mislead it, and does it answer rightly without them?
+"""Which words together mislead a model that gets a puzzle wrong, and does it answer correctly without them?
 
 python experiments/reasoning/run.py          # SmolLM2 and four puzzles, minutes on a CPU
 python experiments/reasoning/run.py full     # Qwen2.5-7B-Instruct and WinoGrande; needs `pip install datasets`
 """
 
-import json
 import sys
-from itertools import combinations
 from pathlib import Path
 
 import jax
 import numpy as np
-import yaml
 
 import spexjax as sx
+from experiments.common import WAYS, load_model, removals, save, setup
 from spexjax.report import draw_curves
 
 HERE = Path(__file__).parent
-WAYS = ("interactions", "first order", "one word out", "best of all")
 
 
 def puzzles(config):
-    """Those of the config, or WinoGrande's."""
+    """The puzzles of the config, or of WinoGrande."""
     if "data" not in config:
         return config["puzzles"]
     from datasets import load_dataset
@@ -39,32 +36,19 @@ def puzzles(config):
 
 
 def ablation_of(model, puzzle):
-    """The logit of the wrong answer less that of the right one."""
+    """The ablation whose value is the logit of the wrong answer minus that of the right one."""
     return sx.ablations.text(model, **{k: v for k, v in puzzle.items() if k != "name"})
 
 
 def study(ablation, puzzle, config):
-    """What misleads the model, and the true values when r words go, chosen in four ways."""
+    """Explains what misleads the model, and measures the value after r words are removed, chosen in four ways."""
     n = ablation.num_features
     explanation = sx.explain(ablation, budget=min(config["budget"], 2**n), key=jax.random.key(0), progress=False)
     interactions = explanation.interactions("BII", 2)
-    banzhaf = sorted(explanation.interactions("BV"), key=lambda item: -item[1])
-    order = [s[0] for s, _ in banzhaf if s]
-    one_out = np.argsort(sx.evaluate(ablation, ~np.eye(n, dtype=bool), progress=False)).tolist()
+    full, removed = removals(ablation, explanation, config, "value")
     found = []
-    for r in config["removed"]:
-        subset = explanation.remove(r, goal="smallest")
-        first, one = (sx.metrics.nested_masks(ranking[:r], n)[-1] for ranking in (order, one_out))
-        choices = list(combinations(range(n), r)) if r <= config["exhaustive"] else []
-        every = np.ones((len(choices), n), bool)
-        every[np.arange(len(choices))[:, None], np.array(choices, int).reshape(-1, r)] = False
-        masks = np.concatenate([np.stack([np.ones(n, bool), subset.mask, first, one]), every])
-        full, *values = sx.evaluate(ablation, masks, progress=False).tolist()
-        removed = [subset.removed_names, *([ablation.feature_names[i] for i in o[:r]] for o in (order, one_out))]
-        row = {way: {"words": w, "value": v} for way, w, v in zip(WAYS, removed, values, strict=False)}
+    for r, subset, row in removed:
         row["interactions"] |= {"predicted": subset.value, "status": subset.status, "left": " ".join(subset.kept_names)}
-        if choices:
-            row["best of all"] = {"value": min(values[3:])}
         found.append({"removed": r, **row})
     return {
         "name": puzzle["name"],
@@ -84,16 +68,14 @@ def study(ablation, puzzle, config):
 
 def main(size="small"):
     """Writes result.json and flips.png beside this file; the full size into `out/`."""
-    config = yaml.safe_load((HERE / "config.yaml").read_text())[size]
-    model = sx.load_model(config["model"], dtype=config["dtype"])
+    config, folder = setup(HERE, size)
+    model = load_model(config)
     asked = [(p, ablation_of(model, p)) for p in puzzles(config)]
     whole = [sx.evaluate(a, np.ones((1, a.num_features), bool), progress=False)[0] for _, a in asked]
     wrong = [pair for pair, value in zip(asked, whole, strict=True) if value > 0]
-    print(f"{len(wrong)} of {len(asked)} puzzles are answered wrongly.")
+    print(f"The model gets {len(wrong)} of {len(asked)} puzzles wrong.")
     result = {"asked": len(asked), "wrong": len(wrong), "puzzles": [study(a, p, config) for p, a in wrong]}
-    folder = HERE if size == "small" else HERE / "out"
-    folder.mkdir(exist_ok=True)
-    (folder / "result.json").write_text(json.dumps(result, indent=1, ensure_ascii=False) + "\n")
+    save(result, folder)
     panels = {}
     for p in result["puzzles"]:
         rows = {
@@ -110,7 +92,7 @@ def main(size="small"):
         dict(list(panels.items())[:6]),
         folder / "flips.png",
         x_label="words removed",
-        y_label="logit: wrong less right",
+        y_label="logit: wrong minus right",
         columns=2,
         zero=True,
     )

@@ -1,4 +1,4 @@
-"""How well the sentiment of a review is explained, by its length, the number of ablations and the method.
+"""How well is the sentiment of a review explained, by length, number of ablations and method?
 
 python experiments/sentiment/run.py          # SmolLM2 and nine reviews written for this study
 python experiments/sentiment/run.py full     # Qwen2.5-7B-Instruct and IMDB; needs `pip install datasets`
@@ -11,17 +11,12 @@ from pathlib import Path
 
 import jax
 import numpy as np
-import yaml
 
 import spexjax as sx
+from experiments.common import SENTIMENT, load_model, save, setup
 from spexjax.report import draw_curves
 
 HERE = Path(__file__).parent
-QUESTION = {
-    "question": "Is the sentiment of this movie review Positive or Negative?\nReview: {text}",
-    "answers": (" Positive", " Negative"),
-    "answer_prefix": "Sentiment:",
-}
 
 
 def reviews(config):
@@ -44,13 +39,13 @@ def reviews(config):
 
 
 def study(model, name, text, budgets, spex_budgets, config):
-    """R2 on uniform masks that no fit has seen, for every method and number of ablations."""
-    ablation = sx.ablations.text(model, text, **QUESTION)
+    """Measures R2 on new uniform masks for every method and number of ablations."""
+    ablation = sx.ablations.text(model, text, **SENTIMENT)
     n, train_key, test_key = ablation.num_features, *jax.random.split(jax.random.key(0))
     masks = np.asarray(sx.designs.uniform(train_key, budgets[-1], n))
     tests = np.asarray(sx.designs.uniform(test_key, config["tests"], n))
     start = time.perf_counter()
-    store = sx.Store(HERE / "out" / "values")  # what a run that was stopped has evaluated already
+    store = sx.Store(HERE / "out" / "values")  # an interrupted run resumes from here
     everything = np.concatenate([masks, tests, np.ones((1, n), bool)])
     values = sx.evaluate(ablation, everything, store=store, progress=False)
     rate = len(values) / (time.perf_counter() - start)
@@ -69,7 +64,7 @@ def study(model, name, text, budgets, spex_budgets, config):
     for m in spex_budgets:
         try:
             explanation = sx.explain(ablation, budget=m, key=jax.random.key(1), method="spex", progress=False)
-        except ValueError as error:  # the smallest design needs more
+        except ValueError as error:  # the budget is below the smallest design
             print(f"  spex: {error}")
             continue
         score = sx.metrics.r2(truth, explanation.predict(tests))
@@ -90,10 +85,8 @@ def study(model, name, text, budgets, spex_budgets, config):
 
 def main(size="small"):
     """Writes result.json and faithfulness.png beside this file; the full size into `out/`."""
-    config = yaml.safe_load((HERE / "config.yaml").read_text())[size]
-    model = sx.load_model(config["model"], dtype=config["dtype"])
-    folder = HERE if size == "small" else HERE / "out"
-    folder.mkdir(exist_ok=True)
+    config, folder = setup(HERE, size)
+    model = load_model(config)
     result = []
     for (low, high), name, text in reviews(config):
         first = low == config["bins"][0][0]
@@ -101,7 +94,7 @@ def main(size="small"):
         found = study(model, name, text, budgets, config["long_budgets"] if first else [], config)
         result.append({"bin": [low, high], **found})
         jax.clear_caches()  # the next review has other shapes
-        (folder / "result.json").write_text(json.dumps(result, indent=1) + "\n")
+        save(result, folder)
         curves = {k: [(r["ablations"], round(r["r2"], 3)) for r in rows] for k, rows in found["r2"].items()}
         orders = found["r2 by order (auto, largest budget)"]
         print(f"{name}: {found['words']} words, {curves}, orders {orders}, {found['ablations a second']}/s")
@@ -109,7 +102,7 @@ def main(size="small"):
 
 
 def draw(result, config, folder):
-    """R2 over the number of ablations, the mean over the reviews of a bin."""
+    """Plots R2 over the number of ablations, averaged over the reviews of a bin."""
     panels = {}
     for low, high in config["bins"]:
         inside = [r["r2"] for r in result if r["bin"] == [low, high]]

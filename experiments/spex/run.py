@@ -1,4 +1,4 @@
-"""SPEX and ProxySPEX on a function of peaks: interactions none of whose subsets matters. Draws the bins of SPEX.
+"""SPEX and ProxySPEX on a function of peaks, interactions whose subsets have no effect. Draws the bins of SPEX.
 
 python experiments/spex/run.py
 """
@@ -19,7 +19,7 @@ COLORS = {"nothing": "0.75", "one coefficient": "tab:blue", "several": "tab:oran
 
 
 def peaks(rng: np.random.Generator, count: int = 40) -> sx.Spectrum:
-    """So many coefficients of orders 3 to 5, at random sets of features, of sizes 1 to 2 and either sign."""
+    """Coefficients of magnitude 1 to 2 and random sign, on `count` random sets of 3 to 5 features."""
     sets = {tuple(sorted(rng.choice(NUM_FEATURES, rng.integers(3, 6), replace=False).tolist())) for _ in range(count)}
     return sx.Spectrum.from_dict({s: rng.choice([-1, 1]) * rng.uniform(1, 2) for s in sorted(sets)}, NUM_FEATURES)
 
@@ -30,7 +30,7 @@ def noisy(truth: sx.Spectrum, masks, rng: np.random.Generator) -> np.ndarray:
 
 
 def compare(truth: sx.Spectrum, rng: np.random.Generator) -> None:
-    """Prints R2 on new masks without noise, and how many of the peaks are found, by method."""
+    """Prints for each method R2 on new masks without noise, and how many peaks it finds."""
     ablation = sx.ablations.host_function(lambda masks: noisy(truth, masks, rng), NUM_FEATURES)
     new = np.asarray(sx.designs.uniform(jax.random.key(1), 4096, NUM_FEATURES))
     sets = truth.to_dict().keys()
@@ -42,7 +42,7 @@ def compare(truth: sx.Spectrum, rng: np.random.Generator) -> None:
 
 
 def draw(truth: sx.Spectrum, rng: np.random.Generator) -> None:
-    """The bins of each group before peeling, by how many coefficients fall into them, and what is left after it."""
+    """Plots the bins of each group before and after peeling, coloured by how many coefficients they hold."""
     design = sx.designs.subsampled(KEY, NUM_FEATURES, bins_log2=5)
     values = jnp.asarray(noisy(truth, design.masks(), rng), jnp.float32)
     decoded = sx.decoder.decode(design, values)

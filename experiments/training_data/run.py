@@ -1,4 +1,4 @@
-"""Which training examples act together on a test point, and whether retraining without them confirms it.
+"""Which training examples act together on a test point, and does retraining without them confirm it?
 
 python experiments/training_data/run.py          # digits, minutes on a CPU; needs scikit-learn
 python experiments/training_data/run.py full     # CIFAR-10, on an accelerator; needs `pip install datasets`
@@ -13,16 +13,16 @@ import jax
 import matplotlib
 import numpy as np
 import optax
-import yaml
 from flax import nnx
 
 import spexjax as sx
+from experiments.common import save, setup
 
 matplotlib.use("Agg")
 import matplotlib.pyplot as plt
 
 HERE = Path(__file__).parent
-WAYS = ("interactions", "first order", "random")
+WAYS = ("interactions", "first order", "random")  # of choosing examples to remove
 
 
 class Mlp(nnx.Module):
@@ -61,7 +61,7 @@ def images(config):
 
 
 def made(config, train, test):
-    """The ablation: an MLP trained from scratch on groups of like images."""
+    """The ablation: an MLP trained from scratch on groups of similar images."""
     n, (x, y) = config["groups"], train
     groups = None
     if n < len(x):  # neighbours along the first principal component within a class
@@ -83,9 +83,10 @@ def made(config, train, test):
 
 
 def measured(ablation, pairs, contexts):
-    """`f(ij) - f(i) - f(j) + f()` by retraining, for each pair of features: mean and standard error at all test points.
+    """Measures `f(ij) - f(i) - f(j) + f()` of each pair by retraining; its mean and standard error at all test points.
 
-    The other features are random halves that no fit has seen."""
+    The other features are new random halves.
+    """
     means, errors = [], []
     for i, j in pairs:
         masks = np.repeat(contexts[:, None], 4, 1)
@@ -98,7 +99,7 @@ def measured(ablation, pairs, contexts):
 
 
 def removals(ablation, explanation, first_order, config, rng):
-    """The sets that each way would remove, of every size, as masks."""
+    """The masks left by each way of removing examples, for every number of examples."""
     n, found = len(explanation.feature_names), {}
     weights = [-first_order.spectrum.to_dict().get((i,), 0.0) for i in range(n)]
     for r in config["remove"]:
@@ -113,7 +114,7 @@ def removals(ablation, explanation, first_order, config, rng):
 
 
 def explained(ablation, point, masks, values, config, rng):
-    """What the fits to one test point say, and what retraining says of it."""
+    """Explains one test point, and compares the explanation with retraining."""
     key = jax.random.key(0)
     both = (sx.fit(masks, values[:, point], method=method, key=key) for method in ("proxyspex-gp", "lasso"))
     explanation, first = both
@@ -145,7 +146,7 @@ def explained(ablation, point, masks, values, config, rng):
 
 
 def draw(result, train, test, config, path):
-    """Pairs of examples beside the test point, what was said of them against what was measured, and removal curves."""
+    """Plots pairs of examples beside their test point, predicted against measured interactions, and removal curves."""
     shown = result["points"][:3]
     figure = plt.figure(figsize=(11, 8.2), layout="constrained")
     top, bottom = figure.subfigures(2, 1, height_ratios=[1.25, 1])
@@ -185,7 +186,7 @@ def draw(result, train, test, config, path):
 
 def main(size="small"):
     """Writes result.json and pairs.png beside this file; the full size into `out/`."""
-    config, rng = yaml.safe_load((HERE / "config.yaml").read_text())[size], np.random.default_rng(1)
+    (config, folder), rng = setup(HERE, size), np.random.default_rng(1)
     train, test = images(config)
     everything = made(config, train, test)
     margins = sx.evaluate(everything, np.ones((1, everything.num_features), bool))[0]
@@ -216,9 +217,7 @@ def main(size="small"):
             way: np.mean([np.array(p["margins"][way]) - p["margin"] for p in points], axis=0).tolist() for way in WAYS
         },
     }
-    folder = HERE if size == "small" else HERE / "out"
-    folder.mkdir(exist_ok=True)
-    (folder / "result.json").write_text(json.dumps(result, indent=1) + "\n")
+    save(result, folder)
     draw(result, train, test, config, folder / "pairs.png")
     print({k: v for k, v in result.items() if k != "points"})
 
