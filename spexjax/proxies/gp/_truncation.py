@@ -84,8 +84,8 @@ def held_out_errors(
     n, tests = masks.shape[1], rows[:_MAX_TESTS]
     sizes = np.concatenate([np.arange(1, _BLOCK + 1), np.arange(2 * _BLOCK, len(support) + 1, _BLOCK)])
     sizes = sizes[sizes <= len(support)]
-    rows = max(_BLOCK, 1 << (len(support) - 1).bit_length())  # a power of two: few shapes, few compilations
-    support = padded_support(support, n, rows=rows)
+    size = max(_BLOCK, 1 << (len(support) - 1).bit_length())  # a power of two: few shapes, few compilations
+    support = np.asarray(padded_support(support, n, rows=size))
     predictions = [
         share
         * truncated_predictions(
