@@ -107,7 +107,7 @@ class Explanation:
         full and the empty mask. An order with more than 20,000 sets gets values for the sets of the spectrum only.
 
         Args:
-          index: a name from `indices.INDICES`: SV, BV, SII, BII, STII, FSII, FBII, k-SII, Moebius or Fourier.
+          index: a name from `indices.INDICES`, such as SV, SII, FSII or Moebius.
           max_order: the size of the largest interaction; by default 2, or all orders for Fourier and Moebius. SV and
             BV are of order 1 whatever is given.
 

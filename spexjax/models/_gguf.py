@@ -111,6 +111,10 @@ class GGUF:
         Args:
           key: of the entry.
           default: what to return if there is none.
+
+        Args:
+          key: of the entry.
+          default: what to return if there is none.
         """
         return self._fields.get(key, default)
 

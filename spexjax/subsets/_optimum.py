@@ -70,7 +70,8 @@ def optimum(
     task = problem(spectrum, removed)
     orders = (task.support < len(task.active)).sum(1)
     sets = int((2.0**orders).sum())
-    if method == "exact" and not few(task) and sets > _MAX_SETS:
+    certifiable = few(task) or sets <= _MAX_SETS
+    if not certifiable and method not in ("auto", "local"):
         raise ValueError(
             f"The Möbius form of these {len(spectrum)} terms has up to {sets:,} terms, more than the {_MAX_SETS:,} a "
             "program is set up for; truncate the spectrum, or use method='local'."
