@@ -246,12 +246,12 @@ def test_equal_inputs_are_evaluated_once(tiny):
 
 
 def test_one_compilation_for_texts_of_one_size(tiny):
-    from spexjax.ablations._prompts._reading import program
+    from spexjax.ablations._prompts._reading import reading_program
 
     apply = {
         ablations.text(tiny, t, question="Q", answers=("x", "y")).plan(all_masks(3)).apply for t in ("a b c", "d e f")
     }
-    assert apply == {program(tiny.graph, "logit-difference")}
+    assert apply == {reading_program(tiny.graph, "logit-difference")}
 
 
 def test_own_answer_is_the_greedy_one(smollm2):

@@ -12,7 +12,7 @@ import numpy as np
 from spexjax.ablation import Ablation, Batch, Plan
 from spexjax.ablations._components import _references
 from spexjax.ablations._components._fill import FILLS, Fill
-from spexjax.ablations._components._gated_model import Parameters, Targets, program, stream
+from spexjax.ablations._components._gated_model import GatedParameters, Targets, gated_program, stream
 from spexjax.ablations._components._gating import Components, select
 from spexjax.ablations._components._prompt_set import Forest, PromptSet, encode, plant, read
 from spexjax.models import LanguageModel, nodes_that_fit, tensor_parallel
@@ -73,7 +73,7 @@ class ComponentAblation(Ablation):
         return Plan(
             owner=np.arange(len(masks)),
             num_evaluations=len(masks),
-            apply=program(self.model.graph, self.components.first, self.value, self.prompts.choice, self.rescale),
+            apply=gated_program(self.model.graph, self.components.first, self.value, self.prompts.choice, self.rescale),
             parameters=self._parameters,
             batches=self._batches(masks, devices, shrink),
             partition=tensor_parallel,
@@ -100,7 +100,7 @@ class ComponentAblation(Ablation):
         return plant(self.prompts, self.filling.sources(self.prompts.sequences(), ends, self.references))
 
     @functools.cached_property
-    def _parameters(self) -> Parameters:
+    def _parameters(self) -> GatedParameters:
         """Runs the layers that are the same for all masks, and the references."""
         model, forest, first = self.model, self._forest, self.components.first
         below = stream(model.graph, first)(model.parameters, forest.tokens, forest.positions, forest.ends)
@@ -111,7 +111,7 @@ class ComponentAblation(Ablation):
                 model.graph, model.parameters, self.filling, references, first, forest.sources
             )
         targets, owners = _targets(self.prompts, forest), self.components.owners
-        return Parameters(model.parameters, below, forest.positions, forest.ends, owners, substitute, targets)
+        return GatedParameters(model.parameters, below, forest.positions, forest.ends, owners, substitute, targets)
 
 
 def components(

@@ -23,7 +23,7 @@ class Targets(NamedTuple):
     answers: Int[Array, "p a"]  # a choice's answers as indices into these, or one answer's tokens at the nodes read
 
 
-class Parameters(NamedTuple):
+class GatedParameters(NamedTuple):
     """What stays the same over all masks: `stream` is the residual stream before the first layer with a feature."""
 
     weights: nnx.State
@@ -36,9 +36,9 @@ class Parameters(NamedTuple):
 
 
 @functools.cache
-def program(
+def gated_program(
     graph: nnx.GraphDef, first: int, value: str, choice: bool, rescale: bool
-) -> Callable[[Parameters, Bool[Array, "m n"]], Float[Array, " m"]]:
+) -> Callable[[GatedParameters, Bool[Array, "m n"]], Float[Array, " m"]]:
     """The pure function of one batch of masks; the same object for the same model and value.
 
     Args:
@@ -63,7 +63,7 @@ def program(
       rescale: as in `components`.
     """
 
-    def apply(parameters: Parameters, masks: Bool[Array, "m n"]) -> Float[Array, " m"]:
+    def apply(parameters: GatedParameters, masks: Bool[Array, "m n"]) -> Float[Array, " m"]:
         model, m = nnx.merge(graph, parameters.weights), len(masks)
         r = len(parameters.stream)
         x, positions, ends = (jnp.tile(a, (m, *[1] * (a.ndim - 1))) for a in parameters[1:4])

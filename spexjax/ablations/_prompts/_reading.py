@@ -15,7 +15,7 @@ from spexjax.typing import Array
 VALUES = {"logit-difference": (2, 2), "log-probability": (1, 1), "log-odds": (1, 1)}  # the answers each one takes
 
 
-class Parameters(NamedTuple):
+class ReadingParameters(NamedTuple):
     """What stays the same over all batches of an evaluation."""
 
     weights: nnx.State
@@ -35,7 +35,7 @@ class Inputs(NamedTuple):
 
 
 @functools.cache
-def program(graph: nnx.GraphDef, value: str) -> Callable[[Parameters, Inputs], Float[Array, " b"]]:
+def reading_program(graph: nnx.GraphDef, value: str) -> Callable[[ReadingParameters, Inputs], Float[Array, " b"]]:
     """The pure function of one batch; the same object for the same model, so that it is compiled once per shape.
 
     "logit-difference" is `z_a - z_b` at the last token; "log-probability" is `sum_i log p(answer_i | before)`, with
@@ -54,7 +54,7 @@ def program(graph: nnx.GraphDef, value: str) -> Callable[[Parameters, Inputs], F
       value: a key of `VALUES`.
     """
 
-    def apply(parameters: Parameters, inputs: Inputs) -> Float[Array, " b"]:
+    def apply(parameters: ReadingParameters, inputs: Inputs) -> Float[Array, " b"]:
         model = nnx.merge(graph, parameters.weights)
         tokens, *places, ancestors, reads = inputs
         shared = parameters.prefix, parameters.gates

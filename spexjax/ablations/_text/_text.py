@@ -13,7 +13,7 @@ from spexjax.ablation import Ablation, Plan
 from spexjax.ablations._prompts._answers import read_answers
 from spexjax.ablations._prompts._frame import STABLE_DATE, Frame, frame
 from spexjax.ablations._prompts._packing import batches, shared_prefix
-from spexjax.ablations._prompts._reading import VALUES, Parameters, prefix_program, program
+from spexjax.ablations._prompts._reading import VALUES, ReadingParameters, prefix_program, reading_program
 from spexjax.ablations._prompts._strings import check_length, check_room, check_text
 from spexjax.ablations._text._inputs import FromText, FromTokens, cut
 from spexjax.ablations._text._removal import REMOVALS
@@ -71,7 +71,7 @@ class TextAblation(Ablation):
         tokens, positions = ([s[part] for s in index] for part in (0, 1))
         check_length(self.model, max(map(len, tokens), default=0))
         shared = shared_prefix(tokens, positions, reads=len(forced) + 1)
-        parameters = Parameters(
+        parameters = ReadingParameters(
             self.model.parameters,
             self.prefix(tokens[0][:shared] if tokens else ()),
             Gates.open(self.model.config),
@@ -83,7 +83,7 @@ class TextAblation(Ablation):
         return Plan(
             owner=np.array([index[s] for s in sequences], np.int64),
             num_evaluations=len(index),
-            apply=program(self.model.graph, self.value),
+            apply=reading_program(self.model.graph, self.value),
             parameters=parameters,
             batches=batches(*tails, reads=len(forced) + 1, devices=devices, most=most),
             partition=tensor_parallel,

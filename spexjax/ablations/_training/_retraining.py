@@ -67,7 +67,7 @@ def keeping(owner: Int[Array, " N"], packed: UInt8[Array, "m _"]) -> Bool[Array,
 
 
 @made_once
-def program(
+def training_program(
     logits: Callable, loss: Callable, value: Callable, optimizer: optax.GradientTransformation, steps: int
 ) -> Callable:
     """`(task, packed masks) -> values [m, t]`: m trainings side by side for each seed in turn, and their mean.

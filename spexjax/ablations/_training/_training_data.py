@@ -11,7 +11,7 @@ from flax import nnx
 from jax.typing import ArrayLike
 
 from spexjax.ablations._training._data import DataAblation, checked_names, fingerprint, groups_of, pairs
-from spexjax.ablations._training._retraining import Task, margin, program
+from spexjax.ablations._training._retraining import Task, margin, training_program
 from spexjax.typing import Array
 
 cross_entropy = optax.softmax_cross_entropy_with_integer_labels
@@ -89,7 +89,7 @@ def training_data(
     stacked = jax.tree.map(lambda *leaves: jnp.stack(leaves), *starts)
     (x, y), (x_test, y_test) = jax.tree.map(jnp.asarray, (train, test))
     task = Task(stacked, batches, x, y, jnp.asarray(owner), (x_test, y_test))
-    apply, identity = program(logits, loss, value, optimizer, steps), fingerprint(name, task, steps)
+    apply, identity = training_program(logits, loss, value, optimizer, steps), fingerprint(name, task, steps)
     if parallel is None:
         parallel = 32 if jax.default_backend() == "cpu" else 256
     return DataAblation(apply, task, checked_names(feature_names, groups, owner), identity, parallel, True)
