@@ -146,7 +146,7 @@ class Kernels:
         best, variance = errors.min(), np.var(y[rows])
         terms = int(sizes[np.argmax(errors <= best + _ENOUGH * variance)])
         most = int(sizes[np.argmax(variance - errors >= 0.99 * (variance - best))])
-        counts = {"candidates": len(support), "terms": terms - 1, "terms_for_99_percent": most}
+        counts = {"candidates": len(support), "terms": terms - 1, "terms_for_99_percent": most - 1}
         return everything.truncate(terms), counts
 
 
