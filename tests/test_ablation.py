@@ -49,8 +49,8 @@ def test_it_may_give_several_values(tmp_path, key):
     [
         ({"feature_names": ()}, r"feature_names of Changed must be one or more names; got \(\)"),
         ({"feature_names": "abc"}, "feature_names of Changed must be one or more names; got 'abc'"),
-        ({"fingerprint": 5}, r"fingerprint of Changed must be a text; got 5\. Use sx\.ablation\.unnamed\(\)"),
-        ({"fingerprint": ""}, "fingerprint of Changed must be a text; got ''"),
+        ({"fingerprint": 5}, r"fingerprint of Changed must be a string; got 5\. Use sx\.ablation\.unnamed\(\)"),
+        ({"fingerprint": ""}, "fingerprint of Changed must be a string; got ''"),
     ],
 )
 def test_what_is_missing_is_named_before_anything_is_evaluated(change, message, key):

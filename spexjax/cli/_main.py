@@ -10,7 +10,7 @@ import traceback
 import warnings
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 
 from spexjax import methods
 from spexjax._printable import printable
@@ -206,14 +206,13 @@ def _read(args: argparse.Namespace) -> str:
         return args.text
     if args.file is not None:
         with args.file.open("rb") as file:
-            return _decoded(file, str(args.file))
+            return _decoded(file.read(_MOST + 1), str(args.file))
     if sys.stdin is None or sys.stdin.isatty():
         raise ValueError("There is no text: give it as an argument, with --file, or on standard input.")
-    return _decoded(sys.stdin.buffer, "Standard input")
+    return _decoded(sys.stdin.buffer.read(_MOST + 1), "Standard input")
 
 
-def _decoded(stream: BinaryIO, name: str) -> str:
-    content = stream.read(_MOST + 1)
+def _decoded(content: bytes, name: str) -> str:
     if len(content) > _MOST:
         raise ValueError(f"{name} holds more than {_MOST >> 20} MB, which is more than any model reads; shorten it.")
     try:
