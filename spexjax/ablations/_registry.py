@@ -24,14 +24,6 @@ class Registry(Generic[Entry]):
           name: of the entry.
           entry: an instance of the contract.
 
-        Args:
-          name: of the entry.
-          entry: an instance of the contract.
-
-        Args:
-          name: of the entry.
-          entry: an instance of the contract.
-
         Raises:
           ValueError: if the name is not a string, or the entry does not implement the contract.
         """

@@ -38,18 +38,6 @@ def visible(
       ancestors: the tokens before each block that its first token sees; -1 for none.
       prefix: how many places the prefix has.
       prefix_length: how many of them are not padding.
-
-    Args:
-      ends: where each token's subtree ends.
-      ancestors: the tokens before each block that its first token sees; -1 for none.
-      prefix: how many places the prefix has.
-      prefix_length: how many of them are not padding.
-
-    Args:
-      ends: where each token's subtree ends.
-      ancestors: the tokens before each block that its first token sees; -1 for none.
-      prefix: how many places the prefix has.
-      prefix_length: how many of them are not padding.
     """
     (r, t), b = ends.shape, ancestors.shape[1]
     nodes = jnp.arange(t).reshape(b, t // b)
@@ -80,18 +68,6 @@ class Attention(nnx.Module):
           context: what all layers share.
           prefix_keys: `[p, kv, hd]`.
           prefix_values: `[p, kv, hd]`.
-
-        Args:
-          x: the layer's input `[r, t, d]`.
-          context: what all layers share.
-          prefix_keys: `[p, kv, hd]`.
-          prefix_values: `[p, kv, hd]`.
-
-        Args:
-          x: the layer's input `[r, t, d]`.
-          context: what all layers share.
-          prefix_keys: `[p, kv, hd]`.
-          prefix_values: `[p, kv, hd]`.
         """
         c, (r, t, _) = self.config, x.shape
         queries = _rotate(self.query(x).reshape(r, t, c.num_heads, c.head_dim), context) * c.head_dim**-0.5
@@ -112,14 +88,6 @@ class Attention(nnx.Module):
 
 def linear_options(dtype: DTypeLike, rngs: nnx.Rngs) -> dict[str, Any]:
     """Options of a linear map: `dtype` products are summed in float32, which is precise, and fast on CPUs and TPUs.
-
-    Args:
-      dtype: of the factors.
-      rngs: for the initial weights.
-
-    Args:
-      dtype: of the factors.
-      rngs: for the initial weights.
 
     Args:
       dtype: of the factors.

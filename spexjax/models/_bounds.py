@@ -27,18 +27,6 @@ def whole(name: str, value: Any, most: int, least: int = 1) -> int:
       most: the upper bound.
       least: the lower bound.
 
-    Args:
-      name: of the value, for the message.
-      value: as the file has it.
-      most: the upper bound.
-      least: the lower bound.
-
-    Args:
-      name: of the value, for the message.
-      value: as the file has it.
-      most: the upper bound.
-      least: the lower bound.
-
     Raises:
       ValueError: if it is not; the message gives its name.
     """
@@ -49,18 +37,6 @@ def whole(name: str, value: Any, most: int, least: int = 1) -> int:
 
 def number(name: str, value: Any, least: float | int, most: float | int) -> float:
     """The value as a float, if it is a finite number within the bounds.
-
-    Args:
-      name: of the value, for the message.
-      value: as the file has it.
-      least: the lower bound.
-      most: the upper bound.
-
-    Args:
-      name: of the value, for the message.
-      value: as the file has it.
-      least: the lower bound.
-      most: the upper bound.
 
     Args:
       name: of the value, for the message.
@@ -79,14 +55,6 @@ def number(name: str, value: Any, least: float | int, most: float | int) -> floa
 
 def flag(name: str, value: Any) -> bool:
     """The value, if it is true or false.
-
-    Args:
-      name: of the value, for the message.
-      value: as the file has it.
-
-    Args:
-      name: of the value, for the message.
-      value: as the file has it.
 
     Args:
       name: of the value, for the message.
@@ -118,14 +86,6 @@ def reason(error: Exception) -> str:
 
 def read_json(path: Path, most: int = _JSON) -> dict[str, Any]:
     """Reads a JSON object from a file of limited size.
-
-    Args:
-      path: of the file.
-      most: its largest size, in bytes.
-
-    Args:
-      path: of the file.
-      most: its largest size, in bytes.
 
     Args:
       path: of the file.

@@ -58,18 +58,6 @@ def read_model(
       attention: as in `load_model`.
       mesh: as in `load_model`.
 
-    Args:
-      folder: written by `save_model`.
-      dtype: of weights and computation.
-      attention: as in `load_model`.
-      mesh: as in `load_model`.
-
-    Args:
-      folder: written by `save_model`.
-      dtype: of weights and computation.
-      attention: as in `load_model`.
-      mesh: as in `load_model`.
-
     Raises:
       ValueError: if the weights are not there, or not those of the config.
     """

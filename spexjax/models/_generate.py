@@ -33,16 +33,6 @@ def greedy_answer(model: LanguageModel, ids: Sequence[int], *, max_tokens: int =
       ids: the prompt's token ids.
       max_tokens: the longest answer.
 
-    Args:
-      model: answers.
-      ids: the prompt's token ids.
-      max_tokens: the longest answer.
-
-    Args:
-      model: answers.
-      ids: the prompt's token ids.
-      max_tokens: the longest answer.
-
     Raises:
       ValueError: if the model ends its turn at once, or its context has no room for an answer.
     """
@@ -64,16 +54,6 @@ def greedy_answer(model: LanguageModel, ids: Sequence[int], *, max_tokens: int =
 
 def next_log_probabilities(model: LanguageModel, ids: Sequence[int], tokens: Sequence[int]) -> Float[np.ndarray, " k"]:
     """The log-probability of each of k tokens right after `ids`.
-
-    Args:
-      model: predicts.
-      ids: what comes before.
-      tokens: the k tokens.
-
-    Args:
-      model: predicts.
-      ids: what comes before.
-      tokens: the k tokens.
 
     Args:
       model: predicts.

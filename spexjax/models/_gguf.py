@@ -107,14 +107,6 @@ class GGUF:
         Args:
           key: of the entry.
           default: what to return if there is none.
-
-        Args:
-          key: of the entry.
-          default: what to return if there is none.
-
-        Args:
-          key: of the entry.
-          default: what to return if there is none.
         """
         return self._fields.get(key, default)
 

@@ -59,14 +59,6 @@ class Prefix(NamedTuple):
         Args:
           config: of the model.
           dtype: of its computation.
-
-        Args:
-          config: of the model.
-          dtype: of its computation.
-
-        Args:
-          config: of the model.
-          dtype: of its computation.
         """
         none = jnp.zeros((config.num_layers, 0, config.num_kv_heads, config.head_dim), dtype)
         return cls(none, none, jnp.zeros((), jnp.int32))
@@ -236,14 +228,6 @@ class Transformer(nnx.Module):
         Args:
           hidden: after the last norm.
           tokens: the k tokens.
-
-        Args:
-          hidden: after the last norm.
-          tokens: the k tokens.
-
-        Args:
-          hidden: after the last norm.
-          tokens: the k tokens.
         """
         tied = self.config.tie_embeddings
         rows = self.embedding.embedding[tokens] if tied else self.head.kernel[:, tokens].T
@@ -252,16 +236,6 @@ class Transformer(nnx.Module):
 
 def run_prefix(model: Transformer, tokens: Int[Array, " p"], length: Int[Array, ""]) -> Prefix:
     """Runs the tokens that every row shares, once; `tokens[length:]` is padding.
-
-    Args:
-      model: runs.
-      tokens: p token ids, the last of them padding.
-      length: how many are not padding.
-
-    Args:
-      model: runs.
-      tokens: p token ids, the last of them padding.
-      length: how many are not padding.
 
     Args:
       model: runs.

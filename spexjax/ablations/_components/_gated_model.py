@@ -47,20 +47,6 @@ def gated_program(
       value: as in `components`.
       choice: whether there are several answers to a prompt.
       rescale: as in `components`.
-
-    Args:
-      graph: the model's static part.
-      first: the first layer with a feature.
-      value: as in `components`.
-      choice: whether there are several answers to a prompt.
-      rescale: as in `components`.
-
-    Args:
-      graph: the model's static part.
-      first: the first layer with a feature.
-      value: as in `components`.
-      choice: whether there are several answers to a prompt.
-      rescale: as in `components`.
     """
 
     def apply(parameters: GatedParameters, masks: Bool[Array, "m n"]) -> Float[Array, " m"]:
@@ -101,14 +87,6 @@ def _answer(model: Transformer, hidden: Float[Array, "m p k d"], targets: Target
 @functools.cache
 def stream(graph: nnx.GraphDef, first: int) -> Callable[..., Float[Array, "r t d"]]:
     """Compiled: the residual stream before layer `first`.
-
-    Args:
-      graph: the model's static part.
-      first: the layer.
-
-    Args:
-      graph: the model's static part.
-      first: the layer.
 
     Args:
       graph: the model's static part.

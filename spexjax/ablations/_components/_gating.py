@@ -36,16 +36,6 @@ def select(config: TransformerConfig, units: str, layers: Iterable[int] | None) 
       units: one of `COMPONENTS`.
       layers: the layers whose components are features; None for all.
 
-    Args:
-      config: the model's sizes.
-      units: one of `COMPONENTS`.
-      layers: the layers whose components are features; None for all.
-
-    Args:
-      config: the model's sizes.
-      units: one of `COMPONENTS`.
-      layers: the layers whose components are features; None for all.
-
     Raises:
       ValueError: if the units are unknown, or a layer is not in the model or given twice, or there are none.
     """
@@ -83,16 +73,6 @@ def gates(owners: Owners, masks: Bool[Array, "m n"], rescale: bool) -> Gates:
 
     With `rescale` the kept heads of a layer are multiplied by `|H| / |S ∩ H|`, the number of its heads over that of
     its kept ones, so that their sum keeps its size (ProxySPEX, arXiv 2505.17495); a layer without any adds nothing.
-
-    Args:
-      owners: the feature that each head and MLP belongs to.
-      masks: the features to keep.
-      rescale: whether kept heads make up for removed ones.
-
-    Args:
-      owners: the feature that each head and MLP belongs to.
-      masks: the features to keep.
-      rescale: whether kept heads make up for removed ones.
 
     Args:
       owners: the feature that each head and MLP belongs to.

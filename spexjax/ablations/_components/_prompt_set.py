@@ -77,14 +77,6 @@ def encode(model: LanguageModel, prompts: Sequence[str]) -> tuple[tuple[int, ...
       model: has the tokenizer.
       prompts: one or more texts.
 
-    Args:
-      model: has the tokenizer.
-      prompts: one or more texts.
-
-    Args:
-      model: has the tokenizer.
-      prompts: one or more texts.
-
     Raises:
       ValueError: if one has no tokens, is not a string, or is far too long.
     """

@@ -94,16 +94,6 @@ def shared_prefix(tokens: Sequence[Sequence[int]], positions: Sequence[Sequence[
       tokens: s sequences of token ids.
       positions: of each token.
       reads: how many of its last tokens each sequence keeps.
-
-    Args:
-      tokens: s sequences of token ids.
-      positions: of each token.
-      reads: how many of its last tokens each sequence keeps.
-
-    Args:
-      tokens: s sequences of token ids.
-      positions: of each token.
-      reads: how many of its last tokens each sequence keeps.
     """
     limit = min(map(len, tokens), default=reads) - reads
     nodes = ({(t[i], p[i]) for t, p in zip(tokens, positions, strict=True)} for i in range(limit))
@@ -112,14 +102,6 @@ def shared_prefix(tokens: Sequence[Sequence[int]], positions: Sequence[Sequence[
 
 def ancestors(ends: Int[np.ndarray, "r t"], block: int) -> Int[np.ndarray, "r b a"]:
     """The nodes before each block of t / b that its first node sees, -1 for none; a is the most there are.
-
-    Args:
-      ends: where each node's subtree ends.
-      block: nodes a block.
-
-    Args:
-      ends: where each node's subtree ends.
-      block: nodes a block.
 
     Args:
       ends: where each node's subtree ends.

@@ -44,14 +44,6 @@ def reading_program(graph: nnx.GraphDef, value: str) -> Callable[[ReadingParamet
     Args:
       graph: the model's static part.
       value: a key of `VALUES`.
-
-    Args:
-      graph: the model's static part.
-      value: a key of `VALUES`.
-
-    Args:
-      graph: the model's static part.
-      value: a key of `VALUES`.
     """
 
     def apply(parameters: ReadingParameters, inputs: Inputs) -> Float[Array, " b"]:
@@ -75,14 +67,6 @@ def log_odds(log_probabilities: Float[Array, "b k v"], targets: Int[Array, " k"]
     """`log p - log(1 - p)` of an answer of k tokens, finite where p rounds to 1.
 
     `1 - p` is the sum over i of the probability of the answer's first i tokens and another one after them.
-
-    Args:
-      log_probabilities: of every token at each of the answer's k positions.
-      targets: the answer's tokens.
-
-    Args:
-      log_probabilities: of every token at each of the answer's k positions.
-      targets: the answer's tokens.
 
     Args:
       log_probabilities: of every token at each of the answer's k positions.

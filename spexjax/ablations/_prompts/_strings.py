@@ -19,14 +19,6 @@ def check_text(what: str, string: str) -> None:
       what: what it is called in the message.
       string: what the user gave.
 
-    Args:
-      what: what it is called in the message.
-      string: what the user gave.
-
-    Args:
-      what: what it is called in the message.
-      string: what the user gave.
-
     Raises:
       ValueError: if so.
     """
@@ -42,16 +34,6 @@ def check_room(model: LanguageModel, string: str, what: str = "text") -> None:
     """Raises if a string is far too long for the model's context, without tokenising all of it.
 
     Some megabytes would take minutes, and a beginning that is too long is enough to know.
-
-    Args:
-      model: has the tokenizer and the context.
-      string: of any length.
-      what: what it is called in the message.
-
-    Args:
-      model: has the tokenizer and the context.
-      string: of any length.
-      what: what it is called in the message.
 
     Args:
       model: has the tokenizer and the context.
@@ -80,16 +62,6 @@ def check_length(model: LanguageModel, length: int, what: str = "The prompt") ->
       length: in tokens.
       what: what it is called in the message.
 
-    Args:
-      model: has the context.
-      length: in tokens.
-      what: what it is called in the message.
-
-    Args:
-      model: has the context.
-      length: in tokens.
-      what: what it is called in the message.
-
     Raises:
       ValueError: if there are more.
     """
@@ -102,18 +74,6 @@ def check_length(model: LanguageModel, length: int, what: str = "The prompt") ->
 
 def answer_tokens(model: LanguageModel, prompt: str, ids: Sequence[int], answer: str) -> tuple[int, ...]:
     """Tokenises an answer after its prompt, or alone if together they would change the prompt's tokens.
-
-    Args:
-      model: has the tokenizer.
-      prompt: what the answer follows.
-      ids: the prompt's token ids.
-      answer: the string.
-
-    Args:
-      model: has the tokenizer.
-      prompt: what the answer follows.
-      ids: the prompt's token ids.
-      answer: the string.
 
     Args:
       model: has the tokenizer.
@@ -135,14 +95,6 @@ def answer_tokens(model: LanguageModel, prompt: str, ids: Sequence[int], answer:
 
 def check_beginnings(answers: Sequence[str], tokens: Sequence[Sequence[int]]) -> None:
     """Raises if the first answer and another begin with the same token, as their logits cannot differ.
-
-    Args:
-      answers: the strings, the right one first.
-      tokens: of each answer.
-
-    Args:
-      answers: the strings, the right one first.
-      tokens: of each answer.
 
     Args:
       answers: the strings, the right one first.

@@ -67,14 +67,6 @@ def split(text: str, features: str | Sequence[tuple[int, int]]) -> Units:
       text: what is cut.
       features: the kind of unit, or the spans.
 
-    Args:
-      text: what is cut.
-      features: the kind of unit, or the spans.
-
-    Args:
-      text: what is cut.
-      features: the kind of unit, or the spans.
-
     Raises:
       ValueError: if the features are not one of these, or spans overlap, are empty or leave the text.
     """

@@ -52,14 +52,6 @@ def pairs(what: str, data: tuple[ArrayLike, ArrayLike]) -> tuple[np.ndarray, np.
       what: what the data are called in the message.
       data: inputs and labels.
 
-    Args:
-      what: what the data are called in the message.
-      data: inputs and labels.
-
-    Args:
-      what: what the data are called in the message.
-      data: inputs and labels.
-
     Raises:
       ValueError: if the lengths differ or are 0, or an input is not finite, which weight 0 would not remove.
     """
@@ -75,14 +67,6 @@ def pairs(what: str, data: tuple[ArrayLike, ArrayLike]) -> tuple[np.ndarray, np.
 
 def groups_of(groups: ArrayLike | None, num_examples: int) -> Int[np.ndarray, " N"]:
     """The group of each example; each its own by default.
-
-    Args:
-      groups: `[N]` integers, or None.
-      num_examples: N.
-
-    Args:
-      groups: `[N]` integers, or None.
-      num_examples: N.
 
     Args:
       groups: `[N]` integers, or None.
@@ -112,16 +96,6 @@ def checked_names(
       groups: what the user gave, or None.
       owner: the group of each example, from `groups_of`.
 
-    Args:
-      names: what the user gave, or None.
-      groups: what the user gave, or None.
-      owner: the group of each example, from `groups_of`.
-
-    Args:
-      names: what the user gave, or None.
-      groups: what the user gave, or None.
-      owner: the group of each example, from `groups_of`.
-
     Raises:
       ValueError: if there is not one for each group.
     """
@@ -134,14 +108,6 @@ def checked_names(
 
 def fingerprint(name: str | None, *parts: Any) -> str:
     """A hash of a name, of plain values and of the leaves of pytrees; unique without a name.
-
-    Args:
-      name: identifies what has no bytes to hash, such as code.
-      parts: what else the values depend on.
-
-    Args:
-      name: identifies what has no bytes to hash, such as code.
-      parts: what else the values depend on.
 
     Args:
       name: identifies what has no bytes to hash, such as code.

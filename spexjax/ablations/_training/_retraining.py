@@ -30,14 +30,6 @@ def margin(logits: Float[Array, "t c"], labels: Int[Array, " t"]) -> Float[Array
       logits: of t points for c classes.
       labels: the right class of each point.
 
-    Args:
-      logits: of t points for c classes.
-      labels: the right class of each point.
-
-    Args:
-      logits: of t points for c classes.
-      labels: the right class of each point.
-
     Source: datamodels (Ilyas et al., arXiv 2202.00622, section 2).
 
     >>> margin(jnp.array([[2.0, 5.0, 1.0]]), jnp.array([0])).tolist()
@@ -53,14 +45,6 @@ def keeping(owner: Int[Array, " N"], packed: UInt8[Array, "m _"]) -> Bool[Array,
     Args:
       owner: the group of each example.
       packed: a mask a row, eight groups a byte.
-
-    Args:
-      owner: the group of each example.
-      packed: a mask a row, eight groups a byte.
-
-    Args:
-      owner: the group of each example.
-      packed: a mask a row, eight groups a byte.
     """
     masks = jnp.unpackbits(packed, axis=1).astype(bool)
     return jnp.pad(masks, ((0, 0), (0, 1)), constant_values=True)[:, owner]
@@ -71,20 +55,6 @@ def training_program(
     logits: Callable, loss: Callable, value: Callable, optimizer: optax.GradientTransformation, steps: int
 ) -> Callable:
     """`(task, packed masks) -> values [m, t]`: m trainings side by side for each seed in turn, and their mean.
-
-    Args:
-      logits: `(weights, inputs) -> [k, c]`.
-      loss: `(logits, labels) -> [k]`.
-      value: `(logits, labels) -> [t]`.
-      optimizer: from Optax.
-      steps: of the optimizer.
-
-    Args:
-      logits: `(weights, inputs) -> [k, c]`.
-      loss: `(logits, labels) -> [k]`.
-      value: `(logits, labels) -> [t]`.
-      optimizer: from Optax.
-      steps: of the optimizer.
 
     Args:
       logits: `(weights, inputs) -> [k, c]`.
