@@ -15,7 +15,7 @@ from spexjax._inputs import check_key, checked_values
 from spexjax.ablation import Ablation, checked_ablation
 from spexjax.evaluation import Evaluation, Store, from_first_host, run
 from spexjax.explanation import Explanation, measured
-from spexjax.methods import Design, Method
+from spexjax.methods import Design, Method, checked_design
 from spexjax.proxies import Proxy, checked
 from spexjax.typing import Key
 
@@ -66,15 +66,17 @@ def explain(
     chosen, others = _resembling(method, like, n)
     sizes = rounds(n, budget, target_faithfulness, max_budget)
     design_key, fit_key = jax.random.split(key)
-    design = chosen.design(design_key, n, sizes[-1], None if index is None else indices.get(index))
-    if target_faithfulness is None and design.look:
-        sizes = [design.look.size, *sizes]
-    elif len(sizes) > 1 and not design.nested:
+    most, wanted = sizes[-1], None if index is None else indices.get(index)
+    design = checked_design(chosen.design(design_key, n, most, wanted), chosen.name, n, most)
+    look = design.look if target_faithfulness is None else None
+    if look:
+        sizes = [look.size, *sizes]
+    if target_faithfulness is not None and len(sizes) > 1 and not design.nested:
         raise ValueError(
             f"The method {chosen.name} draws one design for one budget: give a budget, and no target_faithfulness."
         )
     evaluation, fit_seconds, history = Evaluation.given([]), 0.0, []
-    stopped = f"the budget of {sizes[-1]} ablations is spent"
+    stopped = f"the budget of {most} ablations is spent"
     for size in sizes:
         new = design.masks[len(evaluation.values) : size]
         evaluation = evaluation.then(run(ablation, new, mesh=mesh, store=store, progress=progress))
@@ -83,13 +85,14 @@ def explain(
         fit_seconds += time.perf_counter() - start
         score, error = from_first_host(explanation.faithfulness.r2, explanation.faithfulness.error)
         history.append((len(evaluation.values), score, error))
-        if target_faithfulness is None:
-            design = (design.look and size == design.look.size and design.look.revise(score, error)) or design
-        elif why := reason_to_stop(history, target_faithfulness, sizes[-1]):
+        if look and size == look.size and (revised := look.revise(score, error)):
+            design = checked_design(revised, chosen.name, n, most, known=design.masks[:size])
+        if target_faithfulness is not None and (why := reason_to_stop(history, target_faithfulness, most)):
             stopped = why
             break
     costs = evaluation.describe()
     provenance = {
+        **ablation.describe(),
         "fingerprint": ablation.fingerprint,
         "budget": budget if target_faithfulness is None else max_budget,
         "ablations": len(evaluation.values),
@@ -98,7 +101,6 @@ def explain(
         **({"like": [e.provenance.get("fingerprint") for e in others]} if others else {}),
         **costs,
         "seconds": costs["seconds"] | {"fit": round(fit_seconds, 3)},
-        **ablation.describe(),
     }
     if target_faithfulness is not None:
         scores = [{"ablations": m, "r2": round(r, 4), "error": round(e, 4)} for m, r, e in history]
@@ -136,7 +138,7 @@ def fit(
     check_key(key)
     masks, values, names = checked_values(masks, values, feature_names)
     chosen, _ = _resembling(method, like, masks.shape[1])
-    return _explained(chosen, Design("given", masks, len(masks)), Evaluation.given(values), key, names)
+    return _explained(chosen, Design("given", masks, np.arange(len(masks))), Evaluation.given(values), key, names)
 
 
 def _explained(method: Method, design: Design, evaluation: Evaluation, key: Key, names: tuple[str, ...]) -> Explanation:

@@ -60,11 +60,13 @@ class Ablation(abc.ABC):
       fingerprint: identifies the value function across processes. A `Store` finds values by it, so it must change
         whenever a value may. Use `unnamed()` if nothing identifies the function.
 
+    >>> def parity(parameters, masks):  # not made anew in each plan: one function, one compilation
+    ...     return masks.sum(1) % 2
     >>> class Parity(Ablation):
     ...     feature_names, fingerprint = ("a", "b", "c"), "parity-of-three"
     ...
     ...     def plan(self, masks, *, devices=1, shrink=1):
-    ...         return plan_rows(lambda _, rows: rows.sum(1) % 2, masks, devices=devices, shrink=shrink)
+    ...         return plan_rows(parity, masks, devices=devices, shrink=shrink)
     >>> from spexjax.evaluation import evaluate
     >>> evaluate(Parity(), np.array([[1, 1, 0], [1, 1, 1]])).tolist()
     [0.0, 1.0]
@@ -158,8 +160,8 @@ def checked_ablation(ablation: Any, *, single: bool = False) -> Ablation:
     if not isinstance(ablation, Ablation):
         what = getattr(ablation, "__name__", type(ablation).__name__)
         raise ValueError(
-            f"{what} is no ablation; make one of it, by sx.ablations.function or host_function, or derive its class "
-            "from sx.Ablation."
+            f"{what} is not an ablation; make one of it with sx.ablations.function or host_function, or derive its "
+            "class from sx.Ablation."
         )
     names, fingerprint = getattr(ablation, "feature_names", None), getattr(ablation, "fingerprint", None)
     if not isinstance(names, Sequence) or isinstance(names, str) or not len(names):
@@ -175,3 +177,25 @@ def checked_ablation(ablation: Any, *, single: bool = False) -> Ablation:
             "evaluate once and fit each: values = sx.evaluate(ablation, masks), sx.fit(masks, values[:, i], key=key)."
         )
     return ablation
+
+
+def checked_plan(plan: Any, num_masks: int) -> Plan:
+    """Returns what `Ablation.plan` gave for so many masks, if each of them has an evaluation.
+
+    Args:
+      plan: what the ablation returned.
+      num_masks: m.
+
+    Raises:
+      ValueError: if it is not a `Plan`, or `owner` does not name one of the evaluations for each mask.
+    """
+    if not isinstance(plan, Plan):
+        raise ValueError(f"plan of an ablation must return an sx.Plan; got {type(plan).__name__}.")
+    owner = np.asarray(plan.owner)
+    least, most = owner.min(initial=plan.num_evaluations), owner.max(initial=-1)
+    if owner.shape != (num_masks,) or least < 0 or most >= plan.num_evaluations:
+        raise ValueError(
+            f"owner of a plan must give each of the {num_masks} masks one of the {plan.num_evaluations} evaluations, "
+            f"numbered from 0; got shape {owner.shape}, from {least} to {most}."
+        )
+    return plan

@@ -7,11 +7,19 @@ from common import all_masks
 import spexjax as sx
 
 
+def majority(parameters, masks):
+    TRACED.append(masks.shape)
+    return masks.sum(1) > 2
+
+
+TRACED: list[tuple[int, ...]] = []
+
+
 class Votes(sx.Ablation):
     feature_names, fingerprint = ("ann", "bob", "cy", "dan", "eve"), "votes"
 
     def plan(self, masks, *, devices=1, shrink=1):
-        return sx.ablation.plan_rows(lambda _, rows: rows.sum(1) > 2, masks, devices=devices, shrink=shrink)
+        return sx.ablation.plan_rows(majority, masks, devices=devices, shrink=shrink)
 
     def describe(self):
         return {"question": "is there a majority?"}
@@ -35,6 +43,22 @@ def test_it_is_explained_described_and_stored(tmp_path, key):
     np.testing.assert_array_equal(explanation.predict(all_masks(5)), all_masks(5).sum(1) > 2)
     again = sx.explain(Votes(), budget=32, key=key, store=store)
     assert again.provenance["reused"] == 32
+
+
+def test_a_second_set_of_masks_compiles_nothing():
+    sx.evaluate(Votes(), all_masks(5)[:13])
+    known = len(TRACED)
+    sx.evaluate(Votes(), all_masks(5)[20:])
+    assert len(TRACED) == known > 0
+
+
+def test_its_description_does_not_replace_what_the_explanation_says(key):
+    class Boasting(Votes):
+        def describe(self):
+            return {"budget": 1, "ablations": 1}
+
+    provenance = sx.explain(Boasting(), budget=32, key=key).provenance
+    assert provenance["budget"] == provenance["ablations"] == 32
 
 
 def test_it_may_give_several_values(tmp_path, key):
@@ -66,8 +90,36 @@ def test_a_class_without_a_plan_is_none():
 
     with pytest.raises(TypeError, match="plan"):
         Lacking()
-    with pytest.raises(ValueError, match=r"dict is no ablation; make one of it, .* or derive its class from sx\.Abl"):
+    with pytest.raises(ValueError, match=r"dict is not an ablation; .* or derive its class from sx\.Abl"):
         sx.ablation.checked_ablation({})
+
+
+def without_slots(plan):
+    batches = [b._replace(slots=np.where(np.arange(len(b.slots)) < 3, b.slots, -1)) for b in plan.batches]
+    return plan._replace(batches=iter(batches))
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda plan: None, "plan of an ablation must return an sx.Plan; got NoneType"),
+        (lambda plan: plan._replace(owner=plan.owner[:5]), r"each of the 32 masks one of the 32 .* got shape \(5,\)"),
+        (lambda plan: plan._replace(owner=plan.owner + 3), r"one of the 32 evaluations, .* from 3 to 34"),
+        (lambda plan: plan._replace(owner=plan.owner - 1), "from -1 to 30"),
+        (without_slots, "leave 29 of 32 masks without a value"),
+        (
+            lambda plan: plan._replace(batches=(b._replace(slots=b.slots + 5) for b in plan.batches)),
+            "A batch answers evaluation 36, but the plan numbers them 0 to 31",
+        ),
+    ],
+)
+def test_a_plan_that_leaves_masks_without_a_value_is_refused(change, message):
+    class Changed(Votes):
+        def plan(self, masks, *, devices=1, shrink=1):
+            return change(super().plan(masks, devices=devices, shrink=shrink))
+
+    with pytest.raises(ValueError, match=message):
+        sx.evaluate(Changed(), all_masks(5))
 
 
 @pytest.mark.parametrize(("m", "devices", "shrink"), [(1, 1, 1), (7, 1, 1), (300, 1, 2), (300, 8, 1)])

@@ -98,6 +98,14 @@ def test_no_module_hides_behind_an_object_of_its_name(path):
 
 
 @pytest.mark.parametrize("path", FILES, ids=relative)
+def test_docstrings_have_each_section_once(path):
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.FunctionDef | ast.ClassDef | ast.Module):
+            headings = re.findall(r"^(\w+):$", ast.get_docstring(node) or "", re.MULTILINE)
+            assert len(headings) == len(set(headings)), getattr(node, "name", "the module")
+
+
+@pytest.mark.parametrize("path", FILES, ids=relative)
 def test_one_concept_per_file(path):
     text = path.read_text()
     assert len(text.splitlines()) <= 340

@@ -6,7 +6,7 @@ import sys
 import pytest
 
 CASES = {
-    "explain(ablation=len)": "len is no ablation; make one of it, by sx.ablations.function",
+    "explain(ablation=len)": "len is not an ablation; make one of it with sx.ablations.function",
     "explain(key=0)": "The key is one from jax.random.key(0), say; got 0",
     "explain(budget=100.0)": "budget is a whole number of ablations; got 100.0",
     "explain(budget='many')": "budget is a whole number of ablations; got 'many'",

@@ -16,7 +16,7 @@ from jax.sharding import Mesh
 from jaxtyping import Float
 from numpy.typing import ArrayLike
 
-from spexjax.ablation import Ablation, Batch, Plan, checked_ablation
+from spexjax.ablation import Ablation, Batch, Plan, checked_ablation, checked_plan
 from spexjax.evaluation import _sharding as sharding
 from spexjax.evaluation._evaluation import Evaluation
 from spexjax.evaluation._ledger import Ledger
@@ -90,7 +90,7 @@ def run(
 
     @_under_settings_of_this_thread
     def plan(rows: np.ndarray, shrink: int) -> tuple[Plan, np.ndarray, int]:
-        made = ablation.plan(ledger.distinct[rows], devices=devices, shrink=shrink)
+        made = checked_plan(ablation.plan(ledger.distinct[rows], devices=devices, shrink=shrink), len(rows))
         known = _SHRINK.get(made.apply, 1)  # found out by another ablation with the same program
         return (made, rows, shrink) if known <= shrink else plan(rows, known)
 
@@ -168,6 +168,10 @@ def _evaluate(plan: Plan, rows: np.ndarray, ledger: Ledger, cost: _Cost, mesh: M
     for batch in batches:
         shape = (plan.apply, sharding.shapes(batch))
         wanted = (len(batch.slots), *ledger.shape)
+        if batch.slots.max(initial=-1) >= plan.num_evaluations:
+            raise ValueError(
+                f"A batch answers evaluation {batch.slots.max()}; there are {plan.num_evaluations}, from 0."
+            )
         if not plan.compiled:
             result = _on_host(apply, parameters, batch, wanted)
         elif shape in cost.shapes:
@@ -184,6 +188,8 @@ def _evaluate(plan: Plan, rows: np.ndarray, ledger: Ledger, cost: _Cost, mesh: M
             collect()
     while in_flight:
         collect()
+    if unanswered := len(ledger.missing(rows)):
+        raise ValueError(f"The batches of the plan leave {unanswered} of {len(rows)} masks without a value.")
 
 
 def _on_host(apply: Callable, parameters: Any, batch: Batch, wanted: tuple[int, ...]) -> Float[Array, "b *t"]:

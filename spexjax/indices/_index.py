@@ -67,14 +67,22 @@ class Index:
     aliases: tuple[str, ...] = ()
 
     def __post_init__(self):
-        if not self.name:
-            raise ValueError("An index needs a name.")
+        if not isinstance(self.name, str) or not self.name:
+            raise ValueError(f"The name of an index is a string with at least one character, not {self.name!r}.")
+        if isinstance(self.aliases, str):
+            raise ValueError(f"The aliases of {self.name} are a tuple of names, not one string.")
         if self.design not in DESIGNS:
             raise ValueError(f"The design of {self.name} must be one of {', '.join(DESIGNS)}; got {self.design!r}.")
-        if self.smallest not in (0, 1) or (self.max_order is not None and self.max_order < 1):
+        if self.smallest not in (0, 1) or not (self.max_order is None or _is_order(self.max_order)):
             raise ValueError(f"{self.name} needs a smallest order of 0 or 1, and a max_order of 1 or more, or None.")
         k = self.max_order or 3
-        weights = {(s, t): self.weight(s, t, k) for s in range(self.smallest, k + 1) for t in range(s, k + 3)}
+        pairs = [(s, t) for s in range(self.smallest, k + 1) for t in range(s, k + 3)]
+        try:
+            weights = {(s, t): self.weight(s, t, k) for s, t in pairs}
+        except (TypeError, ArithmeticError) as error:
+            raise ValueError(
+                f"weight(s, t, k) of {self.name} fails for some {self.smallest} <= s <= t: {error}."
+            ) from error
         if not all(isinstance(w, Rational) for w in weights.values()):
             raise ValueError(
                 f"The weights of {self.name} must be exact, as they are added with alternating signs: return a "
@@ -86,6 +94,19 @@ class Index:
                 f"{self.name} has a measure, so the empty set must have the value of the function where nothing is "
                 "kept: w(0, 0) = 1 and w(0, t) = 0. Or set smallest=1, or leave the measure out."
             )
+        for s in range(1, k + 1):
+            if (measure := self.measure(s, k, k + 2)) is not None:
+                at, mu = measure
+                moments = [mu @ at ** (t - s) for t in range(s, k + 3)]
+                if not np.allclose(moments, [float(weights[s, t]) for t in range(s, k + 3)]):
+                    raise ValueError(
+                        f"The measure of {self.name} must have the weights as its moments: for s = {s} the sum over "
+                        "mu_q t_q^(t-s) is not w(s, t)."
+                    )
+
+
+def _is_order(order: object) -> bool:
+    return isinstance(order, int | np.integer) and bool(order >= 1)
 
 
 _INDICES: dict[str, Index] = {}
@@ -148,6 +169,6 @@ def check_index(index: str, max_order: int | None = None) -> str:
     >>> check_index("k-sii", 3)
     'k-SII'
     """
-    if max_order is not None and not (isinstance(max_order, int | np.integer) and max_order >= 1):
+    if max_order is not None and not _is_order(max_order):
         raise ValueError(f"max_order is the largest interaction's size, a whole number, 1 or more; got {max_order}.")
     return get(index).name

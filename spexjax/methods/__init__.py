@@ -15,7 +15,7 @@ from spexjax import proxies as _proxies
 from spexjax.methods._auto import Auto
 from spexjax.methods._exact import Exact
 from spexjax.methods._from_proxy import Differentiable, FromProxy, from_proxy
-from spexjax.methods._method import Design, Look, Method, draw
+from spexjax.methods._method import Design, Look, Method, checked_design, draw
 from spexjax.methods._registry import get, names, register
 from spexjax.methods._spex import Spex, SpexPlan, spex
 
@@ -29,6 +29,7 @@ __all__ = [
     "Method",
     "Spex",
     "SpexPlan",
+    "checked_design",
     "draw",
     "from_proxy",
     "get",

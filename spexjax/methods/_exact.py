@@ -4,11 +4,10 @@ import dataclasses
 
 import numpy as np
 
-from spexjax import designs
 from spexjax._values import narrowed
 from spexjax.evaluation import Evaluation
 from spexjax.indices import Index
-from spexjax.methods._method import Design, draw
+from spexjax.methods._method import Design, covers_all, draw
 from spexjax.proxies import Fit
 from spexjax.transforms import exact_spectrum
 from spexjax.typing import Key, Masks, Values
@@ -22,26 +21,17 @@ class Exact:
 
     def design(self, key: Key, num_features: int, budget: int, index: Index | None) -> Design:
         """All masks, if the budget covers them."""
-        check_complete(designs.uniform_size(budget, num_features), num_features)
+        _check_complete(budget, num_features)
         return dataclasses.replace(draw(key, num_features, budget, index), nested=False)
 
     def fit(self, design: Design, evaluation: Evaluation, key: Key) -> Fit:
         """The exact spectrum."""
-        check_complete(*design.masks.shape)
+        _check_complete(*design.masks.shape)
         return exact_fit(design.masks, evaluation.values)
 
 
-def check_complete(num_masks: int, num_features: int) -> None:
-    """Refuses anything but all masks.
-
-    Args:
-      num_masks: m.
-      num_features: n.
-
-    Raises:
-      ValueError: if m is not 2^n.
-    """
-    if num_masks != designs.uniform_size(num_masks + 1, num_features):
+def _check_complete(num_masks: int, num_features: int) -> None:
+    if not covers_all(num_masks, num_features):
         raise ValueError(
             f"The exact method needs all 2^{num_features} masks, but there are {num_masks}; choose another method."
         )

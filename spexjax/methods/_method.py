@@ -5,11 +5,13 @@ from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple, Protocol, runtime_checkable
 
 import numpy as np
+from jaxtyping import Int
 
 from spexjax import designs
 from spexjax.evaluation import Evaluation
 from spexjax.indices import Index
 from spexjax.proxies import Fit
+from spexjax.spectrum import checked_masks
 from spexjax.typing import Key, Masks
 
 
@@ -33,7 +35,7 @@ class Design:
     Attributes:
       name: such as "uniform", for the provenance.
       masks: bool `[m, n]`, True = kept; distinct.
-      num_uniform: how many of the masks are drawn uniformly.
+      uniform_rows: the rows that are drawn uniformly.
       by_size: True if the sizes of the masks are not those of uniform masks, so that faithfulness weighs them.
       nested: True if the first masks are a smaller design of the same kind, as rounds need.
       notes: further entries of the provenance, as plain JSON values.
@@ -43,7 +45,7 @@ class Design:
 
     name: str
     masks: Masks
-    num_uniform: int
+    uniform_rows: Int[np.ndarray, " u"]
     by_size: bool = False
     nested: bool = True
     notes: Mapping[str, Any] = dataclasses.field(default_factory=dict)
@@ -53,12 +55,17 @@ class Design:
     @property
     def complete(self) -> bool:
         """True if all 2^n masks are there."""
-        m, n = self.masks.shape
-        return m == designs.uniform_size(m + 1, n)
+        return covers_all(*self.masks.shape)
+
+    @property
+    def num_uniform(self) -> int:
+        """How many of the masks are drawn uniformly."""
+        return len(self.uniform_rows)
 
     def first(self, size: int) -> "Design":
         """The design of the first masks."""
-        return dataclasses.replace(self, masks=self.masks[:size], num_uniform=min(size, self.num_uniform))
+        rows = np.asarray(self.uniform_rows)
+        return dataclasses.replace(self, masks=self.masks[:size], uniform_rows=rows[rows < size])
 
 
 @runtime_checkable
@@ -75,9 +82,9 @@ class Method(Protocol):
     ...         return draw(key, num_features, budget, index)
     ...
     ...     def fit(self, design, evaluation, key):
-    ...         mean = evaluation.values.mean()
-    ...         spectrum = Spectrum.constant(mean, design.masks.shape[1])
-    ...         return Fit(spectrum, np.full(len(design.masks), mean), {})
+    ...         f, n = evaluation.values, design.masks.shape[1]
+    ...         held_out = (f.sum() - f) / (len(f) - 1)  # the mean of the other values
+    ...         return Fit(Spectrum.constant(f.mean(), n), held_out, {})
     >>> from spexjax.spectrum import Spectrum
     >>> isinstance(Mean(), Method)
     True
@@ -88,13 +95,15 @@ class Method(Protocol):
         """What the method is called."""
 
     def design(self, key: Key, num_features: int, budget: int, index: Index | None) -> Design:
-        """The masks to evaluate.
+        """Draws the masks to evaluate.
+
+        Begin with the full and the empty mask. Every index then uses their true values.
 
         Args:
           key: PRNG key, consumed.
           num_features: n.
           budget: how many masks may be evaluated, 2^n at most.
-          index: the index that will be asked for; None if any may be.
+          index: the index that the user will ask for; None if that is open.
 
         Raises:
           ValueError: if the budget is too small.
@@ -102,17 +111,17 @@ class Method(Protocol):
         """
 
     def fit(self, design: Design, evaluation: Evaluation, key: Key) -> Fit:
-        """What the values at the masks of a design say.
+        """Fits the values at the masks of a design.
 
         Args:
-          design: the one that was evaluated, or its first masks.
+          design: the one from `design`, or `first` of it.
           evaluation: the value of each mask, and what the ablation costs.
           key: PRNG key, consumed.
         """
 
 
 def draw(key: Key, num_features: int, budget: int, index: Index | None) -> Design:
-    """The design of a method that takes any masks: uniform, or drawn by size for an index that asks for it.
+    """Draws the design of a method that takes any masks: uniform, or by size if the index asks for that.
 
     Args:
       key: PRNG key, consumed.
@@ -122,6 +131,52 @@ def draw(key: Key, num_features: int, budget: int, index: Index | None) -> Desig
     """
     if index is not None and index.design == "sized":
         masks = np.asarray(designs.sized(key, budget, num_features))
-        return Design("sized", masks, len(designs.uniform_rows(len(masks))), by_size=True)
+        return Design("sized", masks, designs.uniform_rows(len(masks)), by_size=True)
     masks = np.asarray(designs.uniform(key, budget, num_features))
-    return Design("uniform", masks, len(masks))
+    return Design("uniform", masks, np.arange(len(masks)))
+
+
+def covers_all(num_masks: int, num_features: int) -> bool:
+    """True if so many different masks are all 2^n.
+
+    Args:
+      num_masks: m.
+      num_features: n.
+    """
+    return num_masks == designs.uniform_size(num_masks + 1, num_features)
+
+
+def checked_design(design: Any, name: str, num_features: int, budget: int, known: Masks | None = None) -> Design:
+    """Returns the design of a method with bool masks, if they can be evaluated.
+
+    Args:
+      design: what the method returned.
+      name: of the method, for the error.
+      num_features: n.
+      budget: the most masks that may be evaluated.
+      known: the masks that have been evaluated, with which it must begin.
+
+    Raises:
+      ValueError: if it is no `Design`, its masks are not `[m, n]`, too few, more than the budget or not all
+        different, it does not begin with the known masks, or it looks at more masks than there are.
+    """
+    if not isinstance(design, Design):
+        raise ValueError(f"The design of the method {name} must be an sx.methods.Design; got {type(design).__name__}.")
+    try:
+        masks = np.asarray(checked_masks(design.masks, num_features))
+    except ValueError as error:
+        raise ValueError(f"The method {name} draws masks that cannot be evaluated. {error}") from error
+    different = len(np.unique(np.packbits(masks, axis=1), axis=0))
+    if different < len(masks) or not 2 <= len(masks) <= budget:
+        raise ValueError(
+            f"The method {name} draws {len(masks)} masks, of which {different} are different; at least 2 and at most "
+            f"{budget} must be drawn, all different."
+        )
+    if known is not None and not np.array_equal(masks[: len(known)], known):
+        raise ValueError(
+            f"The method {name} revised its design; the new one must begin with the {len(known)} masks that have been "
+            "evaluated."
+        )
+    if design.look and not 2 <= design.look.size <= len(masks):
+        raise ValueError(f"The method {name} looks after {design.look.size} masks, but draws {len(masks)}.")
+    return dataclasses.replace(design, masks=masks)

@@ -13,7 +13,7 @@ from spexjax.proxies import Fit, Proxy
 from spexjax.typing import Key, Masks, Values
 
 _METHODS: dict[str, Method] = {}
-_COMPETING: list[str] = []
+_COMPETING: dict[str, Method] = {}
 _RENAMED = {"proxyspex-trees": "proxyspex", "proxyspex-trees-fast": "proxyspex-fast"}
 
 
@@ -36,13 +36,18 @@ def register(method: Method, *, compete: bool = False) -> Method:
       The method.
 
     Raises:
-      ValueError: if it is no `Method`, or its name is no text.
+      ValueError: if it is not a `Method`, or its name is not a string.
     """
-    if isinstance(method, type) or not isinstance(method, Method) or not isinstance(method.name, str):
-        raise ValueError(f"A method has a name, a design and a fit; {method!r} lacks some of these.")
+    if isinstance(method, type):
+        raise ValueError(f"{method.__name__} is a class; register an object of it: {method.__name__}().")
+    if missing := [part for part in ("name", "design", "fit") if not hasattr(method, part)]:
+        raise ValueError(f"A method has a name, a design and a fit; {method!r} has no {' and no '.join(missing)}.")
+    if not isinstance(method.name, str) or not method.name:
+        raise ValueError(f"The name of a method is a string with at least one character, not {method.name!r}.")
     _METHODS[method.name] = method
-    if compete and method.name not in _COMPETING:
-        _COMPETING.append(method.name)
+    _COMPETING.pop(method.name, None)
+    if compete:
+        _COMPETING[method.name] = method
     return method
 
 
@@ -67,7 +72,7 @@ def get(method: "str | Method | Proxy", like: Sequence[Surrogate] | None = None)
     if not isinstance(found, Resembling):
         able = [name for name, other in _METHODS.items() if isinstance(other, Resembling)]
         raise ValueError(
-            f"Only the methods {' and '.join(able)} can be like other explanations; leave `like` out, or give "
+            f"Only the methods {' and '.join(able)} can learn from other explanations; leave `like` out, or give "
             "proxies.kernels(like=[their surrogates]) as the method."
         )
     return found.resembling(like)
@@ -75,13 +80,13 @@ def get(method: "str | Method | Proxy", like: Sequence[Surrogate] | None = None)
 
 def competitors(design: Design) -> dict[str, Proxy]:
     """The registered methods that compete in "auto", as proxies for the masks of a design."""
-    return {name: _as_proxy(_METHODS[name], design) for name in _COMPETING}
+    return {name: _as_proxy(method, design) for name, method in _COMPETING.items()}
 
 
 def _found(method: Any) -> Method:
     if isinstance(method, str):
-        if method in _RENAMED:
-            method = renamed(f"The method {method!r}", _RENAMED[method], depth=5)
+        if method in _RENAMED and method not in _METHODS:
+            method = renamed(f"The method {method!r}", _RENAMED[method])
         if method not in _METHODS:
             raise ValueError(f"There is no method {method!r}; choose one of {', '.join(_METHODS)}.")
         return _METHODS[method]

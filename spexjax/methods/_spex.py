@@ -12,12 +12,12 @@ from spexjax._ends import end_rows, inner_rows
 from spexjax._values import standardise
 from spexjax.codes import MAX_DEGREE
 from spexjax.decoder import Decoded, Status, decode
-from spexjax.designs import Subsampled, subsampled, subsampled_size, uniform, uniform_size
+from spexjax.designs import Subsampled, subsampled, subsampled_size, uniform
 from spexjax.evaluation import Evaluation
 from spexjax.indices import Index
 from spexjax.methods._exact import exact_fit
 from spexjax.methods._from_proxy import fit_proxy
-from spexjax.methods._method import Design, draw
+from spexjax.methods._method import Design, covers_all, draw
 from spexjax.proxies import Fit
 from spexjax.spectrum import Spectrum
 from spexjax.typing import Key, Masks, Values
@@ -44,7 +44,7 @@ class Spex:
         Raises:
           ValueError: as `plan`.
         """
-        if budget == uniform_size(budget + 1, num_features):
+        if covers_all(budget, num_features):
             return dataclasses.replace(draw(key, num_features, budget, None), nested=False)
         return self.plan(key, budget, num_features).as_design()
 
@@ -192,7 +192,7 @@ class SpexPlan:
     def as_design(self) -> Design:
         """These masks for `explain`; their uniform ones come first."""
         notes = {"subsampled": self.describe()}
-        return Design("subsampled", self.masks, len(self.checks), nested=False, notes=notes, plan=self)
+        return Design("subsampled", self.masks, self.checks, nested=False, notes=notes, plan=self)
 
     def __call__(self, masks: Masks, values: Values, key: Key) -> Fit:
         """What the decoder and the refit make of the values at `self.masks`; see `spex`."""

@@ -76,9 +76,7 @@ def complete_config(config: Mapping[str, Any], config_class: str) -> Any:
     try:
         resolved = kind(**copy.deepcopy(dict(config)))  # a copy, for it writes into its dictionaries
         resolved.standardize_rope_params()
-    except (
-        Exception
-    ) as error:  # of many kinds; whatever keeps transformers from reading the config is the config's fault
+    except Exception as error:  # of any kind: what transformers cannot read is the config's fault
         raise ValueError(f"config.json is not that of a {config['model_type']} model: {reason(error)}") from error
     return resolved
 

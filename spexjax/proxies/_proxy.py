@@ -25,7 +25,8 @@ class Fit(NamedTuple):
         estimates the R2 on new masks.
       diagnostics: what the fit says of itself, as plain JSON values.
       surrogate: the function that the spectrum truncates, if there is one.
-      held_out_rows: the rows where `held_out` means something, if the procedure needs the others; all by default.
+      held_out_rows: the rows whose predictions are held out, if the procedure cannot do without the others; all by
+        default.
       exact: True if the masks are all 2^n and the spectrum is their transform.
     """
 
@@ -95,7 +96,7 @@ def without_ends(call: Callable[[Any, Masks, Values, Key], Fit]) -> Callable[[An
 
 
 def checked(fit: Any, name: str, masks: Masks) -> Fit:
-    """Checks what a proxy returned; sorts each S and merges equal ones.
+    """Checks what a proxy or a method returned; sorts each S and merges equal ones.
 
     Args:
       fit: what the proxy returned.
@@ -103,8 +104,8 @@ def checked(fit: Any, name: str, masks: Masks) -> Fit:
       masks: bool `[m, n]`, those it was given.
 
     Raises:
-      ValueError: if it is no Fit, or a part has the wrong type or shape, an S is no set of features, a coefficient or a
-        held-out prediction is not finite, or the diagnostics cannot be saved as JSON.
+      ValueError: if it is not a Fit, or a part has the wrong type or shape, a set of features is none, a coefficient
+        or a held-out prediction is not finite, or the diagnostics cannot be saved as JSON.
     """
     m, n = masks.shape
     if not isinstance(fit, Fit) or np.shape(fit.held_out) != (m,) or not isinstance(fit.spectrum, Spectrum):
@@ -113,6 +114,8 @@ def checked(fit: Any, name: str, masks: Masks) -> Fit:
         )
     if fit.exact and m != 1 << n:
         raise ValueError(f"The fit of {name} says that it is exact, but there are {m} masks, not all 2^{n}.")
+    if fit.exact:  # the transform itself, of up to millions of terms, each of which is there once
+        return fit
     rows = np.arange(m) if fit.held_out_rows is None else np.asarray(fit.held_out_rows)
     whole = rows.ndim == 1 and rows.dtype.kind in "iu" and np.isin(rows, np.arange(m)).all()
     if not whole or len(np.unique(rows)) < 2:
@@ -146,7 +149,7 @@ def _sorted(spectrum: Spectrum, name: str, n: int) -> Spectrum:
     support = np.sort(support, axis=1)
     twice = (support[:, 1:] == support[:, :-1]) & (support[:, 1:] < n)
     if spectrum.num_features != n or support.min(initial=0) < 0 or support.max(initial=0) > n or twice.any():
-        raise ValueError(f"A term of the proxy {name} is no set of the features 0..{n - 1}; pad supports with {n}.")
+        raise ValueError(f"A term of the proxy {name} is not a set of the features 0..{n - 1}; pad supports with {n}.")
     coefficients = real_numbers(coefficients, f"Coefficients of the proxy {name}")
     if coefficients.shape != support.shape[:1] or not np.isfinite(coefficients).all():
         raise ValueError(f"The proxy {name} must give each term one coefficient, a finite number.")

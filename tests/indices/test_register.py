@@ -115,7 +115,7 @@ def test_weights_and_measures_are_checked(unchecked):
         Index("p", weighted, smallest=2)
     with pytest.raises(ValueError, match="must be one of uniform, sized; got 'small'"):
         Index("p", weighted, design="small")
-    with pytest.raises(ValueError, match="needs a name"):
+    with pytest.raises(ValueError, match="The name of an index is a string"):
         Index("", weighted)
     with pytest.raises(ValueError, match=r"register takes a spexjax.indices.Index; got 'SII'"):
         register("SII")
@@ -126,3 +126,19 @@ def test_every_index_says_what_it_is():
         if name != "pBII":
             assert get(name).definition != Index.definition
             assert get(name).reference
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"measure": lambda s, k, n: (np.array([0.9]), np.ones(1))}, "must have the weights as its moments: for s = 1"),
+        ({"aliases": "mine"}, r"The aliases of p are a tuple of names, not one string"),
+        ({"name": 5}, "The name of an index is a string with at least one character, not 5"),
+        ({"max_order": "2"}, "a max_order of 1 or more"),
+        ({"weight": 3}, "weight\\(s, t, k\\) of p fails for some 1 <= s <= t: 'int' object is not callable"),
+        ({"weight": lambda s, t, k: Fraction(s, t), "smallest": 0}, "of p fails for some 0 <= s <= t"),
+    ],
+)
+def test_what_cannot_be_an_index_is_named(change, message, unchecked):
+    with pytest.raises(ValueError, match=message):
+        Index(**{"name": "p", "weight": weighted} | change)
