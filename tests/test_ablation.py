@@ -109,7 +109,7 @@ def without_slots(plan):
         (without_slots, "leave 29 of 32 masks without a value"),
         (
             lambda plan: plan._replace(batches=(b._replace(slots=b.slots + 5) for b in plan.batches)),
-            "A batch answers evaluation 36, but the plan numbers them 0 to 31",
+            "A batch answers evaluation 36; there are 32, from 0",
         ),
     ],
 )
