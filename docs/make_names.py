@@ -5,6 +5,7 @@ python docs/make_names.py
 
 import inspect
 from pathlib import Path
+from textwrap import shorten
 from types import ModuleType
 
 import spexjax as sx
@@ -36,7 +37,7 @@ def _row(name: str, value: object) -> str:
 
 def _first_line(value: object) -> str:
     documented = isinstance(value, ModuleType | type) or callable(value)
-    text = inspect.getdoc(value) if documented else f"`{value!r}`"
+    text = inspect.getdoc(value) if documented else f"`{shorten(repr(value), 100)}`"
     return (text or "").split("\n\n")[0].replace("\n", " ").replace("|", "\\|")
 
 
