@@ -32,9 +32,9 @@ def test_rows_in_any_order_and_given_twice():
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        (([[3, 3]], [1.0]), "no set of the features"),
-        (([[-1, 3]], [1.0]), "no set of the features"),
-        (([[3, 15]], [1.0]), "no set of the features"),
+        (([[3, 3]], [1.0]), "not a set of the features"),
+        (([[-1, 3]], [1.0]), "not a set of the features"),
+        (([[3, 15]], [1.0]), "not a set of the features"),
         (([[3, 14]], [np.nan], np.zeros(60)), "finite number"),
         (([[3, 14]], [1.0], np.full(60, np.nan)), "60 held-out predictions that are not finite, first at row 0"),
         (([[3, 14]], [1.0], np.zeros(59)), "held_out has 60 predictions"),
