@@ -12,10 +12,12 @@ import numpy as np
 from jaxtyping import Bool, Float, Int, Shaped
 from numpy.typing import ArrayLike
 
+from spexjax._buckets import bucket, pad
 from spexjax._equality import by_content
 from spexjax.typing import Array, Leaf, Masks, Values
 
 EMPTY_SET = np.zeros((1, 0), np.int32)  # a support of one row
+_SMALL = 1 << 24  # entries, rows times columns times places, up to which numpy is as fast as a program
 _BLOCK = 1 << 22  # entries of the [k, rows] block of signs, and of the [rows, n] block of masks, held at once
 
 
@@ -206,6 +208,20 @@ def characters(support: Int[Array, "k d"], masks: Masks) -> Float[Array, "m k"]:
     return _signs(jnp.asarray(support), jnp.asarray(masks)).T
 
 
+def host_characters(support: Int[Array, "k d"], masks: Masks) -> Float[np.ndarray, "m k"]:
+    """`characters` by numpy, in double precision: for few sets, where a program of their shape would not pay.
+
+    Args:
+      support: k sets of feature indices, padded with n.
+      masks: bool `[m, n]`, True = kept.
+    """
+    columns = np.pad(np.asarray(masks), ((0, 0), (0, 1)))  # padding counts as removed
+    odd = np.zeros((len(masks), len(support)), bool)
+    for places in np.asarray(support).T:
+        odd ^= columns[:, places]
+    return np.where(odd, -1.0, 1.0)
+
+
 def checked_masks(masks: ArrayLike, num_features: int) -> Masks:
     """Returns masks as bool `[m, n]`.
 
@@ -231,8 +247,9 @@ def checked_masks(masks: ArrayLike, num_features: int) -> Masks:
 def evaluate(spectrum: Spectrum, masks: ArrayLike) -> Values:
     """Evaluates `f(x) = sum_S F(S) (-1)^{|S ∩ x|}` at each mask, in bounded memory.
 
-    Float64 coefficients on the host give float64 values: the constant is added there, and the other terms are summed on
-    the device in units of the largest, so that a large constant or an extreme unit costs no digits.
+    Float64 coefficients on the host give float64 values. Small sums are taken there. Of large ones the constant is added
+    there, and the other terms are summed on the device in units of the largest, so that a large constant or an extreme
+    unit costs no digits.
 
     Masks are taken in blocks, so that no intermediate array has more than 4 million entries. Within a block, parities
     come from d gathers, or from one matmul if n is small relative to d; where to switch depends on the device.
@@ -251,11 +268,23 @@ def evaluate(spectrum: Spectrum, masks: ArrayLike) -> Values:
     on_host = isinstance(coefficients, np.ndarray) and coefficients.dtype == np.float64
     if not on_host or isinstance(masks, jax.core.Tracer):
         return _evaluate(spectrum, jnp.asarray(masks))
+    (k, d), m = spectrum.support.shape, len(masks)
+    if k * m * max(d, 1) <= _SMALL:
+        return host_characters(spectrum.support, masks) @ coefficients
     constant = np.asarray(spectrum.orders) == 0
     others = np.where(constant, 0, coefficients)
     unit = np.abs(others).max(initial=0) or 1.0
-    varying = dataclasses.replace(spectrum, coefficients=(others / unit).astype(np.float32))
-    return coefficients[constant].sum() + unit * np.asarray(_evaluate(varying, jnp.asarray(masks)), np.float64)
+    found = np.asarray(_evaluate(*_padded(spectrum, others / unit, masks)), np.float64)[:m]
+    return coefficients[constant].sum() + unit * found
+
+
+def _padded(spectrum: Spectrum, coefficients: Float[np.ndarray, " k"], masks: Masks) -> tuple[Spectrum, Masks]:
+    """A spectrum with other coefficients, and masks, both padded: few shapes, few programs."""
+    n, (k, d) = bucket(spectrum.num_features), spectrum.support.shape
+    support = np.where(np.asarray(spectrum.support) < spectrum.num_features, spectrum.support, n)
+    padded = pad(support.astype(np.int32), bucket(k), bucket(d), fill=n)
+    some = Spectrum(padded, pad(coefficients.astype(np.float32), bucket(k)), n)
+    return some, pad(np.asarray(masks), bucket(len(masks)), n, fill=False)
 
 
 @jax.jit

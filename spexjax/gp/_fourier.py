@@ -7,7 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Float, Int
 
-from spexjax.gp._kernel import ProductKernel
+from spexjax.gp._kernel import ProductKernel, with_neighbours
 from spexjax.gp._neighbours import neighbours, variances_of_supports
 from spexjax.spectrum import characters, joined_supports, padded_support, unique_rows
 from spexjax.typing import Array, Masks
@@ -27,8 +27,7 @@ def prior_variances(kernel: ProductKernel, support: Int[Array, "k d"]) -> Float[
     linear = kernel.linear.at[support].get(mode="fill", fill_value=0).sum(-1)
     n = kernel.linear.shape[0]
     sparse = jnp.where((support < n).sum(-1) == 1, linear, 0)
-    if len(kernel.near):
-        sparse += variances_of_supports(kernel.near, support, n)
+    sparse = with_neighbours(kernel, sparse, lambda v: v + variances_of_supports(kernel.near, support, n))
     return kernel.constants @ jnp.exp(logs) + sparse
 
 
@@ -72,9 +71,10 @@ def strongest_supports(kernel: ProductKernel, max_terms: int, max_order: int = M
       if the kernel has a part for them.
     """
     n = kernel.linear.shape[0]
-    logs = np.log(np.maximum(np.asarray(kernel.shrinkage, np.float64), 1e-300))
+    kernel = jax.tree.map(lambda leaf: np.asarray(leaf, np.float64), kernel)
+    logs = np.log(np.maximum(kernel.shrinkage, 1e-300))
     orders = np.argsort(-logs, axis=1, kind="stable")
-    logs, starts = np.take_along_axis(logs, orders, 1), np.log(np.asarray(kernel.constants, np.float64) + 1e-300)
+    logs, starts = np.take_along_axis(logs, orders, 1), np.log(kernel.constants + 1e-300)
 
     def found(threshold: float) -> list[list[Int[np.ndarray, "_ _"]]]:
         limit = 2 * max_terms
@@ -88,7 +88,7 @@ def strongest_supports(kernel: ProductKernel, max_terms: int, max_order: int = M
         count = sum(len(sets) for levels in found(middle) for sets in levels)
         low, high = (middle, high) if count > max_terms else (low, middle)
     supports = [np.arange(n, dtype=np.int32)[:, None]]
-    if len(kernel.near):
+    if np.any(kernel.near):
         supports.append(neighbours(n).astype(np.int32)[:, : min(max_order, n)])
     for order, levels in zip(orders, found(high), strict=True):
         for sets in levels:

@@ -1,9 +1,12 @@
 """Product kernels on the hypercube: Gaussian process priors that are sparse, of low degree and hierarchical."""
 
 import dataclasses
+from collections.abc import Callable
+from typing import Any
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jaxtyping import Float
 
 from spexjax._equality import by_content
@@ -32,38 +35,36 @@ class ProductKernel:
     scales: Leaf  # c: Float[r]
     rates: Leaf  # w: Float[r, n]
     linear: Leaf  # v: Float[n]
-    near: Leaf  # u: Float[l], or Float[0] where features have no order
+    near: Leaf  # u: Float[l], all 0 or Float[0] where features have no order
     noise: Leaf  # Float[]
 
     @property
     def shrinkage(self) -> Float[Array, "r n"]:
         """`lambda_ri`: the factor by which feature i in S shrinks the variance of F(S)."""
-        return jnp.tanh(self.rates / 2)
+        return self._module.tanh(self.rates / 2)
 
     @property
     def constants(self) -> Float[Array, " r"]:
         """`C_r`: the variance of the constant coefficient."""
-        return self.scales * jnp.exp(jnp.log1p(jnp.expm1(-self.rates) / 2).sum(-1))
+        xp = self._module
+        return self.scales * xp.exp(xp.log1p(xp.expm1(-self.rates) / 2).sum(-1))
 
     @property
     def variance(self) -> Float[Array, ""]:
         """`k(x, x)`, the same at every mask, without the noise."""
         return self.scales.sum() + self.linear.sum() + self.near.sum()
 
-
-def terms(kernel: ProductKernel, z: Float[Array, "m n"]) -> Float[Array, "m _"]:
-    """`z_i` of every feature, and `z_T` of all neighbours if the kernel has a part for them.
-
-    Args:
-      kernel: the prior.
-      z: `signs` of m masks.
-    """
-    return jnp.concatenate([z, characters_of_neighbours(z)], axis=1) if kernel.near.shape[-1] else z
+    @property
+    def _module(self) -> Any:
+        """numpy for kernels on the host, so that small sums need no program of their own; else JAX."""
+        return np if isinstance(self.rates, np.ndarray) else jnp
 
 
 def signs(masks: Masks) -> Float[Array, "m n"]:
     """`z = (-1)^x`: -1 where a feature is kept."""
-    return 1 - 2 * jnp.asarray(masks, jnp.float32)
+    if isinstance(masks, jax.Array):
+        return 1 - 2 * masks.astype(jnp.float32)
+    return 1 - 2 * np.asarray(masks, np.float32)
 
 
 @jax.default_matmul_precision("highest")
@@ -93,10 +94,25 @@ def combine(
       z2: `signs` of l masks.
     """
     # A product with the scales, not a sum: XLA would fuse a sum into each of its users and compute it there again.
-    sparse = jnp.concatenate([kernel.linear, kernel.near])
-    return (terms(kernel, z) * sparse) @ terms(kernel, z2).T + (kernel.scales @ parts.reshape(len(parts), -1)).reshape(
-        parts.shape[1:]
+    smooth = (kernel.scales @ parts.reshape(len(parts), -1)).reshape(parts.shape[1:])
+    return with_neighbours(
+        kernel,
+        (z * kernel.linear) @ z2.T + smooth,
+        lambda k: k + (characters_of_neighbours(z) * kernel.near) @ characters_of_neighbours(z2).T,
     )
+
+
+def with_neighbours(kernel: ProductKernel, value: Any, add: Callable[[Any], Any]) -> Any:
+    """`add(value)` if the kernel has a part for neighbours, else `value`: a switch that is traced, not compiled twice.
+
+    Args:
+      kernel: the prior.
+      value: what the other parts give.
+      add: adds the part of the neighbours; the result has the shape of `value`.
+    """
+    if not kernel.near.shape[-1]:
+        return value
+    return jax.lax.cond(jnp.any(kernel.near), add, lambda same: same, value)
 
 
 def gram(kernel: ProductKernel, z: Float[Array, "m n"], z2: Float[Array, "l n"]) -> Float[Array, "m l"]:

@@ -1,5 +1,6 @@
 """Gaussian process regression on masks under a product kernel."""
 
+from functools import partial
 from typing import NamedTuple
 
 import jax
@@ -8,8 +9,10 @@ import numpy as np
 import scipy.linalg
 from jaxtyping import Bool, Float, Int
 
+from spexjax._buckets import pad
 from spexjax.gp._inverse import spd_inverse
-from spexjax.gp._kernel import ProductKernel, gram, terms
+from spexjax.gp._kernel import ProductKernel, gram
+from spexjax.gp._neighbours import characters_of_neighbours
 from spexjax.typing import Array, Masks
 
 _RESIDUAL = 1e-4  # relative residual of the linear system above which double precision takes over
@@ -19,20 +22,35 @@ _JITTERS = (0.0, 1e-10)  # relative to the variance; the second if rounding make
 class Posterior(NamedTuple):
     """The weights alpha of the posterior mean, the inverse P, and the precision that both were computed in.
 
-    P stays where it was computed. Leaving masks out needs only its diagonal and the entries of partners, which are on
-    the host.
+    P stays where it was computed, padded as it was there. Leaving masks out needs only its diagonal and the entries of
+    partners, which are on the host.
     """
 
-    alpha: Float[Array, " m"]
-    inverse: Float[Array, "m m"]
+    alpha: Float[np.ndarray, " m"]
+    inverse: Float[Array, "M M"]
     dtype: str
     partner: Int[np.ndarray, " m"]  # the row to leave out with each row; itself if none. An involution
     diagonal: Float[np.ndarray, " m"]  # P_ii
     cross: Float[np.ndarray, " m"]  # P_ij for the partner j of i, 0 where there is none
 
 
+def system_matrix(
+    kernel: ProductKernel, k: Float[Array, "m m"], used: Float[Array, " m"] | None = None
+) -> Float[Array, "m m"]:
+    """`K + noise I`; the identity in the rows and columns of masks that are padding, which decouples them.
+
+    Args:
+      kernel: the prior.
+      k: its `gram` of the masks.
+      used: 1 for a mask and 0 for padding.
+    """
+    if used is None:
+        return k + kernel.noise * jnp.eye(len(k), dtype=k.dtype)
+    return k * used * used[:, None] + jnp.diag(jnp.where(used > 0, kernel.noise, 1))
+
+
 def condition(
-    kernel: ProductKernel, z: Float[Array, "m n"], y: Float[Array, " m"]
+    kernel: ProductKernel, z: Float[Array, "m n"], y: Float[Array, " m"], used: Float[Array, " m"] | None = None
 ) -> tuple[Float[Array, " m"], Float[Array, "m m"]]:
     """The weights `alpha = (K + noise I)^-1 y` of the posterior mean `sum_j alpha_j k(x, x_j)`, and that inverse.
 
@@ -41,13 +59,74 @@ def condition(
     Args:
       kernel: the prior.
       z: `signs` of the masks.
-      y: the values there, of mean 0.
+      y: the values there, of mean 0; 0 where there is padding.
+      used: 1 for a mask and 0 for padding; all masks by default.
     """
     with jax.default_matmul_precision("highest"):
-        system = gram(kernel, z, z) + kernel.noise * jnp.eye(len(y), dtype=z.dtype)
+        system = system_matrix(kernel, gram(kernel, z, z), used)
         inverse, _ = spd_inverse(system)
         alpha = inverse @ y
         return alpha + inverse @ (y - system @ alpha), inverse  # one step of refinement wins back two digits
+
+
+class Conditioned(NamedTuple):
+    """What `condition` gives on the device, besides the inverse, and whether single precision was enough."""
+
+    alpha: Float[Array, " m"]
+    residual: Float[Array, ""]  # |(K + noise I) alpha - y| / |y|
+    diagonal: Float[Array, " m"]
+    cross: Float[Array, " m"]
+
+
+def checked_condition(
+    kernel: ProductKernel,
+    z: Float[Array, "m n"],
+    y: Float[Array, " m"],
+    partner: Int[Array, " m"],
+    used: Float[Array, " m"] | None = None,
+) -> tuple[Conditioned, Float[Array, "m m"]]:
+    """`condition`, with its residual and the entries of the inverse that leaving masks out needs; pure.
+
+    Args:
+      kernel: the prior.
+      z: as in `condition`.
+      y: as in `condition`.
+      partner: as in `Posterior`.
+      used: as in `condition`.
+    """
+    alpha, inverse = condition(kernel, z, y, used)
+    kept = jnp.ones_like(y) if used is None else used
+    residual = kept * (gram(kernel, z, z) @ alpha + kernel.noise * alpha) - y
+    norm = jnp.linalg.norm(y)
+    return Conditioned(alpha, jnp.linalg.norm(residual) / norm, *_entries(inverse, partner)), inverse
+
+
+def posterior_of(
+    found: Conditioned,
+    inverse: Float[Array, "M M"],
+    kernel: ProductKernel,
+    masks: Masks,
+    y: Float[np.ndarray, " m"],
+    partner: Int[np.ndarray, " m"],
+) -> Posterior:
+    """The posterior on the host, computed again in double precision if single precision was not enough.
+
+    Args:
+      found: what the device computed, padded or not.
+      inverse: P, which stays there.
+      kernel: the prior, without padding.
+      masks: bool `[m, n]`, without padding.
+      y: the values there, of mean 0.
+      partner: as in `Posterior`.
+    """
+    if found.residual <= _RESIDUAL:
+        alpha, diagonal, cross = (np.asarray(a)[: len(y)] for a in (found.alpha, found.diagonal, found.cross))
+        return Posterior(alpha, inverse, "float32", partner, diagonal, cross)
+    inverse = host_inverse(kernel, masks)
+    return Posterior(inverse @ np.asarray(y, np.float64), inverse, "float64", partner, *_entries(inverse, partner))
+
+
+_checked_condition = jax.jit(checked_condition)
 
 
 def robust_condition(
@@ -62,11 +141,8 @@ def robust_condition(
       partner: the row to leave out with each row; itself if none. An involution. By default no row has a partner.
     """
     partner = np.arange(len(y)) if partner is None else partner
-    alpha, inverse, residual, entries = _checked_condition(kernel, z, y, partner)
-    if residual <= _RESIDUAL * np.linalg.norm(y):
-        return Posterior(alpha, inverse, "float32", partner, *map(np.asarray, entries))
-    inverse = host_inverse(kernel, np.asarray(z) < 0)
-    return Posterior(inverse @ np.asarray(y, np.float64), inverse, "float64", partner, *_entries(inverse, partner))
+    found, inverse = _checked_condition(kernel, z, jnp.asarray(y, jnp.float32), partner)
+    return posterior_of(found, inverse, kernel, np.asarray(z) < 0, np.asarray(y), partner)
 
 
 def host_gram(kernel: ProductKernel, masks: Bool[Array, "m n"], masks2: Bool[Array, "l n"]) -> Float[np.ndarray, "m l"]:
@@ -79,8 +155,9 @@ def host_gram(kernel: ProductKernel, masks: Bool[Array, "m n"], masks2: Bool[Arr
     """
     kernel = jax.tree.map(lambda leaf: np.asarray(leaf, np.float64), kernel)
     z, z2 = (1 - 2 * np.asarray(x, np.float64) for x in (masks, masks2))
-    left, right = (np.asarray(terms(kernel, x), np.float64) for x in (z, z2))
-    found = (left * np.concatenate([kernel.linear, kernel.near])) @ right.T
+    found = (z * kernel.linear) @ z2.T
+    if kernel.near.any():
+        found += (characters_of_neighbours(z) * kernel.near) @ characters_of_neighbours(z2).T
     for scale, rate in zip(kernel.scales, kernel.rates, strict=True):
         found += scale * np.exp(((z * rate) @ z2.T - rate.sum()) / 2)
     return found
@@ -105,13 +182,6 @@ def host_inverse(kernel: ProductKernel, masks: Masks) -> Float[np.ndarray, "m m"
             inverse, _ = scipy.linalg.lapack.dpotri(factor, lower=True)  # the lower triangle
             return np.tril(inverse) + np.tril(inverse, -1).T
     raise ValueError("The kernel matrix is singular even in double precision; give the kernel some noise.")
-
-
-@jax.jit
-def _checked_condition(kernel, z, y, partner):
-    alpha, inverse = condition(kernel, z, y)
-    residual = gram(kernel, z, z) @ alpha + kernel.noise * alpha - y
-    return alpha, inverse, jnp.linalg.norm(residual), _entries(inverse, partner)
 
 
 def _entries(inverse, partner):
@@ -156,5 +226,8 @@ def errors_of_others(targets: Float[np.ndarray, " m"], posterior: Posterior) -> 
     """
     if posterior.dtype == "float64":
         return np.asarray(posterior.inverse) @ targets / posterior.diagonal
-    found = jnp.matmul(posterior.inverse, jnp.asarray(targets, jnp.float32), precision="highest")
-    return np.asarray(found, np.float64) / posterior.diagonal
+    found = _product(posterior.inverse, pad(np.asarray(targets, np.float32), len(posterior.inverse)))
+    return np.asarray(found, np.float64)[: len(targets)] / posterior.diagonal
+
+
+_product = jax.jit(partial(jnp.matmul, precision="highest"))

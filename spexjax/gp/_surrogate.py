@@ -1,8 +1,8 @@
 """The surrogate: the function that stands for the model in an explanation."""
 
 import dataclasses
-from collections.abc import Callable
-from operator import itemgetter
+from collections.abc import Sequence
+from functools import cached_property
 
 import jax
 import jax.numpy as jnp
@@ -11,40 +11,13 @@ from jaxtyping import Float, Int
 from numpy.typing import ArrayLike
 
 from spexjax._equality import by_content
+from spexjax.gp import _programs as programs
 from spexjax.gp._by_size import index_factor
-from spexjax.gp._extension import covariances, derivatives, variances
-from spexjax.gp._fourier import MAX_ORDER, coefficients, prior_variances, strongest_of_all
-from spexjax.gp._kernel import ProductKernel, gram, signs
-from spexjax.gp._posterior import host_inverse
-from spexjax.spectrum import Spectrum, characters, checked_masks, padded_support
-from spexjax.typing import Array, Leaf, Masks, Values
-
-_ROWS = 1024  # new masks that are looked at in one step
-_TERMS = 4096  # terms that are computed in one step
-
-
-@by_content
-@jax.tree_util.register_dataclass
-@dataclasses.dataclass(frozen=True, eq=False)
-class Process:
-    """Posteriors under e kernels of the same shape, conditioned on the same masks.
-
-    Where one kernel is enough, the first is used.
-    """
-
-    kernels: ProductKernel  # every leaf with a leading axis e
-    alphas: Leaf  # Float[e, m]: the weights of the means, in units of the surrogate's `spread`
-    shares: Leaf  # Float[e]: the weight of each mean in the surrogate
-
-    @property
-    def first(self) -> ProductKernel:
-        """The first kernel."""
-        return jax.tree.map(itemgetter(0), self.kernels)
-
-    @property
-    def members(self) -> list[ProductKernel]:
-        """The kernels one by one."""
-        return [jax.tree.map(itemgetter(i), self.kernels) for i in range(len(self.shares))]
+from spexjax.gp._fourier import strongest_of_all
+from spexjax.gp._kernel import signs
+from spexjax.gp._process import Process
+from spexjax.spectrum import Spectrum, checked_masks, host_characters
+from spexjax.typing import Array, Leaf, Values
 
 
 @by_content
@@ -69,7 +42,8 @@ class Surrogate:
     @property
     def shares(self) -> Float[Array, " e"]:
         """The weight of every member."""
-        return jnp.concatenate([jnp.asarray(p.shares) for p in self.processes])
+        xp = np if all(isinstance(p.shares, np.ndarray) for p in self.processes) else jnp
+        return xp.concatenate([p.shares for p in self.processes])
 
     def scale(self, factor: float, *others: Spectrum) -> "Surrogate":
         """The surrogate of `factor * f`, plus some spectra.
@@ -88,13 +62,12 @@ class Surrogate:
         Raises:
           ValueError: as `checked_masks`.
         """
-        z, shares = signs(self.masks), self.shares
-
-        def of_block(new):
-            smooth = jnp.matmul(shares, _predictions(self.processes, z, signs(new)), precision="highest")
-            return self.rest(new) + _on_host(self.spread) * _on_host(smooth)
-
-        return _in_blocks(of_block, checked_masks(masks, self.rest.num_features))
+        masks = checked_masks(masks, self.rest.num_features)
+        if any(isinstance(leaf, jax.core.Tracer) for leaf in [masks, *jax.tree.leaves(self)]):
+            smooth = self.shares @ programs.means(self.processes, signs(jnp.asarray(self.masks)), signs(masks))
+            return self.rest(masks) + self.spread * smooth
+        smooth = np.asarray(self.shares, np.float64) @ self._padded.means_at(np.asarray(masks))
+        return np.asarray(self.rest(masks)) + self.spread * smooth
 
     def standard_error(self, masks: ArrayLike) -> Float[np.ndarray, " l"]:
         """The standard error of the value at each mask, as if it had not been evaluated.
@@ -102,25 +75,16 @@ class Surrogate:
         Raises:
           ValueError: as `checked_masks`.
         """
-        z, inverses = signs(self.masks), self._inverses()
-
-        def of_block(masks):
-            new = signs(masks)
-
-            def cross(kernel):
-                return gram(kernel, new, z), kernel.variance + kernel.noise
-
-            factors = 1.0 if self.by_size is None else self.by_size[masks.sum(1)]
-            return self._error(_predictions(self.processes, z, new), cross, inverses) * np.sqrt(factors)
-
-        return np.asarray(_in_blocks(of_block, checked_masks(masks, self.rest.num_features)))
+        masks = np.asarray(checked_masks(masks, self.rest.num_features))
+        cross, priors = self._padded.gram_at(masks)
+        factors = 1.0 if self.by_size is None else self.by_size[masks.sum(1)]
+        return self._error(self._padded.means_at(masks), cross, priors) * np.sqrt(factors)
 
     def spectrum(self, support: Int[Array, "k d"]) -> Spectrum:
         """The exact coefficients on the given distinct supports, and all of `rest`, strongest first."""
-        n, k = self.rest.num_features, len(support)
-        padded = padded_support(support, n, min(MAX_ORDER, n), k + -k % _TERMS)  # few shapes, few compilations
-        means = _coefficients(self.processes, self.masks, padded)[:, :k]
-        found = Spectrum(padded[:k], self.spread * np.asarray(self.shares @ means, np.float64), n)
+        support = np.asarray(support)
+        means = np.asarray(self.shares, np.float64) @ self._padded.coefficients(support)
+        found = Spectrum(support, self.spread * means, self.rest.num_features)
         return self.rest.merge(found).truncate(len(support) + len(self.rest))
 
     def strongest_supports(self, max_terms: int) -> Int[np.ndarray, "k d"]:
@@ -129,13 +93,13 @@ class Surrogate:
 
     def coefficient_errors(self, support: Int[Array, "k d"]) -> Float[np.ndarray, " k"]:
         """The standard error of the coefficient of each support."""
-        support = jnp.asarray(support)
-
-        def cross(kernel):
-            prior = prior_variances(kernel, support) + kernel.noise * 0.5**self.rest.num_features
-            return prior[:, None] * characters(support, self.masks).T, prior
-
-        return self._error(_coefficients(self.processes, self.masks, support), cross, self._inverses())
+        support = np.asarray(support)
+        priors = self._padded.coefficient_variances(support)
+        x, noises = host_characters(support, self.masks).T, [float(p.first.noise) for p in self.processes]
+        white = 0.5**self.rest.num_features
+        priors = [prior + noise * white for prior, noise in zip(priors, noises, strict=True)]
+        cross = [prior[:, None] * x for prior in priors]
+        return self._error(self._padded.coefficients(support), cross, priors)
 
     def index(
         self, sets: Int[Array, "k s"], at: Float[Array, " q"], mu: Float[Array, " q"], residuals: Values
@@ -152,12 +116,9 @@ class Surrogate:
           mu: its weights.
           residuals: value minus surrogate, at each of `masks`; zero to leave the index uncorrected.
         """
-        at, mu = (jnp.asarray(a, jnp.float32) for a in (at, mu))
-        z, white = signs(self.masks), _white(self.rest.num_features)
-        smooth = [_index(p.kernels, z, p.alphas, sets, at, mu) for p in self.processes]
-        known = jnp.asarray(np.asarray(residuals) / self.spread, jnp.float32)[None]
-        exact = _index(jax.tree.map(lambda leaf: leaf[None], white), z, known, sets, at, mu)[0]
-        return self.spread * np.asarray(self.shares @ jnp.concatenate(smooth) + exact, np.float64)
+        known = np.asarray(residuals, np.float64) / self.spread
+        *smooth, exact = self._padded.index(np.asarray(sets), at, mu, known)
+        return self.spread * (np.asarray(self.shares, np.float64) @ np.stack(smooth) + exact)
 
     def index_errors(
         self, sets: Int[Array, "k s"], at: Float[Array, " q"], mu: Float[Array, " q"]
@@ -169,90 +130,42 @@ class Surrogate:
           at: the probabilities t of the measure.
           mu: its weights.
         """
+        sets = np.asarray(sets)
         factor = 1.0 if self.by_size is None else index_factor(self.by_size, sets.shape[1], at, mu)
-        at, mu = (jnp.asarray(a, jnp.float32) for a in (at, mu))
-        z, white = signs(self.masks), _white(self.rest.num_features)
-        known, total = _covariances(white, z, sets, at, mu), _variances(white, sets, at, mu)
+        (*cross, known), (*priors, total) = self._padded.index_covariances(sets, at, mu)
+        noises = [float(p.first.noise) for p in self.processes]
+        cross = [c + noise * known for c, noise in zip(cross, noises, strict=True)]
+        priors = [prior + noise * total for prior, noise in zip(priors, noises, strict=True)]
+        *means, _ = self._padded.index(sets, at, mu, np.zeros(len(self.masks)))
+        corrected = np.stack(means) - self._padded.means_at(self.masks) @ known.T  # as `index`: true where evaluated
+        return self._error(corrected, cross, priors) * np.sqrt(factor)
 
-        def cross(kernel):
-            prior = _variances(kernel, sets, at, mu) + kernel.noise * total
-            return _covariances(kernel, z, sets, at, mu) + kernel.noise * known, prior
+    @cached_property
+    def _padded(self) -> "programs.Padded":
+        return programs.Padded(self.processes, np.asarray(self.masks))
 
-        means = np.concatenate([_index(p.kernels, z, p.alphas, sets, at, mu) for p in self.processes])
-        predicted = np.asarray(_predictions(self.processes, z, z))
-        corrected = means - predicted @ np.asarray(known).T  # as `index`: true values where evaluated
-        return self._error(corrected, cross, self._inverses()) * np.sqrt(factor)
-
-    def _inverses(self) -> list[Float[np.ndarray, "m m"]]:
-        """`(K + noise I)^-1` of the first kernel of each process."""
-        return [host_inverse(p.first, self.masks) for p in self.processes]
-
-    def _error(self, means: Float[Array, "e k"], cross: Callable, inverses: list) -> Float[np.ndarray, " k"]:
+    def _error(self, means: Float[Array, "e k"], cross: Sequence, priors: Sequence) -> Float[np.ndarray, " k"]:
         """The standard error: the root of the mean variance of the first kernels plus the variance among all means.
 
-        `cross` gives, for a kernel, the covariances with the values at `masks`, and the prior variances. All in double
-        precision, which holds the squares of large or small values.
+        All in double precision, which holds the squares of large or small values.
+
+        Args:
+          means: of every member.
+          cross: for the first kernel of each process, the covariances with the values at `masks`, `[k, m]`.
+          priors: the prior variances.
         """
         shares, means = np.asarray(self.shares, np.float64), np.asarray(means, np.float64)
         weights = shares / shares.sum()
         of_each = np.split(weights, np.cumsum([len(p.shares) for p in self.processes])[:-1])
         within = sum(
-            _posterior_variances(inverse, *cross(p.first)) * of_members.sum()
-            for p, inverse, of_members in zip(self.processes, inverses, of_each, strict=True)
+            _posterior_variances(inverse, c, prior) * of_members.sum()
+            for inverse, c, prior, of_members in zip(self._padded.inverses, cross, priors, of_each, strict=True)
         )
         among = weights @ (means - weights @ means) ** 2
         return self.spread * np.sqrt(float(self.deviation / self.spread) ** 2 * within + shares.sum() ** 2 * among)
-
-
-def _white(n: int) -> ProductKernel:
-    """The kernel of a function whose values are independent: 1 where two masks are equal, else 0."""
-    return ProductKernel(jnp.ones(1), jnp.full((1, n), jnp.inf), jnp.zeros(n), jnp.zeros(0), jnp.zeros(()))
 
 
 def _posterior_variances(inverse: Float[np.ndarray, "m m"], cross: Float[Array, "k m"], prior: Float[Array, "*k"]):
     """`prior - diag(cross (K + noise I)^-1 cross')`, in double precision: a difference of almost equal numbers."""
     cross = np.asarray(cross, np.float64)
     return np.maximum(np.asarray(prior) - ((cross @ inverse) * cross).sum(1), 0)
-
-
-@jax.jit
-def _predictions(processes: tuple[Process, ...], z: Float[Array, "m n"], new: Float[Array, "l n"]):
-    """The mean of every member, `Float[e, l]`."""
-    return jnp.concatenate(
-        [jax.lax.map(lambda one: gram(one[0], new, z) @ one[1], (p.kernels, p.alphas)) for p in processes]
-    )
-
-
-@jax.jit
-def _coefficients(processes: tuple[Process, ...], masks: Masks, support: Int[Array, "k d"]):
-    """The coefficients of every member, `Float[e, k]`."""
-    return jnp.concatenate(
-        [
-            jax.vmap(lambda kernel, alpha: coefficients(kernel, masks, alpha, support))(p.kernels, p.alphas)
-            for p in processes
-        ]
-    )
-
-
-_covariances, _variances = jax.jit(covariances), jax.jit(variances)
-
-
-@jax.jit
-def _index(kernels: ProductKernel, z, alphas, sets, at, mu) -> Float[Array, "e k"]:
-    return jax.lax.map(lambda one: mu @ derivatives(one[0], z, one[1], sets, at), (kernels, alphas))
-
-
-def _in_blocks(function: Callable, masks: Masks) -> Values:
-    """Applies a function of masks `[rows, n]` to equal blocks, the last one padded: few shapes, few programs."""
-    masks = _on_host(masks)
-    rows = min(_ROWS, 1 << max(0, len(masks) - 1).bit_length())
-    xp = jnp if isinstance(masks, jax.Array) else np
-    padded = xp.pad(masks, ((0, -len(masks) % rows), (0, 0)))
-    values = [_on_host(function(block)) for block in xp.split(padded, max(1, len(padded) // rows))]
-    xp = jnp if isinstance(values[0], jax.Array) else np
-    return xp.concatenate(values)[: len(masks)]
-
-
-def _on_host(array: Array | float) -> Array:
-    """As an array of numpy, unless JAX is tracing."""
-    return array if isinstance(array, jax.core.Tracer) else np.asarray(array)

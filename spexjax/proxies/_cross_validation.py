@@ -2,10 +2,10 @@
 
 from typing import NamedTuple
 
-import jax
 import numpy as np
 from jaxtyping import Float, Int
 
+from spexjax._keys import permutation
 from spexjax.spectrum import unique_rows
 from spexjax.typing import Array, Key, Masks, Values
 
@@ -44,7 +44,7 @@ def folds(key: Key, masks: Masks, num_folds: int) -> Int[np.ndarray, " m"]:
     if not 2 <= num_folds <= m:
         raise ValueError(f"Cross-validation needs 2 <= folds <= masks; got {num_folds} folds and {m} masks.")
     first = np.minimum(np.arange(m), complements(masks))
-    order = np.asarray(jax.random.permutation(key, m))
+    order = permutation(key, m)
     leaders = order[first[order] == order]
     if len(leaders) < num_folds:
         first, leaders = np.arange(m), order

@@ -8,7 +8,9 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Bool, Float
 
+from spexjax._buckets import bucket, pad
 from spexjax._values import standardise
+from spexjax.gp import padded_signs
 from spexjax.proxies._cross_validation import folds, leave_fold_selection
 from spexjax.proxies._proxy import Fit, without_ends
 from spexjax.spectrum import Spectrum
@@ -28,18 +30,23 @@ class Lasso:
     @without_ends
     def __call__(self, masks: Masks, values: Values, key: Key) -> Fit:
         """Fits the path of penalties to all masks and without each fold; see `lasso`."""
-        (y, centre, spread), n = standardise(values), masks.shape[1]
-        num_folds = min(self.num_folds, len(y))
+        (y, centre, spread), (m, n) = standardise(values), masks.shape
+        rows, features = bucket(m), bucket(n)
+        num_folds = min(self.num_folds, m)
         fold = folds(key, masks, num_folds)
-        signs = 1 - 2 * jnp.asarray(masks, jnp.float32)
         train = np.arange(num_folds + 1)[:, None] != fold  # no mask has the last fold, so its fit sees all
-        shares = np.geomspace(1, 1e-3 if n <= len(y) else 1e-2, self.num_penalties).astype(np.float32)
+        shares = np.geomspace(1, 1e-3 if n <= m else 1e-2, self.num_penalties).astype(np.float32)
 
-        intercepts, weights = lasso_paths(signs, jnp.asarray(y, jnp.float32), train, shares)
-        paths = intercepts[:-1, :, None] + weights[:-1] @ signs.T  # [folds, penalties, m]
-        chosen = leave_fold_selection(np.asarray(paths)[fold, :, np.arange(len(y))].T, y, fold)
+        signs, target = padded_signs(masks, rows, features), pad(y.astype(np.float32), rows)
+        found = _lasso_paths(signs, target, pad(train, rows), shares)
+        intercepts, weights = (np.asarray(a, np.float64) for a in found)
+        weights, signs = weights[:, :, :n], signs[:m, :n].astype(np.float64)
+        predictions = np.empty((len(shares), m))
+        for k in range(num_folds):
+            predictions[:, fold == k] = weights[k] @ signs[fold == k].T + intercepts[k][:, None]
+        chosen = leave_fold_selection(predictions, y, fold)
 
-        w = np.asarray(weights[-1, chosen.best], np.float64) * spread
+        w = weights[-1, chosen.best] * spread
         kept = np.flatnonzero(w)
         constant = float(intercepts[-1, chosen.best]) * spread + centre
         spectrum = Spectrum(
@@ -64,7 +71,6 @@ def lasso() -> Lasso:
     return Lasso()
 
 
-@jax.jit
 @jax.default_matmul_precision("highest")
 def lasso_paths(
     signs: Float[Array, "m n"], y: Float[Array, " m"], train: Bool[Array, "f m"], shares: Float[Array, " p"]
@@ -118,6 +124,9 @@ def lasso_paths(
         return mean_y - weights @ mean, weights
 
     return jax.vmap(one)(train)
+
+
+_lasso_paths = jax.jit(lasso_paths)
 
 
 def _curvature(slope, moment: Float[Array, " n"]) -> Float[Array, ""]:

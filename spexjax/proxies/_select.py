@@ -4,11 +4,11 @@ import dataclasses
 from collections.abc import Mapping
 from itertools import permutations
 
-import jax
 import numpy as np
 from jaxtyping import Float, Int
 
 from spexjax._ends import inner_rows
+from spexjax._keys import split_key
 from spexjax._values import standardise
 from spexjax.metrics import r2
 from spexjax.proxies._cross_validation import folds, leave_fold_selection, surely_better
@@ -32,7 +32,7 @@ class Select:
         names, inner = list(self.proxies), inner_rows(masks)
         _, centre, spread = standardise(np.asarray(values)[inner])
         f = (np.asarray(values, np.float64) - centre) / (spread or 1.0)
-        fold_key, *keys = jax.random.split(key, len(names) + 1)
+        fold_key, *keys = split_key(key, len(names) + 1)
         fits = [proxy(masks.copy(), np.array(values), k) for proxy, k in zip(self.proxies.values(), keys, strict=True)]
         rows = _rows(fits, len(f))
         finite = [bool(np.isfinite(np.asarray(fit.held_out)[rows]).all()) for fit in fits]

@@ -4,28 +4,26 @@ import dataclasses
 from collections.abc import Callable, Iterable
 from typing import NamedTuple
 
-import jax
-import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Float, Int
 
 from spexjax._ends import end_rows, inner_rows
+from spexjax._keys import permutation, split_key
 from spexjax._values import standardise
-from spexjax.gp import ProductKernel, Surrogate, signs, strongest_of_all
+from spexjax.gp import ProductKernel, Surrogate, strongest_of_all
 from spexjax.proxies._cross_validation import complements, folds, leave_fold_selection, surely_better
 from spexjax.proxies._proxy import Fit
 from spexjax.proxies.gp._distil import distilled
+from spexjax.proxies.gp._fitting import first_kernel, split_masks, starts_of, try_neighbours, unpadded
 from spexjax.proxies.gp._link import empirical_link, enlarged, helps, log_odds_link
-from spexjax.proxies.gp._members import NAMES, Mean, Split, finer, fit_mean, trained
+from spexjax.proxies.gp._members import NAMES, Mean, finer, fit_mean
 from spexjax.proxies.gp._outliers import without_outliers
-from spexjax.proxies.gp._training import KernelParameters, Tied, Untied
+from spexjax.proxies.gp._parameters import Parameters
 from spexjax.proxies.gp._truncation import held_out_errors
 from spexjax.proxies.gp._weight_space import WeightSpace
 from spexjax.spectrum import EMPTY_SET, Spectrum, joined_supports
-from spexjax.typing import Array, Key, Masks, Values
+from spexjax.typing import Key, Masks, Values
 
-_FORMS = (Tied, Untied)
-_TRIAL = 512  # masks on which kernels with and without a part for neighbours are compared
 _NOISES = (1.0, 0.3, 0.1, 0.03)  # multiples of the trained noise, which includes what few masks leave open
 _ENOUGH = 2e-3  # share of the variance: the loss allowed against the best number of terms
 _SURE = 2.0  # standard errors by which a link must lower the held-out error
@@ -44,7 +42,6 @@ class Kernels:
 
     like: tuple[Surrogate, ...] = ()
     num_folds: int = 3
-    max_likelihood: int = 1536
     max_candidates: int = 20_000
     max_masks: int = 16_384
     max_terms: int = 4096
@@ -52,31 +49,34 @@ class Kernels:
     def __call__(self, masks: Masks, values: Values, key: Key) -> Fit:
         """Trains and conditions every member; see `kernels`."""
         masks, f, inner = np.asarray(masks), np.asarray(values, np.float64), inner_rows(masks)
-        (m, n), (fold_key, subset_key) = masks.shape, jax.random.split(key)
+        (m, n), (fold_key, subset_key, link_key) = masks.shape, split_key(key, 3)
         fold = folds(fold_key, masks, min(self.num_folds, m))
         _, centre, spread = standardise(f[inner])
         constant = Spectrum.constant(centre, n)
         if not spread:
             return Fit(constant, np.full(m, centre), {"folds": int(fold.max()) + 1, "terms": 0}, held_out_rows=inner)
-        split = self._split(subset_key, masks, fold, inner)
-        truth, first = (f - centre) / spread, split.subsets[0]
-        ordered, trial = _neighbours_matter(split.z, truth, first[:_TRIAL])
+        order = permutation(subset_key, m)
+        known = order[np.isin(order, inner)]
+        order = known if len(np.unique(fold[known])) > 1 else order
+        split = split_masks(order, masks, fold, complements(masks), inner)
+        truth = (f - centre) / spread
+        ordered, trial = try_neighbours(split, truth)
         starts = self._starts(n, ordered)
         if m > self.max_masks:
-            target = jnp.asarray(truth[first], jnp.float32)
-            priors = [trained(start, split.z[first], target)[0] for start in starts]
+            priors = [first_kernel(start, split, truth) for start in starts]
             return self._in_weight_space(priors, masks[inner], f[inner], fold[inner]).spread_over(inner, masks)
-        y = without_outliers(trial, masks, truth, first[:_TRIAL], end_rows(masks))
+        y = without_outliers(unpadded(trial.kernel, n), masks, truth, split.tried, end_rows(masks))
         f = centre + spread * y
-        mean = fit_mean(starts, split, y)
+        mean = fit_mean(starts, split, y, trial)
         posterior = mean.used[0][0].posterior
         tried = [found for found in (log_odds_link(f), empirical_link(f)) if found]
         links = [(link, scores) for link, scores in tried if helps(link, scores, f, posterior)]
         mean = finer(mean, y)
         settings, held_out = mean.settings(ordered), mean.held_out[inner]
-        plain = _Candidate(mean.surrogate(masks, truth, constant, spread), held_out)
+        plain = _Candidate(mean.surrogate(truth, constant, spread), held_out)
         for link, scores in links:
-            latent = finer(fit_mean(starts, split, scores), scores)
+            _, scored = try_neighbours(split, scores, ordered)
+            latent = finer(fit_mean(starts, split, scores, scored), scores)
             error = latent.error(scores) ** 0.5
 
             def predict(score, link=link, error=error):
@@ -84,8 +84,8 @@ class Kernels:
 
             through = predict(latent.held_out[inner])
             if surely_better(through, held_out, y[inner], _SURE):
-                linked = _Candidate(latent.surrogate(masks, scores, constant.scale(0.0), 1.0), through)
-                fit = _through_link(plain, linked, predict, y[inner], jax.random.fold_in(key, 2))
+                linked = _Candidate(latent.surrogate(scores, constant.scale(0.0), 1.0), through)
+                fit = _through_link(plain, linked, predict, y[inner], link_key)
                 if fit:
                     fit = fit._replace(diagnostics={**settings, **fit.diagnostics})
                     return fit.spread_over(inner, masks)
@@ -93,26 +93,12 @@ class Kernels:
         fit = Fit(spectrum, held_out * spread + centre, {**settings, "link": False, **terms}, plain.surrogate)
         return fit.spread_over(inner, masks)
 
-    def _split(self, key: Key, masks: Masks, fold: Int[np.ndarray, " m"], inner: Int[np.ndarray, " h"]) -> Split:
-        """Draws the masks whose likelihood trains each member: those outside each fold, all of one number.
-
-        Before these comes a subset of all folds, if it can be larger.
-        """
-        order = np.asarray(jax.random.permutation(key, len(masks)))
-        known = order[np.isin(order, inner)]
-        order = known if len(np.unique(fold[known])) > 1 else order
-        outside = [order[fold[order] != k] for k in range(fold.max() + 1)]
-        size = min(self.max_likelihood, *map(len, outside))
-        everything = order[: self.max_likelihood]
-        subsets = [everything] * (len(everything) > size) + [rows[:size] for rows in outside]
-        return Split(signs(masks), fold, complements(masks), subsets, inner)
-
-    def _starts(self, n: int, ordered: bool) -> list[KernelParameters]:
+    def _starts(self, n: int, ordered: bool) -> list[Parameters]:
         """The initial parameters of each form, and of each once more if there are kernels they may be like."""
         others = [kernel for surrogate in self.like for process in surrogate.processes for kernel in process.members]
         if any(kernel.rates.shape[1] != n for kernel in others):
             raise ValueError(f"`like` takes surrogates of the same {n} features, in the same order.")
-        return [form.init(n, ordered, like) for like in ((), others)[: 1 + bool(others)] for form in _FORMS]
+        return [start for like in ((), others)[: 1 + bool(others)] for start in starts_of(n, ordered, like)]
 
     def _in_weight_space(
         self, kernels: list[ProductKernel], masks: Masks, f: Values, fold: Int[np.ndarray, " m"]
@@ -127,7 +113,7 @@ class Kernels:
         diagnostics = {
             "folds": int(fold.max()) + 1,
             "shares": {name: float(i == each.best // len(_NOISES)) for i, name in enumerate(NAMES[: len(kernels)])},
-            "neighbours": len(kernels[0].near) > 0,
+            "neighbours": bool(np.any(kernels[0].near)),
             "noise": priors[each.best][1],
             "terms": len(spectrum),
         }
@@ -181,27 +167,11 @@ def _through_link(
     rest = constant.merge(rest.scale(spread)).truncate(len(rest))
     surrogate = dataclasses.replace(
         plain.surrogate,
-        processes=tuple(dataclasses.replace(p, alphas=jnp.zeros_like(p.alphas)) for p in plain.surrogate.processes),
+        processes=tuple(dataclasses.replace(p, alphas=np.zeros_like(p.alphas)) for p in plain.surrogate.processes),
         rest=rest,
         deviation=plain.surrogate.deviation * np.sqrt(growth),
     )
     return Fit(rest.truncate(terms), held_out * spread + constant.coefficients[0], {"link": True, **counts}, surrogate)
-
-
-def _neighbours_matter(
-    z: Float[Array, "m n"], y: Float[np.ndarray, " m"], rows: Int[np.ndarray, " t"]
-) -> tuple[bool, ProductKernel]:
-    """Compares a kernel with and one without a part for neighbours by their evidence on some masks.
-
-    Returns:
-      True if neighbouring features interact more than others, by more than one nat; and the better kernel.
-    """
-    n, target = z.shape[1], jnp.asarray(y[rows], jnp.float32)
-    (without, loss, _), (with_them, less, _) = (
-        trained(Tied.init(n, ordered), z[rows], target) for ordered in (False, True)
-    )
-    matter = n > 1 and float(loss - less) * len(rows) > 1  # nats
-    return matter, with_them if matter else without
 
 
 def kernels(like: Surrogate | Iterable[Surrogate] = ()) -> Kernels:

@@ -1,6 +1,7 @@
 """The members of a fit and their mean: trained on parts of the masks, conditioned on all, mixed by held-out error."""
 
 from collections.abc import Sequence
+from operator import itemgetter
 from typing import NamedTuple
 
 import jax
@@ -10,52 +11,38 @@ import scipy.special
 from jaxtyping import Float, Int
 
 from spexjax.gp import (
+    Conditioned,
     Posterior,
     Process,
     ProductKernel,
     Surrogate,
+    checked_condition,
     leave_one_out,
     leave_one_out_variances,
-    robust_condition,
+    posterior_of,
     size_factors,
 )
 from spexjax.proxies._cross_validation import leave_fold_selection
-from spexjax.proxies.gp._training import KernelParameters, polish, train
+from spexjax.proxies.gp._fitting import Split, Trained, train_members, unpadded
+from spexjax.proxies.gp._parameters import Parameters
+from spexjax.proxies.gp._training import polish
 from spexjax.spectrum import Spectrum
-from spexjax.typing import Array, Masks
+from spexjax.typing import Array
 
 NAMES = ("tied", "untied", "tied_like", "untied_like")
 _SHARES = np.array([[0.5, 0.5], [0.25, 0.75], [0.75, 0.25], [0.0, 1.0], [1.0, 0.0]])  # of two forms
 _SMOOTH = 0.02  # share of the variance: below this held-out error, training continues in double precision
 
 
-class Split(NamedTuple):
-    """Masks, and what each of them is used for.
-
-    Every form has one member for each of the `subsets`. The last K subsets leave out fold 0, ..., K-1, and the members
-    trained on them predict that fold.
-    """
-
-    z: Float[Array, "m n"]  # the signs of the masks
-    fold: Int[np.ndarray, " m"]  # 0..K-1
-    partner: Int[np.ndarray, " m"]  # the row of each mask's complement, its own row if there is none
-    subsets: list[Int[np.ndarray, " _"]]  # rows whose likelihood trains each member
-    inner: Int[np.ndarray, " h"]  # rows whose held-out errors count: all but the two ends
-
-    @property
-    def num_folds(self) -> int:
-        return int(self.fold.max()) + 1
-
-
 class Form(NamedTuple):
-    """All members of one form: kernels of the same shape, each conditioned on all masks."""
+    """All members of one form: kernels of the same shape, each conditioned on all masks. All on the host."""
 
     kernels: ProductKernel  # every leaf with a leading axis e
-    alphas: Float[Array, "e m"]  # weights of the posterior means
-    shares: Float[Array, " e"]  # of each member in the form
+    alphas: Float[np.ndarray, "e m"]  # weights of the posterior means
+    shares: Float[np.ndarray, " e"]  # of each member in the form
     held_out: Float[np.ndarray, " m"]  # each mask predicted by the member trained without its fold
     posterior: Posterior  # of the first member
-    parameters: Sequence[KernelParameters]  # of each member
+    parameters: Parameters  # every leaf with a leading axis e, padded
 
 
 class Mean(NamedTuple):
@@ -84,22 +71,21 @@ class Mean(NamedTuple):
             "precision": max(form.posterior.dtype for form, _ in self.used),
         }
 
-    def surrogate(self, masks: Masks, y: Float[np.ndarray, " m"], rest: Spectrum, spread: float) -> Surrogate:
+    def surrogate(self, y: Float[np.ndarray, " m"], rest: Spectrum, spread: float) -> Surrogate:
         """The surrogate `rest(x) + spread * mean(x)`, with standard errors scaled to the held-out residuals.
 
         Args:
-          masks: bool `[m, n]`.
-          y: the values there, outliers at the ends included: these belong to the errors too.
+          y: the values at the masks, outliers at the ends included: these belong to the errors too.
           rest: what is added to the processes.
           spread: their unit.
         """
-        inner, squares = self.split.inner, (y - self.held_out) ** 2
+        masks, inner, squares = self.split.masks, self.split.inner, (y - self.held_out) ** 2
         processes = tuple(Process(form.kernels, form.alphas, share * form.shares) for form, share in self.used)
         variances = np.sum([leave_one_out_variances(form.posterior) * share for form, share in self.used], axis=0)
         unit = self.error(y) / variances[inner].mean()  # squared held-out error per posterior variance
         deviation, factors = np.sqrt(unit) * spread * _tail_factor(squares[inner]), None
         if unit > 0:
-            factors = size_factors(squares / (unit * variances), np.asarray(masks).sum(1), masks.shape[1])
+            factors = size_factors(squares / (unit * variances), masks.sum(1), masks.shape[1])
         return Surrogate(masks, processes, rest, np.float64(deviation), np.float64(spread), factors)
 
 
@@ -116,20 +102,21 @@ def _tail_factor(squares: Float[np.ndarray, " h"]) -> float:
     return float(scipy.special.stdtrit(freedom, scipy.special.ndtr(2)) / 2)
 
 
-def fit_mean(starts: Sequence[KernelParameters], split: Split, y: Float[np.ndarray, " m"]) -> Mean:
+def fit_mean(
+    starts: Sequence[Parameters], split: Split, y: Float[np.ndarray, " m"], trial: Trained | None = None
+) -> Mean:
     """Trains every form on every subset, conditions it on all masks, and picks the best mixture of forms.
 
     Args:
       starts: the initial parameters of each form.
       split: the masks.
       y: the values there, of mean 0 and variance 1.
+      trial: as in `train_members`.
     """
-    target = jnp.asarray(y, jnp.float32)
-    forms = []
-    for start in starts:
-        kernels, _, parameters = zip(*(trained(start, split.z[s], target[s]) for s in split.subsets), strict=True)
-        forms.append(_conditioned(kernels, parameters, split, y))
-    return best_mean(forms, split, y)
+    members = train_members(starts, split, y, trial)
+    return best_mean(
+        _conditioned([form.kernel for form in members], [form.parameters for form in members], split, y), split, y
+    )
 
 
 def best_mean(forms: list[Form], split: Split, y: Float[np.ndarray, " m"]) -> Mean:
@@ -152,26 +139,73 @@ def best_mean(forms: list[Form], split: Split, y: Float[np.ndarray, " m"]) -> Me
 
 
 def _conditioned(
-    kernels: Sequence[ProductKernel], parameters: Sequence[KernelParameters], split: Split, y: Float[np.ndarray, " m"]
-) -> Form:
-    """Conditions each member on all masks.
+    kernels: Sequence[ProductKernel], parameters: Sequence[Parameters], split: Split, y: Float[np.ndarray, " m"]
+) -> list[Form]:
+    """Conditions the members of each form on all masks.
 
     A member predicts the fold it was not trained on, each mask from all others but its complement. The member trained
     on masks of all folds, if there is one, has a share of one half; the others divide the rest equally.
+
+    Args:
+      kernels: of each form, padded, with a leading axis of members.
+      parameters: the same.
+      split: the masks.
+      y: the values there.
     """
-    alphas, held_out = [], np.empty(len(y))
-    first: Posterior | None = None
-    for k, kernel in enumerate(kernels, start=split.num_folds - len(kernels)):
-        posterior = robust_condition(kernel, split.z, y, split.partner)
-        held_out[split.fold == k] = leave_one_out(y, posterior)[split.fold == k]
-        alphas.append(np.asarray(posterior.alpha, np.float32))
-        first = first or posterior  # only this one keeps its inverse, an m x m matrix
-    shares = jnp.full(len(kernels), 1 / len(kernels))
-    if len(kernels) > split.num_folds:
-        shares = jnp.full(len(kernels), 0.5 / split.num_folds).at[0].set(0.5)
-    stacked = jax.tree.map(lambda *leaves: jnp.stack(leaves), *kernels)
-    assert first is not None  # there is at least one kernel
-    return Form(stacked, jnp.stack(alphas), shares, held_out, first, parameters)
+    (m, n), (rows, _), forms = split.masks.shape, split.size, []
+    partner = np.append(split.partner, np.arange(m, rows)).astype(np.int32)
+    used = (np.arange(rows) < m).astype(np.float32)
+    count, most = len(kernels[0].noise), split.num_folds + (split.everything is not None)
+    for i in range(0, len(kernels), 2):
+        both = jax.tree.map(
+            lambda *leaves: np.stack([np.concatenate([leaf, leaf[: most - count]]) for leaf in leaves]),
+            *kernels[i : i + 2],
+        )
+        found, inverses = _condition_all(both, *split.padded(y), partner, used)
+        found = jax.tree.map(np.asarray, found)
+        for j, inverse in enumerate(inverses):
+            kernel = unpadded(kernels[i + j], n)
+            alphas, held_out, first = [], np.empty(m), None
+            for k in range(count):
+                one = jax.tree.map(itemgetter((j, k)), found)
+                posterior = posterior_of(
+                    one, inverse, jax.tree.map(itemgetter(k), kernel), split.masks, y, split.partner
+                )
+                fold = split.fold == k - count + split.num_folds
+                held_out[fold] = leave_one_out(y, posterior)[fold]
+                alphas.append(np.asarray(posterior.alpha, np.float32))
+                first = first or posterior  # only this one keeps its inverse, an m x m matrix
+            shares = np.full(count, 1 / count, np.float32)
+            if count > split.num_folds:
+                shares = np.full(count, 0.5 / split.num_folds, np.float32)
+                shares[0] = 0.5
+            assert first is not None  # there is at least one kernel
+            forms.append(Form(kernel, np.stack(alphas), shares, held_out, first, parameters[i + j]))
+    return forms
+
+
+@jax.jit
+def _condition_all(
+    kernels: ProductKernel,
+    z: Float[Array, "M N"],
+    y: Float[Array, " M"],
+    partner: Int[Array, " M"],
+    used: Float[Array, " M"],
+) -> tuple[Conditioned, list[Float[Array, "M M"]]]:
+    """Every member of two forms conditioned on all masks, and the inverses of their first members."""
+
+    def of_form(kernels: ProductKernel) -> tuple[Conditioned, Float[Array, "M M"]]:
+        def one(first: Float[Array, "M M"], member: tuple[Int[Array, ""], ProductKernel]):
+            place, kernel = member
+            found, inverse = checked_condition(kernel, z, y, partner, used)
+            return jnp.where(place == 0, inverse, first), found
+
+        places = jnp.arange(len(kernels.noise))
+        inverse, found = jax.lax.scan(one, jnp.zeros((len(y), len(y)), y.dtype), (places, kernels))
+        return found, inverse
+
+    found, inverses = jax.lax.map(of_form, kernels)
+    return found, list(inverses)
 
 
 def finer(mean: Mean, y: Float[np.ndarray, " m"]) -> Mean:
@@ -182,22 +216,15 @@ def finer(mean: Mean, y: Float[np.ndarray, " m"]) -> Mean:
     split = mean.split
     if mean.error(y) > _SMOOTH * np.var(y):
         return mean
-    outside = slice(-split.num_folds, None)
-    forms = []
-    for form in mean.forms:
-        parameters, subsets = form.parameters[outside], split.subsets[outside]
-        kernels = [polish(p, split.z[s], y[s]) for p, s in zip(parameters, subsets, strict=True)]
-        if not all(np.isfinite(leaf).all() for leaf in jax.tree.leaves(kernels)):
-            return mean  # on a handful of masks the likelihood may have no maximum
-        forms.append(_conditioned(kernels, parameters, split, y))
-    polished = best_mean(forms, split, y)
-    return polished if polished.error(y) < mean.error(y) else mean
-
-
-@jax.jit
-def trained(
-    parameters: KernelParameters, z: Float[Array, "m n"], y: Float[Array, " m"]
-) -> tuple[ProductKernel, Float[Array, ""], KernelParameters]:
-    """Compiled `train`: the trained kernel, its last loss, and its parameters."""
-    parameters, losses = train(parameters, z, y)
-    return parameters.kernel(), losses[-1], parameters
+    kernels, parameters = (
+        [],
+        [jax.tree.map(itemgetter(slice(-split.num_folds, None)), f.parameters) for f in mean.forms],
+    )
+    for of_form in parameters:
+        subsets = [split.chosen(y, rows) for rows in split.subset_outside()]
+        fine = [polish(jax.tree.map(itemgetter(k), of_form), *known) for k, known in enumerate(subsets)]
+        kernels.append(jax.tree.map(lambda *leaves: np.stack(leaves), *fine))
+    if not all(np.isfinite(leaf).all() for leaf in jax.tree.leaves(kernels)):
+        return mean  # on a handful of masks the likelihood may have no maximum
+    better = best_mean(_conditioned(kernels, parameters, split, y), split, y)
+    return better if better.error(y) < mean.error(y) else mean

@@ -1,0 +1,216 @@
+"""Training the members of a fit: two programs, whatever the numbers of masks and features within a bucket."""
+
+from collections.abc import Sequence
+from functools import partial
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Float, Int
+
+from spexjax._buckets import bucket, pad
+from spexjax.gp import ProductKernel, padded_signs, resized
+from spexjax.proxies.gp._parameters import Parameters, Tied, Untied
+from spexjax.proxies.gp._training import train
+from spexjax.typing import Array, Masks
+
+_TRIAL = 512  # masks on which kernels with and without a part for neighbours are compared
+_MAX_LIKELIHOOD = 1536  # masks whose likelihood trains a member
+
+
+class Split(NamedTuple):
+    """Masks, and what each of them is used for.
+
+    Every form has one member for each of the subsets. The last K leave out fold 0, ..., K-1, and the members trained
+    on them predict that fold.
+    """
+
+    masks: Masks
+    fold: Int[np.ndarray, " m"]  # 0..K-1
+    partner: Int[np.ndarray, " m"]  # the row of each mask's complement, its own row if there is none
+    everything: Int[np.ndarray, " _"] | None  # rows of all folds; None if the subsets below are as large
+    outside: Int[np.ndarray, "K s"]  # rows outside each fold whose likelihood trains a member
+    inner: Int[np.ndarray, " h"]  # rows whose held-out errors count: all but the two ends
+
+    @property
+    def num_folds(self) -> int:
+        return len(self.outside)
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """The numbers of masks and features that both are padded to."""
+        return bucket(self.masks.shape[0]), bucket(self.masks.shape[1])
+
+    @property
+    def tried(self) -> Int[np.ndarray, " t"]:
+        """The rows of a trial: of those that train the first member, as many as a trial takes."""
+        return (self.outside[0] if self.everything is None else self.everything)[:_TRIAL]
+
+    def padded(self, y: Float[np.ndarray, " m"]) -> tuple[Float[np.ndarray, "M N"], Float[np.ndarray, " M"]]:
+        """The signs of the masks and the values, padded."""
+        rows, features = self.size
+        return padded_signs(self.masks, rows, features), pad(np.asarray(y, np.float32), rows)
+
+    def subset(self, rows: Int[np.ndarray, "*k s"], most: int) -> Int[np.ndarray, "*k S"]:
+        """Rows, padded with one that does not exist to as many as there may be in this bucket, and at most `most`."""
+        return pad(rows.astype(np.int32), min(self.size[0], most), fill=self.size[0])
+
+    def subset_outside(self) -> Int[np.ndarray, "K S"]:
+        """The same for the rows outside each fold: two thirds of all masks, if there are three folds."""
+        return self.subset(self.outside, largest_outside(self.size[0]))
+
+    def chosen(self, y: Float[np.ndarray, " m"], rows: Int[np.ndarray, " s"]) -> tuple[np.ndarray, ...]:
+        """The signs and values at some rows, and 1 for each that is no padding."""
+        (z, target), real = self.padded(y), rows < self.size[0]
+        place = np.where(real, rows, 0)
+        return z[place] * real[:, None], target[place] * real, real.astype(np.float32)
+
+
+def largest_outside(num_masks: int) -> int:
+    """The most masks outside a fold that train a member: two thirds of all, or a bound."""
+    return min(-(-2 * num_masks // 24) * 8, _MAX_LIKELIHOOD)
+
+
+def split_masks(order: Int[np.ndarray, " h"], masks: Masks, fold, partner, inner) -> Split:
+    """Chooses the masks whose likelihood trains each member: those outside each fold, all of one number.
+
+    Before these comes a subset of all folds, if it can be larger.
+
+    Args:
+      order: the rows that may be chosen, in random order.
+      masks: as in `Split`.
+      fold: as in `Split`.
+      partner: as in `Split`.
+      inner: as in `Split`.
+    """
+    most = largest_outside(bucket(len(masks)))
+    outside = [order[fold[order] != k] for k in range(fold.max() + 1)]
+    size = min(most, *map(len, outside))
+    everything = order[:_MAX_LIKELIHOOD] if most < _MAX_LIKELIHOOD else None
+    return Split(masks, fold, partner, everything, np.stack([rows[:size] for rows in outside]), inner)
+
+
+class Trained(NamedTuple):
+    """One member, or several with a leading axis; padded and on the host."""
+
+    parameters: Parameters
+    kernel: ProductKernel
+    loss: Float[np.ndarray, "*e"]
+
+    def at(self, place: int | slice) -> "Trained":
+        """One or some of several members."""
+        return jax.tree.map(lambda leaf: leaf[place], self)
+
+
+def starts_of(n: int, ordered: bool, like: Sequence[ProductKernel] = ()) -> list[Parameters]:
+    """The initial parameters of the tied and of the untied form, padded.
+
+    Args:
+      n: the number of features.
+      ordered: whether kernels have a part for neighbours.
+      like: kernels of other inputs, as in `KernelForm.init`.
+    """
+    return [form.init(n, np.array(ordered), like, bucket(n)) for form in (Tied, Untied)]
+
+
+def try_neighbours(of: Split, y: Float[np.ndarray, " m"], ordered: bool | None = None) -> tuple[bool, Trained]:
+    """Trains one kernel with and one without a part for neighbours, and compares their evidence.
+
+    Neighbouring features interact more than others if that part gains more than one nat.
+
+    Args:
+      of: the masks; those `tried` are used.
+      y: the values there.
+      ordered: whether there is such a part, if that is known; then nothing is compared.
+
+    Returns:
+      Whether there is such a part, and the better of the two.
+    """
+    n = of.masks.shape[1]
+    both = _train([starts_of(n, part)[0] for part in (False, True)], of, y, [of.subset(of.tried, _TRIAL)] * 2)
+    if ordered is None:
+        ordered = n > 1 and bool((both.loss[0] - both.loss[1]) * len(of.tried) > 1)
+    return ordered, both.at(int(ordered))
+
+
+def train_members(
+    starts: Sequence[Parameters], of: Split, y: Float[np.ndarray, " m"], trial: Trained | None = None
+) -> list[Trained]:
+    """Trains every form on every subset.
+
+    Args:
+      starts: the initial parameters of each form, the tied one first.
+      of: the masks.
+      y: the values there.
+      trial: of the tied form, on the same masks and values: the first member, if it took all of `of.everything`.
+
+    Returns:
+      The members of each form.
+    """
+    folds = list(of.subset_outside())
+    members = _train([start for start in starts for _ in folds], of, y, folds * len(starts))
+    forms = [members.at(slice(i, i + len(folds))) for i in range(0, len(starts) * len(folds), len(folds))]
+    if of.everything is None:
+        return forms
+    firsts = [trial] if trial and len(of.tried) == len(of.everything) else []
+    missing = starts[len(firsts) :]
+    if missing:
+        rest = _train(missing, of, y, [of.subset(of.everything, _MAX_LIKELIHOOD)] * len(missing))
+        firsts += [rest.at(i) for i in range(len(missing))]
+    join = partial(jax.tree.map, lambda one, others: np.concatenate([one[None], others]))
+    return [join(first, members) for first, members in zip(firsts, forms, strict=True)]
+
+
+def first_kernel(start: Parameters, of: Split, y: Float[np.ndarray, " m"]) -> ProductKernel:
+    """The kernel trained on the rows of the first member, without padding.
+
+    Args:
+      start: the initial parameters.
+      of: the masks.
+      y: the values there.
+    """
+    rows = of.outside[0] if of.everything is None else of.everything
+    return unpadded(_train([start], of, y, [of.subset(rows, _MAX_LIKELIHOOD)]).at(0).kernel, of.masks.shape[1])
+
+
+def unpadded(kernel: ProductKernel, n: int) -> ProductKernel:
+    """The kernel of n features, without components of scale 0.
+
+    Args:
+      kernel: with or without a leading axis of members.
+      n: the number of features.
+    """
+    return resized(kernel, n, max(1, int(np.any(np.atleast_2d(kernel.scales), axis=0).sum())))
+
+
+def _train(starts: Sequence[Parameters], of: Split, y: Float[np.ndarray, " m"], rows: Sequence) -> Trained:
+    """Trains from several starts, each on some rows, in batches of equal size: two of all masks, two for each fold."""
+    batch = 2 if len(rows[0]) != largest_outside(of.size[0]) else 2 * of.num_folds
+    z, target = of.padded(y)
+    found = []
+    for i in range(0, len(starts), batch):
+        some, chosen = list(starts[i : i + batch]), list(rows[i : i + batch])
+        missing = batch - len(some)
+        stacked = jax.tree.map(lambda *leaves: np.stack(leaves), *some, *some[:1] * missing)
+        found.append(_train_batch(stacked, z, target, np.stack(chosen + chosen[:1] * missing)))
+    joined = jax.tree.map(lambda *leaves: np.concatenate([np.asarray(leaf) for leaf in leaves]), *found)
+    return Trained(*joined).at(slice(len(starts)))
+
+
+@jax.jit
+def _train_batch(starts: Parameters, z: Float[Array, "M N"], y: Float[Array, " M"], rows: Int[Array, "e S"]):
+    """The parameters, the kernel and the last loss of each member; rows that do not exist are padding."""
+
+    def one(member: tuple[Parameters, Int[Array, " S"]]):
+        start, some = member
+        known = (a.at[some].get(mode="fill", fill_value=0) for a in (z, y, jnp.ones_like(y)))
+        parameters, losses = train(start, *known)
+        return parameters, parameters.kernel(), losses[-1]
+
+    return jax.lax.platform_dependent(
+        starts,
+        rows,
+        cpu=lambda *members: jax.lax.map(one, members),
+        default=lambda *members: jax.vmap(one)(members),
+    )
