@@ -25,7 +25,7 @@ def bucket(size: int) -> int:
     return next(found for found in (octave, octave * 5 // 4, octave * 3 // 2, octave * 2) if found >= max(size, _LEAST))
 
 
-def pad(array: Array, *sizes: int, fill: float = 0) -> Array:
+def pad(array: Array, *sizes: int, fill: int | float = 0) -> Array:
     """Pads the last axes of an array at their ends; on the host, unless the array is JAX's.
 
     Args:

@@ -4,7 +4,6 @@ import dataclasses
 import time
 from collections.abc import Iterable, Sequence
 
-import jax
 import numpy as np
 from jax.sharding import Mesh
 from numpy.typing import ArrayLike
@@ -12,6 +11,7 @@ from numpy.typing import ArrayLike
 from spexjax import indices, methods
 from spexjax._budget import reason_to_stop, rounds
 from spexjax._inputs import check_key, checked_values
+from spexjax._random import split_key
 from spexjax.ablation import Ablation, checked_ablation
 from spexjax.evaluation import Evaluation, Store, from_first_host, run
 from spexjax.explanation import Explanation, measured
@@ -65,7 +65,7 @@ def explain(
     check_key(key)
     chosen, others = _resembling(method, like, n)
     sizes = rounds(n, budget, target_faithfulness, max_budget)
-    design_key, fit_key = jax.random.split(key)
+    design_key, fit_key = split_key(key, 2)
     most, wanted = sizes[-1], None if index is None else indices.get(index)
     design = checked_design(chosen.design(design_key, n, most, wanted), chosen.name, n, most)
     look = design.look if target_faithfulness is None else None

@@ -247,9 +247,8 @@ def checked_masks(masks: ArrayLike, num_features: int) -> Masks:
 def evaluate(spectrum: Spectrum, masks: ArrayLike) -> Values:
     """Evaluates `f(x) = sum_S F(S) (-1)^{|S ∩ x|}` at each mask, in bounded memory.
 
-    Float64 coefficients on the host give float64 values. Small sums are taken there. Of large ones the constant is added
-    there, and the other terms are summed on the device in units of the largest, so that a large constant or an extreme
-    unit costs no digits.
+    Float64 coefficients on the host give float64 values. Small sums are taken there. For large ones the device sums all
+    terms but the constant, in units of the largest, so that a large constant or an extreme unit costs no digits.
 
     Masks are taken in blocks, so that no intermediate array has more than 4 million entries. Within a block, parities
     come from d gathers, or from one matmul if n is small relative to d; where to switch depends on the device.

@@ -1,12 +1,11 @@
 """Masks for Shapley-type indices: a quarter uniform, the others with sizes drawn from the Shapley kernel."""
 
-import jax
-import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Bool, Float, Int
 
+from spexjax._random import split_key, uniforms
 from spexjax.designs._uniform import ENUMERABLE, all_masks, uniform, uniform_size
-from spexjax.typing import Array, Key, Masks
+from spexjax.typing import Key, Masks
 
 _EVERY = 4  # one pair in four is uniform
 
@@ -37,14 +36,14 @@ def sized(key: Key, num_masks: int, num_features: int) -> Masks:
     [20, 0]
     """
     m = uniform_size(num_masks, num_features)
-    uniform_key, size_key = jax.random.split(key)
+    uniform_key, size_key = split_key(key, 2)
     if num_features < m.bit_length():  # as many as there are
         return uniform(uniform_key, m, num_features)
     masks, rows = np.empty((m, num_features), bool), uniform_rows(m)
     masks[rows] = uniform(uniform_key, len(rows) + len(rows) % 2, num_features, paired=True)[: len(rows)]
     others = np.delete(np.arange(m), rows)
     masks[others] = _others(size_key, len(others), masks[rows])
-    return jnp.asarray(masks)
+    return masks
 
 
 def uniform_rows(num_masks: int) -> Int[np.ndarray, " u"]:
@@ -70,8 +69,8 @@ def _others(key: Key, count: int, taken: Bool[np.ndarray, "u n"]) -> Bool[np.nda
     found: list[Bool[np.ndarray, " n"]] = []
     few = n <= ENUMERABLE and 1 << n <= 64 * count  # a good part of all masks is wanted, so draws would often repeat
     while len(found) < count:
-        key, draw = jax.random.split(key)
-        draws = _all_in_random_order(draw, n) if few else np.asarray(_draw(draw, count, n))
+        key, draw = split_key(key, 2)
+        draws = _all_in_random_order(draw, n) if few else _draw(draw, count, n)
         for row in np.stack([draws, ~draws], 1).reshape(-1, n):
             packed = np.packbits(row).tobytes()
             if packed not in seen and len(found) < count:
@@ -80,11 +79,12 @@ def _others(key: Key, count: int, taken: Bool[np.ndarray, "u n"]) -> Bool[np.nda
     return np.array(found, bool).reshape(count, n)
 
 
-def _draw(key: Key, count: int, n: int) -> Bool[Array, "c n"]:
+def _draw(key: Key, count: int, n: int) -> Bool[np.ndarray, "c n"]:
     """Independent masks by the Shapley kernel."""
-    size_key, order_key = jax.random.split(key)
-    sizes = jax.random.choice(size_key, n + 1, (count,), p=jnp.asarray(size_probabilities(n)))
-    ranks = jnp.argsort(jnp.argsort(jax.random.uniform(order_key, (count, n)), axis=1), axis=1)
+    size_key, order_key = split_key(key, 2)
+    below = np.cumsum(size_probabilities(n).astype(np.float32))
+    sizes = np.searchsorted(below, below[-1] * (1 - uniforms(size_key, count)))
+    ranks = np.argsort(np.argsort(uniforms(order_key, count, n), axis=1, kind="stable"), axis=1)
     return ranks < sizes[:, None]
 
 
@@ -93,5 +93,5 @@ def _all_in_random_order(key: Key, n: int) -> Bool[np.ndarray, "_ n"]:
     masks = all_masks(n)
     sizes = masks.sum(1)
     share = size_probabilities(n) / np.bincount(sizes)
-    noise = np.asarray(jax.random.gumbel(key, (1 << n,)))
-    return masks[np.argsort(-(np.log(np.maximum(share, 1e-30))[sizes] + noise), kind="stable")]
+    gumbel = -np.log(-np.log(np.maximum(uniforms(key, 1 << n), np.finfo(np.float32).tiny)))
+    return masks[np.argsort(-(np.log(np.maximum(share, 1e-30))[sizes] + gumbel), kind="stable")]

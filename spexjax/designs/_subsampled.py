@@ -9,6 +9,7 @@ import numpy as np
 from jaxtyping import Bool, UInt8
 
 from spexjax._equality import by_content
+from spexjax._random import split_key
 from spexjax.codes import BCH, bch, parity_size, random_full_rank
 from spexjax.typing import Array, Key, Leaf, Masks
 
@@ -122,13 +123,13 @@ def subsampled(key: Key, num_features: int, bins_log2: int, max_order: int = 5, 
     True
     """
     subsampled_size(num_features, bins_log2, max_order, num_groups)  # refuses what cannot be
-    groups = [_mixing(k, bins_log2, num_features) for k in jax.random.split(key, num_groups)]
+    groups = [_mixing(k, bins_log2, num_features) for k in split_key(key, num_groups)]
     return Subsampled(np.stack(groups), bch(num_features, max_order))
 
 
 def _mixing(key: Key, b: int, n: int) -> Bool[np.ndarray, "b n"]:
     """A random matrix of rank b. Zero columns are redrawn: their features would be constant in the whole group."""
-    draw, redraw = jax.random.split(key)
+    draw, redraw = split_key(key, 2)
     matrix = random_full_rank(draw, b, n)
     columns = np.asarray(jax.random.randint(redraw, (n,), 1, 1 << b)) >> np.arange(b)[:, None] & 1
     return np.where(matrix.any(0), matrix, columns.astype(bool))

@@ -2,13 +2,12 @@
 
 import operator
 
-import jax
-import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Bool
 
+from spexjax._random import permutation, split_key, uniforms
 from spexjax.spectrum import mask_numbers, numbered_masks
-from spexjax.typing import Array, Key, Masks
+from spexjax.typing import Key, Masks
 
 ENUMERABLE = 20  # features up to which all masks are listed and shuffled; more if a quarter of them is wanted
 
@@ -66,21 +65,22 @@ def uniform(key: Key, num_masks: int, num_features: int, *, paired: bool = False
         raise ValueError(f"A paired design needs an even number of masks, not {num_masks}.")
     # The member that keeps feature 0 identifies a pair, so distinct halves make distinct pairs.
     half = uniform_size(num_masks, num_features) // 2
-    rest = _distinct(key, half, np.ones((1, num_features - 1), bool)) if num_features > 1 else jnp.ones((1, 0), bool)
-    kept = jnp.concatenate([jnp.ones((half, 1), bool), rest], 1)
-    return jnp.stack([kept, ~kept], 1).reshape(-1, num_features)
+    rest = _distinct(key, half, np.ones((1, num_features - 1), bool)) if num_features > 1 else np.ones((1, 0), bool)
+    kept = np.concatenate([np.ones((half, 1), bool), rest], 1)
+    return np.stack([kept, ~kept], 1).reshape(-1, num_features)
 
 
-def _distinct(key: Key, m: int, first: Bool[np.ndarray, "f n"]) -> Bool[Array, "m n"]:
+def _distinct(key: Key, m: int, first: Bool[np.ndarray, "f n"]) -> Bool[np.ndarray, "m n"]:
     """The given masks, then others, all distinct."""
     n, masks = first.shape[1], first[:m]
     if n <= ENUMERABLE or 1 << n <= 4 * m:
         known = mask_numbers(masks)
-        codes = np.concatenate([known, np.asarray(jax.random.permutation(key, np.setdiff1d(np.arange(1 << n), known)))])
-        return jnp.asarray(numbered_masks(codes[:m], n))
+        others = np.setdiff1d(np.arange(1 << n), known)
+        codes = np.concatenate([known, others[permutation(key, len(others))]])
+        return numbered_masks(codes[:m], n)
     while len(masks) < m:
-        key, draw = jax.random.split(key)
-        masks = np.concatenate([masks, np.asarray(jax.random.bernoulli(draw, shape=(m - len(masks), n)))])
+        key, draw = split_key(key, 2)
+        masks = np.concatenate([masks, uniforms(draw, m - len(masks), n) < 0.5])
         _, new = np.unique(np.packbits(masks, axis=1), axis=0, return_index=True)
         masks = masks[np.sort(new)]
-    return jnp.asarray(masks)
+    return masks

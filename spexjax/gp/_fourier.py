@@ -13,6 +13,7 @@ from spexjax.spectrum import characters, joined_supports, padded_support, unique
 from spexjax.typing import Array, Masks
 
 MAX_ORDER = 6
+_LEAST = 1e-30  # a shrinkage below it counts as this
 _BLOCK = 1 << 22  # entries of the character matrix that exist at a time
 
 
@@ -23,12 +24,14 @@ def prior_variances(kernel: ProductKernel, support: Int[Array, "k d"]) -> Float[
       kernel: the prior.
       support: the sets S, as in `Spectrum.support`.
     """
-    logs = jnp.log(kernel.shrinkage).at[:, support].get(mode="fill", fill_value=0).sum(-1)
-    linear = kernel.linear.at[support].get(mode="fill", fill_value=0).sum(-1)
-    n = kernel.linear.shape[0]
-    sparse = jnp.where((support < n).sum(-1) == 1, linear, 0)
+    xp = np if isinstance(kernel.rates, np.ndarray) and isinstance(support, np.ndarray) else jnp
+    support, n = xp.asarray(support), kernel.linear.shape[0]
+    logs = xp.log(xp.maximum(kernel.shrinkage, _LEAST))
+    products = xp.exp(xp.pad(logs, ((0, 0), (0, 1)))[:, support].sum(-1))  # the last column is padding
+    linear = xp.pad(kernel.linear, (0, 1))[support].sum(-1)
+    sparse = xp.where((support < n).sum(-1) == 1, linear, 0)
     sparse = with_neighbours(kernel, sparse, lambda v: v + variances_of_supports(kernel.near, support, n))
-    return kernel.constants @ jnp.exp(logs) + sparse
+    return kernel.constants @ products + sparse
 
 
 def coefficients(

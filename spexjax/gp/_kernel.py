@@ -112,6 +112,8 @@ def with_neighbours(kernel: ProductKernel, value: Any, add: Callable[[Any], Any]
     """
     if not kernel.near.shape[-1]:
         return value
+    if isinstance(kernel.near, np.ndarray) and not isinstance(value, jax.Array):
+        return add(value) if kernel.near.any() else value
     return jax.lax.cond(jnp.any(kernel.near), add, lambda same: same, value)
 
 

@@ -35,13 +35,14 @@ def variances_of_supports(near: Float[Array, " l"], support: Int[Array, "k d"], 
       support: the sets S, as in `Spectrum.support`.
       n: the number of features.
     """
-    support = padded_support(jnp.asarray(support), n, support.shape[1] + 3)
+    xp = jnp if isinstance(support, jax.Array) else np
+    support = padded_support(support, n, support.shape[1] + 3)
     first, order = support[:, 0], (support < n).sum(1)
     one, two = support[:, 1] - first, support[:, 2] - support[:, 1]
-    place = jnp.where(one == 1, first, first + n - 1)
-    place = jnp.where(order == 3, first + 2 * n - 3, place)
+    place = xp.where(one == 1, first, first + n - 1)
+    place = xp.where(order == 3, first + 2 * n - 3, place)
     is_set = ((order == 2) & (one <= 2)) | ((order == 3) & (one == 1) & (two == 1))
-    return jnp.asarray(near).at[jnp.where(is_set, place, len(near))].get(mode="fill", fill_value=0)
+    return xp.append(near, 0)[xp.where(is_set, place, len(near))]
 
 
 def index_of_neighbours(

@@ -92,8 +92,8 @@ class Padded:
 
     def coefficient_variances(self, support: Int[np.ndarray, "k d"]) -> list[Float[np.ndarray, " k"]]:
         """For each first kernel, the prior variance of each coefficient."""
-        blocks = [_prior_variances(self._firsts, sets) for sets in self._sets(support, _TERMS, MAX_ORDER)]
-        return list(_joined(blocks, self._num_firsts, len(support)))
+        kernels = [jax.tree.map(lambda leaf: np.asarray(leaf, np.float64), p.first) for p in self._processes]
+        return [prior_variances(kernel, np.asarray(support)) for kernel in kernels]
 
     def index(self, sets: Int[np.ndarray, "k s"], at, mu, known: Float[np.ndarray, " m"]) -> Float[np.ndarray, "_ k"]:
         """The index of every member, and then that of the function that is `known` at the masks and 0 elsewhere."""
@@ -192,11 +192,6 @@ def _grams(members: Members, z: Float[Array, "M N"], new: Float[Array, "R N"]) -
 @_on_host
 def _coefficients(members: Members, z: Float[Array, "M N"], support: Int[Array, "k d"]) -> Float[Array, "e k"]:
     return _over_members(members, lambda kernel, alpha: coefficients(kernel, z < 0, alpha, support))
-
-
-@_on_host
-def _prior_variances(members: Members, support: Int[Array, "k d"]) -> Float[Array, "e k"]:
-    return _over_members(members, lambda kernel, alpha: prior_variances(kernel, support))
 
 
 @_on_host

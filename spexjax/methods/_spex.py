@@ -3,12 +3,12 @@
 import dataclasses
 import math
 
-import jax
 import jax.numpy as jnp
 import numpy as np
 
 from spexjax import proxies
 from spexjax._ends import end_rows, inner_rows
+from spexjax._random import split_key
 from spexjax._values import standardise
 from spexjax.codes import MAX_DEGREE
 from spexjax.decoder import Decoded, Status, decode
@@ -104,7 +104,7 @@ class Spex:
         Raises:
           ValueError: if not even 2^4 bins are covered; the message says what is needed and what would work instead.
         """
-        n, design_key, check_key = num_features, *jax.random.split(key)
+        n, design_key, check_key = num_features, *split_key(key, 2)
         known = np.packbits(np.zeros((0, n), bool) if known is None else known, axis=1)
         for b in range(min(n, 40), _LEAST_BINS - 1, -1):
             space, size = 2.0 ** min(n, 60), self.size(n, b, len(known))

@@ -5,7 +5,7 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Float, Int
 
-from spexjax._keys import permutation
+from spexjax._random import permutation
 from spexjax.spectrum import unique_rows
 from spexjax.typing import Array, Key, Masks, Values
 

@@ -8,6 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Bool, Float, Int
 
+from spexjax._buckets import bucket, pad
 from spexjax._values import standardise
 from spexjax.proxies._cross_validation import leave_fold_selection
 from spexjax.proxies._proxy import Fit
@@ -16,6 +17,7 @@ from spexjax.typing import Array, Masks, Values
 
 _OWN_RIDGES = (1e-2, 1e-1, 1.0)  # per mask
 _ENERGY_RIDGES = (1e-3, 1e-2, 3e-2, 1e-1, 3e-1, 1.0, 3.0)  # ratios of noise to signal
+_FEW = 128  # terms up to which a smaller program is enough
 _FLOOR = 1e-6  # least ridge per mask: a rank-deficient Gram matrix still has a finite Cholesky factor in float32
 _NAMES = (
     [{"ordering": o, "prior": "own", "ridge": r} for o in ("magnitude", "first order") for r in _OWN_RIDGES]
@@ -66,29 +68,30 @@ def refit(
       Fit: the constant first, then at most `max_terms` terms in the order of |F|.
     """
     f, centre, spread = standardise(values)  # no leak between folds: every step commutes with an affine map
-    y = jnp.asarray(f, jnp.float32)
-    support, coefficients = _candidates([*without_fold, decoded], max_terms, spread or 1.0)
-    num_folds, num_terms = len(without_fold), support.shape[1]
+    (m, n), num_folds = masks.shape, len(without_fold)
+    rows, features = bucket(m), bucket(n)
+    support, coefficients = _candidates([*without_fold, decoded], max_terms, spread or 1.0, features)
+    num_terms = support.shape[1]
     sizes = np.unique([0, num_terms, *np.round(1.5 ** np.arange(np.log(num_terms) / np.log(1.5)))]).astype(int)
 
-    train = fold != np.arange(num_folds)[:, None]
-    rows = np.full((num_folds, (~train).sum(1).max()), len(f))
-    for k, row in enumerate(rows):
+    tests = np.full((num_folds, bucket(int(np.bincount(fold).max()))), rows)
+    for k, row in enumerate(tests):
         row[: (fold == k).sum()] = np.flatnonzero(fold == k)
-    masks = jnp.asarray(masks)
-    scores = _score(support[:-1], coefficients[:-1], masks, y, train, rows, sizes)  # [folds, sizes, penalties, rows]
-    predictions = np.zeros((len(sizes), len(_NAMES), len(f) + 1), np.float32)
-    predictions[:, :, rows] = np.moveaxis(np.asarray(scores), 0, 2)
-    chosen = leave_fold_selection(predictions[:, :, :-1].reshape(-1, len(f)), f, fold)
+    x, y = pad(np.asarray(masks), rows, features), pad(f.astype(np.float32), rows)
+    train = pad(fold != np.arange(num_folds)[:, None], rows)
+    scores = _score(support[:-1], coefficients[:-1], x, y, train, tests, sizes)  # [folds, sizes, penalties, tests]
+    predictions = np.zeros((len(sizes), len(_NAMES), rows + 1))
+    predictions[:, :, tests] = np.moveaxis(np.asarray(scores), 0, 2)
+    chosen = leave_fold_selection(predictions[:, :, :m].reshape(-1, m), f, fold)
 
     size, penalty = sizes[chosen.best // len(_NAMES)], chosen.best % len(_NAMES)
-    constant, b = _fit(support[-1], coefficients[-1], masks, y, penalty, size)
+    used = (np.arange(rows) < m).astype(np.float32)
+    constant, b = _fit(support[-1], coefficients[-1], x, y, used, np.int32(penalty), np.int32(size))
     b = np.asarray(b, np.float64) * spread
     kept = np.flatnonzero(b)
+    terms = np.where(support[-1][kept] < n, support[-1][kept], n)
     spectrum = Spectrum(
-        joined_supports([EMPTY_SET, support[-1][kept]], decoded.num_features),
-        np.concatenate([[float(constant) * spread + centre], b[kept]]),
-        decoded.num_features,
+        joined_supports([EMPTY_SET, terms], n), np.concatenate([[float(constant) * spread + centre], b[kept]]), n
     )
     diagnostics = {"terms": len(kept), **_NAMES[penalty]}
     return Fit(spectrum, chosen.held_out * spread + centre, diagnostics)
@@ -121,19 +124,21 @@ def nested_ridge(
     return jnp.cumsum(z[1:] * z[0], axis=1)
 
 
-def _candidates(spectra, max_terms: int, spread: float):
-    """The strongest terms of each spectrum without the constant, padded to one shape: `Int[s K d]`, `Float[s K]`."""
-    n = spectra[0].num_features
-    tops = [s.truncate(max_terms + 1) for s in spectra]
+def _candidates(spectra, max_terms: int, spread: float, features: int):
+    """The strongest terms of each spectrum without the constant, padded to one shape: `Int[s K d]`, `Float[s K]`.
+
+    K is the bound of terms, or a small number if there are few: two shapes, two programs.
+    """
+    n, tops = spectra[0].num_features, [s.truncate(max_terms + 1) for s in spectra]
     proper = [np.asarray(t.orders) > 0 for t in tops]
     most = max(1, *(int(p.sum()) for p in proper))
-    num_terms = min(max_terms, 1 << (most - 1).bit_length())  # few different shapes, few compilations
-    width = max(1, *(t.support.shape[1] for t in tops))
-    support = np.full((len(tops), num_terms, width), n, np.int32)
+    num_terms = min(max_terms, _FEW) if most <= _FEW else max_terms
+    width = bucket(max(t.support.shape[1] for t in tops))
+    support = np.full((len(tops), num_terms, width), features, np.int32)
     coefficients = np.zeros((len(tops), num_terms), np.float32)
     for i, (t, p) in enumerate(zip(tops, proper, strict=True)):
-        k = min(int(p.sum()), num_terms)
-        support[i, :k, : t.support.shape[1]] = np.asarray(t.support)[p][:k]
+        k, sets = min(int(p.sum()), num_terms), np.asarray(t.support)[p]
+        support[i, :k, : t.support.shape[1]] = np.where(sets < n, sets, features)[:k]
         coefficients[i, :k] = np.asarray(t.coefficients)[p][:k] / spread
     return support, coefficients
 
@@ -193,10 +198,10 @@ def _score(
 
 @jax.jit
 @jax.default_matmul_precision("highest")
-def _fit(support, coefficients, masks, y, penalty, size):
-    """The intercept and coefficients of one size and penalty on all masks."""
-    _, mean, mean_y, gram, moment = _moments(support, masks, y, jnp.ones_like(y))
-    penalties = _penalties(support, coefficients, masks.shape[1], len(y))
+def _fit(support, coefficients, masks, y, used, penalty, size):
+    """The intercept and coefficients of one size and penalty on all masks that are used."""
+    _, mean, mean_y, gram, moment = _moments(support, masks, y, used)
+    penalties = _penalties(support, coefficients, masks.shape[1], used.sum())
     infinite = penalty - len(penalties.ridge)  # < 0, or which ordering of the truncated proxy
     chosen = jax.tree.map(lambda leaf: leaf[jnp.where(infinite < 0, penalty, infinite * len(_OWN_RIDGES))], penalties)
     keep = jnp.argsort(chosen.rank) < size

@@ -8,7 +8,7 @@ import numpy as np
 from jaxtyping import Float, Int
 
 from spexjax._ends import inner_rows
-from spexjax._keys import split_key
+from spexjax._random import split_key
 from spexjax._values import standardise
 from spexjax.metrics import r2
 from spexjax.proxies._cross_validation import folds, leave_fold_selection, surely_better

@@ -8,7 +8,7 @@ import numpy as np
 from jaxtyping import Float, Int
 
 from spexjax._ends import end_rows, inner_rows
-from spexjax._keys import permutation, split_key
+from spexjax._random import permutation, split_key
 from spexjax._values import standardise
 from spexjax.gp import ProductKernel, Surrogate, strongest_of_all
 from spexjax.proxies._cross_validation import complements, folds, leave_fold_selection, surely_better

@@ -161,7 +161,7 @@ def _start(
 
 
 def _single(leaf: Any) -> Array:
-    return leaf.astype(np.float32) if isinstance(leaf, Array) else np.float32(leaf)
+    return leaf.astype(np.float32) if isinstance(leaf, Array) else np.asarray(leaf, np.float32)
 
 
 def _real(kernel: ProductKernel) -> Bool[np.ndarray, " r"]:

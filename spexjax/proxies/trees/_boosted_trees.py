@@ -1,15 +1,12 @@
 """ProxySPEX: gradient-boosted trees as the proxy; their Fourier spectrum is read off and refitted."""
 
 import dataclasses
-import os
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
-import jax
 import numpy as np
-from jaxtyping import Float
 
+from spexjax._random import random_seed, split_key
 from spexjax._values import standardise
 from spexjax.proxies._cross_validation import folds, leave_fold_selection
 from spexjax.proxies._proxy import Fit, without_ends
@@ -47,36 +44,32 @@ class BoostedTrees:
         """Fits trees to all masks and without each fold, and refits their strongest terms; see `boosted_trees`."""
         train = _trainer()
         x = np.asarray(masks, np.float32)
-        y, _, spread = standardise(values)  # LightGBM's thresholds are absolute
-        fold_key, seed_key = jax.random.split(key)
+        n, (y, _, spread) = x.shape[1], standardise(values)  # LightGBM's thresholds are absolute
+        fold_key, seed_key = split_key(key, 2)
         num_folds = min(self.num_folds, len(y))
         fold = folds(fold_key, masks, num_folds)
-        seed = int(jax.random.randint(seed_key, (), 0, 2**31 - 1))
-
-        def predict(run: Boosting, k: int) -> Float[np.ndarray, "t rows"]:
-            booster = train(x[fold != k], y[fold != k], run, run.num_trees[-1], seed)
-            return np.stack([booster.predict(x[fold == k], num_iteration=t, num_threads=1) for t in run.num_trees])
-
-        def spectrum(setting: int, k: int) -> Spectrum:
-            run, num_trees = settings[setting]
-            booster = train(x[fold != k], y[fold != k], run, num_trees, seed)
-            leaves = booster_leaves(booster.model_to_string(), x.shape[1])
-            return tree_spectrum(*leaves, x.shape[1]).truncate(self.max_terms + 1).scale(spread)
+        seed = random_seed(seed_key)
 
         settings = [(run, t) for run in self.grid for t in run.num_trees]
-        predictions = np.zeros((len(settings), len(y)))
-        with ThreadPoolExecutor(_num_cores()) as pool:
-            jobs = [(run, k) for run in self.grid for k in range(num_folds)]
-            for (run, k), p in zip(jobs, pool.map(predict, *zip(*jobs, strict=True)), strict=True):
-                first = settings.index((run, run.num_trees[0]))
-                predictions[first : first + len(p), fold == k] = p
-            chosen = leave_fold_selection(predictions, y, fold)
-            # No mask has fold -1, so the last trees are fitted to all masks.
-            *without_fold, decoded = pool.map(
-                spectrum, [*chosen.without_fold.tolist(), chosen.best], [*range(num_folds), -1]
-            )
-        fit = refit(decoded, without_fold, masks, values, fold, self.max_terms)
+        predictions, boosters = np.zeros((len(settings), len(y))), {}
+        for run in self.grid:
+            first = settings.index((run, run.num_trees[0]))
+            for k in range(num_folds):
+                inside = fold == k
+                booster = boosters[run, k] = train(x[~inside], y[~inside], run, run.num_trees[-1], seed)
+                for i, t in enumerate(run.num_trees):
+                    predictions[first + i, inside] = booster.predict(x[inside], num_iteration=t, num_threads=1)
+        chosen = leave_fold_selection(predictions, y, fold)
+
+        def spectrum(booster: Any, num_trees: int) -> Spectrum:
+            leaves = booster_leaves(booster.model_to_string(num_iteration=num_trees), n)
+            return tree_spectrum(*leaves, n).truncate(self.max_terms + 1).scale(spread)
+
+        of_fold = [settings[setting] for setting in chosen.without_fold]
+        without_fold = [spectrum(boosters[run, k], t) for k, (run, t) in enumerate(of_fold)]
         run, num_trees = settings[chosen.best]
+        decoded = spectrum(train(x, y, run, num_trees, seed), num_trees)
+        fit = refit(decoded, without_fold, masks, values, fold, self.max_terms)
         trees = {"max_depth": run.max_depth, "learning_rate": run.learning_rate, "trees": num_trees}
         return fit._replace(diagnostics={"folds": num_folds, **trees, **dict(run.options), **fit.diagnostics})
 
@@ -118,7 +111,7 @@ def _trainer() -> Callable:
         raise ImportError("Boosted trees need LightGBM: pip install 'spexjax[trees]'.") from None
 
     def train(x, y, run: Boosting, num_trees: int, seed: int):
-        # One thread per run: the folds run in parallel, and few masks gain little from more threads.
+        # Few masks gain nothing from threads, and OpenMP's pool is slow under threads of Python.
         parameters = {
             "objective": "regression", "max_depth": run.max_depth, "learning_rate": run.learning_rate,
             "seed": seed, "deterministic": True, "force_row_wise": True, "num_threads": 1, "verbosity": -1,
@@ -127,7 +120,3 @@ def _trainer() -> Callable:
         return lightgbm.train(parameters, lightgbm.Dataset(x, y, params=parameters), num_trees)
 
     return train
-
-
-def _num_cores() -> int:
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

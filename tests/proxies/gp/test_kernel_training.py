@@ -1,5 +1,7 @@
 """The likelihood and its hand-written gradient against plain expressions, and the loop that descends it."""
 
+from functools import partial
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -8,7 +10,8 @@ from common import all_masks, covariance, stacked
 
 from spexjax.gp import coefficients, neighbours, robust_condition, signs
 from spexjax.metrics import r2
-from spexjax.proxies.gp._training import _STEPS, KernelParameters, Tied, Untied, fit_kernel, loss, polish, train
+from spexjax.proxies.gp._parameters import KernelForm, Parameters, Tied, Untied
+from spexjax.proxies.gp._training import _STEPS, fit_kernel, loss, polish, train
 
 N, M = 8, 40
 MASKS = all_masks(N)[np.random.default_rng(0).permutation(2**N)[:M]]
@@ -28,13 +31,12 @@ def standardised(values):
 
 def perturbed(form, ordered, seed=1, like=(), size=1.0):
     """Parameters away from the start."""
-    rng = np.random.default_rng(seed)
-    return jax.tree.map(
-        lambda leaf: jnp.float32(np.asarray(leaf) + size * rng.normal(size=np.shape(leaf))), form.init(N, ordered, like)
-    )
+    rng, start = np.random.default_rng(seed), form.init(N, ordered, like)
+    moved = (jnp.float32(np.asarray(leaf) + size * rng.normal(size=np.shape(leaf))) for leaf in start[:-1])
+    return Parameters(*moved, start.fixed)
 
 
-def naive(parameters, z, y):
+def naive(form, parameters, z, y):
     """The loss from its formula alone, for `jax.grad` to differentiate."""
     kernel = parameters.kernel()
     different = (z[:, None] != z).astype(z.dtype)
@@ -45,18 +47,10 @@ def naive(parameters, z, y):
     floor = 1e-3 * (kernel.scales.sum() + kernel.linear.sum() + kernel.near.sum())
     system = products + (z * kernel.linear) @ z.T + (kernel.noise + floor) * jnp.eye(len(y))
     value = (y @ jnp.linalg.solve(system, y) + jnp.linalg.slogdet(system)[1]) / (2 * len(y))
-    rows = jnp.stack(relevances(parameters))
-    if len(parameters.expected):
-        rows -= jax.lax.stop_gradient(parameters.expected)
-    penalty = ((rows - rows.mean(1, keepdims=True)) ** 2).sum() / (2 * (1.0 if len(parameters.expected) else 2.0) ** 2)
+    rows = parameters.log_rates if form is Untied else (jnp.exp(parameters.powers[0]) * parameters.relevance)[None]
+    rows -= parameters.fixed.expected[: len(rows)]
+    penalty = ((rows - rows.mean(1, keepdims=True)) ** 2).sum() / (2 * parameters.fixed.spread**2)
     return value + penalty / len(y)
-
-
-def relevances(parameters):
-    """The log rates that have a prior, one row a group."""
-    if isinstance(parameters, Tied):
-        return [jnp.exp(parameters.powers[0]) * parameters.relevance]
-    return [*parameters.log_rates, parameters.log_linear]
 
 
 OTHERS = {"tied": [Tied], "untied": [Untied], "both": [Tied, Untied], "two": [Untied, Untied]}
@@ -67,14 +61,15 @@ OTHERS = {"tied": [Tied], "untied": [Untied], "both": [Tied, Untied], "two": [Un
 def test_loss_and_its_gradient_by_the_formula(form, ordered, others):
     like = [perturbed(other, ordered, seed=5, size=0.3).kernel() for other in others]
     parameters, y = perturbed(form, ordered, like=like), np.random.default_rng(2).normal(size=M)
-    assert isinstance(parameters, KernelParameters)
-    value, found = jax.jit(jax.value_and_grad(loss, (0, 2)))(parameters, signs(MASKS), jnp.float32(y))
+    assert issubclass(form, KernelForm)
+    assert parameters.fixed.spread == (1 if others else 2)
+    value, (found, slope) = jax.jit(jax.value_and_grad(loss, (0, 2)))(parameters, signs(MASKS), jnp.float32(y))
     with jax.enable_x64(True):
         double = jax.tree.map(lambda leaf: jnp.asarray(np.float64(leaf)), parameters)
-        naively = jax.jit(jax.value_and_grad(naive, (0, 2)))
-        expected_value, expected = naively(double, jnp.asarray(1.0 - 2 * MASKS), jnp.asarray(y))
+        naively = jax.jit(jax.value_and_grad(partial(naive, form), (0, 2)))
+        expected_value, (expected, expected_slope) = naively(double, jnp.asarray(1.0 - 2 * MASKS), jnp.asarray(y))
     assert value == pytest.approx(float(expected_value), rel=1e-4)
-    for one, other in zip(jax.tree.leaves(found), jax.tree.leaves(expected), strict=True):
+    for one, other in zip([*found[:-1], slope], [*expected[:-1], expected_slope], strict=True):
         np.testing.assert_allclose(one, other, atol=1e-4 * max(1e-2, np.abs(other).max(initial=0)))
 
 
@@ -84,12 +79,12 @@ def test_the_start_is_like_others(form, others):
     """At their log rates, of which only the differences between features count, and free of penalty."""
     kernels = [perturbed(other, False, seed).kernel() for seed, other in enumerate(others)]
     start = form.init(N, False, kernels)
-    same = [k for k in kernels if k.rates.shape == start.kernel().rates.shape] or kernels
-    rates = [np.log(k.rates) for k in same]
+    kernels = [k for k, other in zip(kernels, others, strict=True) if other is form] or kernels
+    rates = [np.log(k.rates)[np.asarray(k.scales) > 0] for k in kernels]
     expected = np.mean([r.mean(0, keepdims=True) if form is Tied else np.broadcast_to(r, (3, N)) for r in rates], 0)
-    found = np.log(start.kernel().rates)
+    found = np.log(start.kernel().rates)[: len(expected)]
     np.testing.assert_allclose(np.diff(found), np.diff(expected), atol=1e-4)
-    np.testing.assert_allclose(found.mean(1), np.log(form.init(N).kernel().rates).mean(1), atol=1e-5)
+    np.testing.assert_allclose(found.mean(1), np.log(form.init(N).kernel().rates).mean(1)[: len(found)], atol=1e-5)
     assert start.penalty() == pytest.approx(0, abs=1e-6)
     assert form.init(N).penalty() == pytest.approx(0, abs=1e-6)
 
@@ -98,14 +93,14 @@ def test_the_start_is_like_others(form, others):
 def test_what_is_expected_is_not_trained(form):
     start = form.init(N, False, [perturbed(form, False).kernel()])
     after, losses = trained(start, signs(MASKS), standardised(game(MASKS)))
-    np.testing.assert_array_equal(after.expected, start.expected)
+    assert all(np.array_equal(one, other) for one, other in zip(after.fixed, start.fixed, strict=True))
     assert losses[-1] < losses[0] - 0.5
 
 
 @FORMS
 def test_training_lowers_the_loss(form):
     parameters, losses = trained(form.init(N), signs(MASKS), standardised(game(MASKS)))
-    assert isinstance(parameters, form)
+    assert parameters.fixed.tied == (form is Tied)
     assert losses.shape == (_STEPS,)
     assert losses[-1] < losses[0] - 0.5
 
@@ -156,7 +151,7 @@ def test_many_games_at_once():
 
 def test_a_hopeless_start_stays_finite():
     """Where the system is not positive definite to single precision, training stands still instead of failing."""
-    start = Tied.init(N)._replace(log_scales=jnp.float32([60.0, 0.0]))
+    start = Tied.init(N)._replace(log_scales=jnp.float32([60.0, 0.0, 0.0]))
     parameters, losses = trained(start, signs(MASKS), standardised(game(MASKS)))
     assert all(np.isfinite(leaf).all() for leaf in jax.tree.leaves(parameters))
     assert losses.shape == (_STEPS,)
@@ -178,6 +173,34 @@ def test_training_goes_on_in_double_precision(form):
 
 
 def test_a_hopeless_start_is_not_polished():
-    start = Tied.init(N)._replace(log_scales=jnp.float32([80.0, 0.0]), log_noise=jnp.float32(jnp.nan))
+    start = Tied.init(N)._replace(log_scales=jnp.float32([80.0, 0.0, 0.0]), log_noise=jnp.float32(jnp.nan))
     kernel = polish(start, signs(MASKS), standardised(game(MASKS)))
-    np.testing.assert_allclose(kernel.scales, np.exp(80.0), rtol=1e-3)
+    np.testing.assert_allclose(kernel.scales[0], np.exp(80.0), rtol=1e-3)
+
+
+@FORMS
+def test_padding_changes_nothing(form):
+    """More masks and features that do not count, and neighbours that are switched off, only change the rounding."""
+    values, size = game(MASKS), 11
+    y = standardised(values)
+    plain, losses = trained(form.init(N), signs(MASKS), y)
+    padded = form.init(N, np.array(False), size=size)
+    used = np.pad(np.ones(M, np.float32), (0, 9))
+    found, path = trained(padded, np.pad(signs(MASKS), ((0, 9), (0, size - N))), np.pad(y, (0, 9)), used)
+    np.testing.assert_allclose(path, losses, atol=1e-4)
+    kernel, expected = found.kernel(), plain.kernel()
+    assert not np.any(kernel.near)
+    np.testing.assert_allclose(kernel.rates[:, :N], expected.rates, rtol=5e-3)
+    np.testing.assert_array_equal(kernel.rates[:, N:], 0)
+    np.testing.assert_allclose(kernel.linear[:N], expected.linear, rtol=5e-3)
+
+
+@FORMS
+def test_neighbours_are_a_switch(form):
+    """Switched on by an array, they train as if compiled in."""
+    y, z = standardised(game(MASKS)), signs(MASKS)
+    _, losses = trained(form.init(N, True), z, y)
+    _, path = trained(form.init(N, np.array(True)), z, y)
+    np.testing.assert_array_equal(path, losses)
+    _, without = trained(form.init(N, np.array(False)), z, y)
+    assert not np.allclose(without, losses)
