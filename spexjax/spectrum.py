@@ -277,7 +277,9 @@ def evaluate(spectrum: Spectrum, masks: ArrayLike) -> Values:
     return coefficients[constant].sum() + unit * found
 
 
-def _padded(spectrum: Spectrum, coefficients: Float[np.ndarray, " k"], masks: Masks) -> tuple[Spectrum, Masks]:
+def _padded(
+    spectrum: Spectrum, coefficients: Float[np.ndarray, " k"], masks: Masks
+) -> tuple[Spectrum, Bool[Array, "M N"]]:
     """A spectrum with other coefficients, and masks, both padded: few shapes, few programs."""
     n, (k, d) = bucket(spectrum.num_features), spectrum.support.shape
     support = np.where(np.asarray(spectrum.support) < spectrum.num_features, spectrum.support, n)

@@ -52,7 +52,7 @@ class ProductKernel:
     @property
     def variance(self) -> Float[Array, ""]:
         """`k(x, x)`, the same at every mask, without the noise."""
-        return self.scales.sum() + self.linear.sum() + self.near.sum()
+        return self._module.asarray(self.scales.sum() + self.linear.sum() + self.near.sum())
 
     @property
     def _module(self) -> Any:

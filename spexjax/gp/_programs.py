@@ -82,7 +82,7 @@ class Padded:
     def gram_at(self, masks: Bool[np.ndarray, "l n"]) -> tuple[list, list]:
         """For each first kernel, the covariances of new values with the known ones, and their variance."""
         rows = [_grams(self._firsts, self._z, new) for new in self._blocks(masks)]
-        priors = [float(p.first.variance + p.first.noise) for p in self._processes]
+        priors = [np.full(len(masks), float(p.first.variance + p.first.noise)) for p in self._processes]
         return list(_joined(rows, self._num_firsts, len(masks))[:, :, : len(self._masks)]), priors
 
     def coefficients(self, support: Int[np.ndarray, "k d"]) -> Float[np.ndarray, "e k"]:
@@ -151,7 +151,7 @@ class Padded:
         return [pad(sets[i : i + rows], rows, width, fill=self._size) for i in range(0, max(1, len(sets)), rows)]
 
 
-def _padded_nodes(at, mu, least: int) -> tuple[Float[np.ndarray, " Q"], Float[np.ndarray, " Q"], int]:
+def _padded_nodes(at, mu, least: int) -> tuple[Float[np.ndarray, " Q"], Float[np.ndarray, " Q"], np.int32]:
     """Nodes and weights, with nodes of weight 0 added, and how many there were."""
     size = max(least, bucket(len(at)))
     return pad(np.asarray(at, np.float32), size, fill=0.5), pad(np.asarray(mu, np.float32), size), np.int32(len(at))

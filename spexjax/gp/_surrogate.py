@@ -20,6 +20,9 @@ from spexjax.spectrum import Spectrum, checked_masks, host_characters
 from spexjax.typing import Array, Leaf, Values
 
 
+_ROWS = 4096  # new masks whose covariances with the known ones exist at a time
+
+
 @by_content
 @jax.tree_util.register_dataclass
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -76,9 +79,10 @@ class Surrogate:
           ValueError: as `checked_masks`.
         """
         masks = np.asarray(checked_masks(masks, self.rest.num_features))
-        cross, priors = self._padded.gram_at(masks)
+        blocks = [masks[i : i + _ROWS] for i in range(0, max(1, len(masks)), _ROWS)]
+        errors = [self._error(self._padded.means_at(block), *self._padded.gram_at(block)) for block in blocks]
         factors = 1.0 if self.by_size is None else self.by_size[masks.sum(1)]
-        return self._error(self._padded.means_at(masks), cross, priors) * np.sqrt(factors)
+        return np.concatenate(errors) * np.sqrt(factors)
 
     def spectrum(self, support: Int[Array, "k d"]) -> Spectrum:
         """The exact coefficients on the given distinct supports, and all of `rest`, strongest first."""

@@ -144,9 +144,9 @@ def train(
 
 def polish(
     parameters: Parameters,
-    z: Float[np.ndarray, "m n"],
-    y: Float[np.ndarray, " m"],
-    used: Float[np.ndarray, " m"] | None = None,
+    z: Float[Array, "m n"],
+    y: Float[Array, " m"],
+    used: Float[Array, " m"] | None = None,
 ) -> ProductKernel:
     """Continues training in double precision, for functions with next to no noise.
 

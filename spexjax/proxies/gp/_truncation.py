@@ -43,7 +43,7 @@ def truncated_predictions(
     Args:
       parts: the posteriors; those with a share of 0 are skipped.
       z: `signs` of the masks that they are conditioned on.
-      support: the terms, strongest first; k a multiple of 256.
+      support: the terms, strongest first; k a multiple of 256, and more than that.
       count: how many blocks of 256 terms to use; predictions for more are 0.
       tests: indices of the masks to predict.
 

@@ -77,7 +77,7 @@ def test_loss_and_its_gradient_by_the_formula(form, ordered, others):
 @pytest.mark.parametrize("others", OTHERS.values(), ids=OTHERS)
 def test_the_start_is_like_others(form, others):
     """At their log rates, of which only the differences between features count, and free of penalty."""
-    kernels = [perturbed(other, False, seed).kernel() for seed, other in enumerate(others)]
+    kernels = [perturbed(other, False, seed, size=0.3).kernel() for seed, other in enumerate(others)]
     start = form.init(N, False, kernels)
     kernels = [k for k, other in zip(kernels, others, strict=True) if other is form] or kernels
     rates = [np.log(k.rates)[np.asarray(k.scales) > 0] for k in kernels]
@@ -187,12 +187,12 @@ def test_padding_changes_nothing(form):
     padded = form.init(N, np.array(False), size=size)
     used = np.pad(np.ones(M, np.float32), (0, 9))
     found, path = trained(padded, np.pad(signs(MASKS), ((0, 9), (0, size - N))), np.pad(y, (0, 9)), used)
-    np.testing.assert_allclose(path, losses, atol=1e-4)
+    np.testing.assert_allclose(path, losses, atol=2e-3)
     kernel, expected = found.kernel(), plain.kernel()
     assert not np.any(kernel.near)
-    np.testing.assert_allclose(kernel.rates[:, :N], expected.rates, rtol=5e-3)
+    np.testing.assert_allclose(kernel.rates[:, :N], expected.rates, rtol=2e-2)
     np.testing.assert_array_equal(kernel.rates[:, N:], 0)
-    np.testing.assert_allclose(kernel.linear[:N], expected.linear, rtol=5e-3)
+    np.testing.assert_allclose(kernel.linear[:N], expected.linear, rtol=2e-2)
 
 
 @FORMS

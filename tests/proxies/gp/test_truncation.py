@@ -7,7 +7,7 @@ import pytest
 from common import all_masks, covariance, random_kernel
 
 from spexjax.gp import leave_one_out, prior_variances, robust_condition, signs
-from spexjax.proxies.gp._truncation import held_out_errors, truncated_predictions
+from spexjax.proxies.gp._truncation import Part, held_out_errors, truncated_predictions
 
 N, M = 8, 40
 MASKS = all_masks(N)[np.random.default_rng(0).permutation(2**N)[:M]]
@@ -21,14 +21,22 @@ def fitted(seed):
     return kernel, robust_condition(kernel, signs(MASKS), Y)
 
 
+def predicted(seed, share=1.0):
+    kernel, posterior = fitted(seed)
+    parts = (Part(kernel, posterior.alpha, posterior.inverse, np.float32(share)),) * 2
+    parts = (parts[0], parts[1]._replace(share=np.float32(0)))
+    support = np.pad(SUPPORT, ((0, 256), (0, 0)), constant_values=N)
+    found = np.asarray(truncated_predictions(parts, signs(MASKS), support, np.int32(1), np.arange(M)))
+    assert found.shape == (257, M)
+    return found[:256]
+
+
 @pytest.fixture(scope="module")
 def predictions():
-    kernel, posterior = fitted(0)
-    return truncated_predictions(kernel, posterior.alpha, posterior.inverse, MASKS, SUPPORT, np.arange(M))
+    return predicted(0)
 
 
 def test_all_terms_are_the_whole_posterior(predictions):
-    assert predictions.shape == (256, M)
     np.testing.assert_allclose(predictions[-1], leave_one_out(Y, fitted(0)[1]), atol=1e-4)
 
 
@@ -44,10 +52,9 @@ def test_truncated_fits_without_a_mask(predictions, i):
 
 def test_errors_are_those_of_the_mean(predictions):
     fits = [(*fitted(0), 0.25), (*fitted(1), 0.75)]
-    other = truncated_predictions(fits[1][0], fits[1][1].alpha, fits[1][1].inverse, MASKS, SUPPORT, np.arange(M))
     sizes, errors = held_out_errors(fits, MASKS, Y, SUPPORT, np.arange(M))
     assert sizes.tolist() == list(range(1, 257))
-    expected = ((0.25 * np.asarray(predictions) + 0.75 * np.asarray(other) - Y) ** 2).mean(1)
+    expected = ((0.25 * np.asarray(predictions) + 0.75 * predicted(1) - Y) ** 2).mean(1)
     np.testing.assert_allclose(errors, expected, rtol=1e-4)
     few, errors_of_few = held_out_errors(fits, MASKS, Y, SUPPORT[:10], np.arange(M))
     assert few.tolist() == list(range(1, 11))
@@ -56,11 +63,20 @@ def test_errors_are_those_of_the_mean(predictions):
 
 @pytest.mark.parametrize(("candidates", "beyond"), [(1, []), (256, []), (300, []), (512, [512]), (800, [512, 768])])
 def test_beyond_256_terms_only_some_numbers_are_tried(monkeypatch, candidates, beyond):
-    def stub(kernel, alpha, inverse, masks, support, tests):
+    def stub(parts, z, support, count, tests):
         assert support.shape[0] % 256 == 0
+        assert count == -(-candidates // 256)
         return np.zeros((255 + support.shape[0] // 256, len(tests)))
 
     monkeypatch.setattr("spexjax.proxies.gp._truncation.truncated_predictions", stub)
     sizes, errors = held_out_errors([(*fitted(0), 1.0)], MASKS, Y, np.resize(SUPPORT, (candidates, N)), np.arange(M))
     assert sizes.tolist() == [*range(1, min(candidates, 256) + 1), *beyond]
     assert errors.shape == sizes.shape
+
+
+def test_unused_terms_and_posteriors_cost_no_program():
+    """The numbers of terms, of tested masks and of posteriors are data."""
+    held_out_errors([(*fitted(0), 1.0)], MASKS, Y, SUPPORT, np.arange(M))
+    programs = truncated_predictions._cache_size()
+    held_out_errors([(*fitted(0), 0.5), (*fitted(1), 0.5)], MASKS, Y, SUPPORT[:7], np.arange(M - 3))
+    assert truncated_predictions._cache_size() == programs
