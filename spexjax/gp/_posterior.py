@@ -1,6 +1,5 @@
 """Gaussian process regression on masks under a product kernel."""
 
-from functools import partial
 from typing import NamedTuple
 
 import jax
@@ -9,7 +8,6 @@ import numpy as np
 import scipy.linalg
 from jaxtyping import Bool, Float, Int
 
-from spexjax._buckets import pad
 from spexjax.gp._inverse import spd_inverse
 from spexjax.gp._kernel import ProductKernel, gram
 from spexjax.gp._neighbours import characters_of_neighbours
@@ -32,6 +30,7 @@ class Posterior(NamedTuple):
     partner: Int[np.ndarray, " m"]  # the row to leave out with each row; itself if none. An involution
     diagonal: Float[np.ndarray, " m"]  # P_ii
     cross: Float[np.ndarray, " m"]  # P_ij for the partner j of i, 0 where there is none
+    others: Float[np.ndarray, "k m"]  # P t for other values t
 
 
 def system_matrix(
@@ -76,6 +75,7 @@ class Conditioned(NamedTuple):
     residual: Float[Array, ""]  # |(K + noise I) alpha - y| / |y|
     diagonal: Float[Array, " m"]
     cross: Float[Array, " m"]
+    others: Float[Array, "k m"]
 
 
 def checked_condition(
@@ -83,6 +83,7 @@ def checked_condition(
     z: Float[Array, "m n"],
     y: Float[Array, " m"],
     partner: Int[Array, " m"],
+    others: Float[Array, "k m"],
     used: Float[Array, " m"] | None = None,
 ) -> tuple[Conditioned, Float[Array, "m m"]]:
     """`condition`, with its residual and the entries of the inverse that leaving masks out needs; pure.
@@ -92,13 +93,16 @@ def checked_condition(
       z: as in `condition`.
       y: as in `condition`.
       partner: as in `Posterior`.
+      others: other values t, of mean 0, of which P t is wanted.
       used: as in `condition`.
     """
     alpha, inverse = condition(kernel, z, y, used)
     kept = jnp.ones_like(y) if used is None else used
     residual = kept * (gram(kernel, z, z) @ alpha + kernel.noise * alpha) - y
     norm = jnp.linalg.norm(y)
-    return Conditioned(alpha, jnp.linalg.norm(residual) / norm, *_entries(inverse, partner)), inverse
+    with jax.default_matmul_precision("highest"):
+        products = others @ inverse
+    return Conditioned(alpha, jnp.linalg.norm(residual) / norm, *_entries(inverse, partner), products), inverse
 
 
 def posterior_of(
@@ -108,6 +112,7 @@ def posterior_of(
     masks: Masks,
     y: Float[np.ndarray, " m"],
     partner: Int[np.ndarray, " m"],
+    others: Float[np.ndarray, "k m"],
 ) -> Posterior:
     """The posterior on the host, computed again in double precision if single precision was not enough.
 
@@ -118,19 +123,25 @@ def posterior_of(
       masks: bool `[m, n]`, without padding.
       y: the values there, of mean 0.
       partner: as in `Posterior`.
+      others: as in `checked_condition`.
     """
     if found.residual <= _RESIDUAL:
-        alpha, diagonal, cross = (np.asarray(a)[: len(y)] for a in (found.alpha, found.diagonal, found.cross))
-        return Posterior(alpha, inverse, "float32", partner, diagonal, cross)
+        alpha, _, diagonal, cross, products = (np.asarray(part)[..., : len(y)] for part in found)
+        return Posterior(alpha, inverse, "float32", partner, diagonal, cross, products)
     inverse = host_inverse(kernel, masks)
-    return Posterior(inverse @ np.asarray(y, np.float64), inverse, "float64", partner, *_entries(inverse, partner))
+    alpha, products = inverse @ np.asarray(y, np.float64), others @ inverse
+    return Posterior(alpha, inverse, "float64", partner, *_entries(inverse, partner), products)
 
 
 _checked_condition = jax.jit(checked_condition)
 
 
 def robust_condition(
-    kernel: ProductKernel, z: Float[Array, "m n"], y: Float[Array, " m"], partner: Int[np.ndarray, " m"] | None = None
+    kernel: ProductKernel,
+    z: Float[Array, "m n"],
+    y: Float[Array, " m"],
+    partner: Int[np.ndarray, " m"] | None = None,
+    others: Float[np.ndarray, "k m"] | None = None,
 ) -> Posterior:
     """`condition` on the device in single precision; again on the host in double if that was not enough.
 
@@ -139,10 +150,12 @@ def robust_condition(
       z: `signs` of the masks.
       y: the values there, of mean 0.
       partner: the row to leave out with each row; itself if none. An involution. By default no row has a partner.
+      others: other values at the masks, of mean 0, for `errors_of_others`; none by default.
     """
     partner = np.arange(len(y)) if partner is None else partner
-    found, inverse = _checked_condition(kernel, z, jnp.asarray(y, jnp.float32), partner)
-    return posterior_of(found, inverse, kernel, np.asarray(z) < 0, np.asarray(y), partner)
+    others = np.zeros((0, len(y))) if others is None else others
+    found, inverse = _checked_condition(kernel, z, jnp.asarray(y, jnp.float32), partner, np.asarray(others, np.float32))
+    return posterior_of(found, inverse, kernel, np.asarray(z) < 0, np.asarray(y), partner, others)
 
 
 def host_gram(kernel: ProductKernel, masks: Bool[Array, "m n"], masks2: Bool[Array, "l n"]) -> Float[np.ndarray, "m l"]:
@@ -215,19 +228,10 @@ def leave_one_out_variances(posterior: Posterior) -> Float[np.ndarray, " m"]:
     return own[j] / (own * own[j] - cross**2)
 
 
-def errors_of_others(targets: Float[np.ndarray, " m"], posterior: Posterior) -> Float[np.ndarray, " m"]:
-    """The leave-one-out errors for values that the kernel was not trained on: `(P t)_i / P_ii`.
-
-    One matrix-vector product, on the device that holds P.
+def errors_of_others(posterior: Posterior) -> Float[np.ndarray, "k m"]:
+    """The leave-one-out errors for other values that the kernel was not trained on: `(P t)_i / P_ii`.
 
     Args:
-      targets: t, the other values at the same masks, of mean 0.
-      posterior: of the kernel.
+      posterior: of the kernel, with those `others`.
     """
-    if posterior.dtype == "float64":
-        return np.asarray(posterior.inverse) @ targets / posterior.diagonal
-    found = _product(posterior.inverse, pad(np.asarray(targets, np.float32), len(posterior.inverse)))
-    return np.asarray(found, np.float64)[: len(targets)] / posterior.diagonal
-
-
-_product = jax.jit(partial(jnp.matmul, precision="highest"))
+    return np.asarray(posterior.others, np.float64) / posterior.diagonal

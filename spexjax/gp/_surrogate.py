@@ -19,7 +19,6 @@ from spexjax.gp._process import Process
 from spexjax.spectrum import Spectrum, checked_masks, host_characters
 from spexjax.typing import Array, Leaf, Values
 
-
 _ROWS = 4096  # new masks whose covariances with the known ones exist at a time
 
 

@@ -67,10 +67,10 @@ class Kernels:
             return self._in_weight_space(priors, masks[inner], f[inner], fold[inner]).spread_over(inner, masks)
         y = without_outliers(unpadded(trial.kernel, n), masks, truth, split.tried, end_rows(masks))
         f = centre + spread * y
-        mean = fit_mean(starts, split, y, trial)
-        posterior = mean.used[0][0].posterior
         tried = [found for found in (log_odds_link(f), empirical_link(f)) if found]
-        links = [(link, scores) for link, scores in tried if helps(link, scores, f, posterior)]
+        mean = fit_mean(starts, split, y, trial, [scores for _, scores in tried])
+        posterior = mean.used[0][0].posterior
+        links = [found for place, found in enumerate(tried) if helps(*found, place, f, posterior)]
         mean = finer(mean, y)
         settings, held_out = mean.settings(ordered), mean.held_out[inner]
         plain = _Candidate(mean.surrogate(truth, constant, spread), held_out)

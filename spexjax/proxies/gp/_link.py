@@ -79,18 +79,19 @@ def log_odds_link(values: Values) -> tuple[LogOdds, Float[np.ndarray, " m"]] | N
     return link, (odds - link.centre) / link.spread
 
 
-def helps(link: Link, scores: Float[np.ndarray, " m"], values: Values, posterior: Posterior) -> bool:
+def helps(link: Link, scores: Float[np.ndarray, " m"], place: int, values: Values, posterior: Posterior) -> bool:
     """True if a link lowers the leave-one-out error of a kernel that was trained on the standardised values.
 
-    Costs one matrix-vector product, because the inverse of the kernel matrix is reused; see `errors_of_others`.
+    Costs next to nothing, because the inverse of the kernel matrix is reused; see `errors_of_others`.
 
     Args:
       link: from scores to values.
       scores: the score of each value.
+      place: of these scores among the `others` of the posterior.
       values: `[m]`.
       posterior: of that kernel, given the standardised values.
     """
-    plain, error = np.asarray(posterior.alpha) / posterior.diagonal, errors_of_others(scores, posterior)
+    plain, error = np.asarray(posterior.alpha) / posterior.diagonal, errors_of_others(posterior)[place]
     through = link.expected(scores - error, float(np.sqrt(np.mean(error**2))))
     return bool(np.mean(((values - through) / standardise(values).spread) ** 2) < np.mean(plain**2))
 

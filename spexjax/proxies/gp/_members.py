@@ -10,6 +10,7 @@ import numpy as np
 import scipy.special
 from jaxtyping import Float, Int
 
+from spexjax._buckets import pad
 from spexjax.gp import (
     Conditioned,
     Posterior,
@@ -31,6 +32,7 @@ from spexjax.typing import Array
 
 NAMES = ("tied", "untied", "tied_like", "untied_like")
 _SHARES = np.array([[0.5, 0.5], [0.25, 0.75], [0.75, 0.25], [0.0, 1.0], [1.0, 0.0]])  # of two forms
+_TARGETS = 2  # other values whose leave-one-out errors are wanted, at most
 _SMOOTH = 0.02  # share of the variance: below this held-out error, training continues in double precision
 
 
@@ -103,7 +105,11 @@ def _tail_factor(squares: Float[np.ndarray, " h"]) -> float:
 
 
 def fit_mean(
-    starts: Sequence[Parameters], split: Split, y: Float[np.ndarray, " m"], trial: Trained | None = None
+    starts: Sequence[Parameters],
+    split: Split,
+    y: Float[np.ndarray, " m"],
+    trial: Trained | None = None,
+    others: Sequence[Float[np.ndarray, " m"]] = (),
 ) -> Mean:
     """Trains every form on every subset, conditions it on all masks, and picks the best mixture of forms.
 
@@ -112,11 +118,11 @@ def fit_mean(
       split: the masks.
       y: the values there, of mean 0 and variance 1.
       trial: as in `train_members`.
+      others: at most two other targets, for `errors_of_others`.
     """
     members = train_members(starts, split, y, trial)
-    return best_mean(
-        _conditioned([form.kernel for form in members], [form.parameters for form in members], split, y), split, y
-    )
+    forms = _conditioned([form.kernel for form in members], [form.parameters for form in members], split, y, others)
+    return best_mean(forms, split, y)
 
 
 def best_mean(forms: list[Form], split: Split, y: Float[np.ndarray, " m"]) -> Mean:
@@ -139,7 +145,11 @@ def best_mean(forms: list[Form], split: Split, y: Float[np.ndarray, " m"]) -> Me
 
 
 def _conditioned(
-    kernels: Sequence[ProductKernel], parameters: Sequence[Parameters], split: Split, y: Float[np.ndarray, " m"]
+    kernels: Sequence[ProductKernel],
+    parameters: Sequence[Parameters],
+    split: Split,
+    y: Float[np.ndarray, " m"],
+    others: Sequence[Float[np.ndarray, " m"]] = (),
 ) -> list[Form]:
     """Conditions the members of each form on all masks.
 
@@ -151,17 +161,19 @@ def _conditioned(
       parameters: the same.
       split: the masks.
       y: the values there.
+      others: as in `fit_mean`.
     """
     (m, n), (rows, _), forms = split.masks.shape, split.size, []
     partner = np.append(split.partner, np.arange(m, rows)).astype(np.int32)
     used = (np.arange(rows) < m).astype(np.float32)
+    targets = np.stack([*others, *[np.zeros(m)] * (_TARGETS - len(others))])
     count, most = len(kernels[0].noise), split.num_folds + (split.everything is not None)
     for i in range(0, len(kernels), 2):
         both = jax.tree.map(
             lambda *leaves: np.stack([np.concatenate([leaf, leaf[: most - count]]) for leaf in leaves]),
             *kernels[i : i + 2],
         )
-        found, inverses = _condition_all(both, *split.padded(y), partner, used)
+        found, inverses = _condition_all(both, *split.padded(y), partner, pad(targets.astype(np.float32), rows), used)
         found = jax.tree.map(np.asarray, found)
         for j, inverse in enumerate(inverses):
             kernel = unpadded(kernels[i + j], n)
@@ -190,6 +202,7 @@ def _condition_all(
     z: Float[Array, "M N"],
     y: Float[Array, " M"],
     partner: Int[Array, " M"],
+    others: Float[Array, "k M"],
     used: Float[Array, " M"],
 ) -> tuple[Conditioned, list[Float[Array, "M M"]]]:
     """Every member of two forms conditioned on all masks, and the inverses of their first members."""
@@ -197,7 +210,7 @@ def _condition_all(
     def of_form(kernels: ProductKernel) -> tuple[Conditioned, Float[Array, "M M"]]:
         def one(first: Float[Array, "M M"], member: tuple[Int[Array, ""], ProductKernel]):
             place, kernel = member
-            found, inverse = checked_condition(kernel, z, y, partner, used)
+            found, inverse = checked_condition(kernel, z, y, partner, others, used)
             return jnp.where(place == 0, inverse, first), found
 
         places = jnp.arange(len(kernels.noise))

@@ -117,6 +117,8 @@ def _trainer() -> Callable:
             "seed": seed, "deterministic": True, "force_row_wise": True, "num_threads": 1, "verbosity": -1,
             **dict(run.options),
         }  # fmt: skip
-        return lightgbm.train(parameters, lightgbm.Dataset(x, y, params=parameters), num_trees)
+        # Kept for prediction as it is; by default it is written to a string and read back.
+        data = lightgbm.Dataset(x, y, params=parameters)
+        return lightgbm.train(parameters, data, num_trees, keep_training_booster=True)
 
     return train

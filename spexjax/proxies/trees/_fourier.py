@@ -2,7 +2,6 @@
 
 import itertools
 import math
-import re
 
 import numpy as np
 from jaxtyping import Bool, Float, Int
@@ -143,8 +142,13 @@ def booster_leaves(
       Features, bits and values of the leaves; see `tree_spectrum`.
     """
 
+    lines: dict[str, list[str]] = {}
+    for line in model.splitlines():
+        name, _, rest = line.partition("=")
+        lines.setdefault(name, []).append(rest)
+
     def numbers(name: str, dtype) -> np.ndarray:
-        return np.array(" ".join(re.findall(rf"^{name}=(.*)$", model, re.M)).split(), dtype)
+        return np.array(" ".join(lines.get(name, [])).split(), dtype)
 
     num_leaves = numbers("num_leaves", int)
     feature, threshold, leaf_value = (

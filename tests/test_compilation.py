@@ -1,0 +1,104 @@
+"""What is compiled: little for the first game, and nothing for a second one of about the same size."""
+
+import contextlib
+
+import jax
+import numpy as np
+import pytest
+
+import spexjax as sx
+
+COMPILED = "/jax/core/compile/backend_compile_duration"
+INDICES = ("SV", "SII", "FSII", "STII", "BII", "Moebius", "Fourier")
+METHODS = ("lasso", "proxyspex-gp", "proxyspex-fast", "auto")
+KINDS = ("noisy", "smooth", "ordered", "saturated", "unlearnable")
+_programs: list[str] = []
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _listen():
+    def heard(event, seconds, **of):
+        if event == COMPILED:
+            _programs.append(str(of.get("fun_name", event)))
+
+    jax.monitoring.register_event_duration_secs_listener(heard)
+
+
+@contextlib.contextmanager
+def compiling():
+    """The programs that the block compiles or reads from a cache on disk."""
+    count: list[str] = []
+    start = len(_programs)
+    yield count
+    count += _programs[start:]
+
+
+def game(kind, n, m, seed):
+    """Data that decide differently: on neighbours, on training in double precision, on a link, on learning nothing."""
+    rng = np.random.default_rng(seed)
+    masks = np.unique(rng.random((m, n)) < 0.5, axis=0)
+    x, noise = masks.astype(float), rng.normal(size=len(masks))
+    sets = [rng.choice(n, 2, replace=False) for _ in range(4)]
+    smooth = x @ rng.normal(size=n) + sum(rng.normal() * x[:, s].prod(1) for s in sets)
+    values = {
+        "noisy": smooth + 0.7 * noise,
+        "smooth": smooth,
+        "ordered": 3 * (x[:, :-1] * x[:, 1:]).sum(1) + 0.3 * noise,
+        "saturated": 1 / (1 + np.exp(-4 * (smooth - smooth.mean()))),
+        "unlearnable": noise,
+    }
+    return masks, values[kind]
+
+
+def explain(kind, n, m, seed, method, folder):
+    """Everything that a person asks of an explanation."""
+    explanation = sx.fit(*game(kind, n, m, seed), method=method, key=jax.random.key(seed))
+    for index in INDICES:
+        table = explanation.interactions(index)
+        explanation.standard_errors(table.top(3 + seed))
+    masks = np.random.default_rng(seed).random((7 + seed, n)) < 0.5
+    explanation.predict(masks)
+    explanation.prediction_errors(masks)
+    explanation.remove(2)
+    explanation.keep(3)
+    sx.report.write_html(explanation, folder / "page.html")
+    return explanation
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_a_second_game_compiles_nothing(method, tmp_path):
+    """Whatever its data decide, with other numbers of masks and features of the same buckets."""
+    for seed, kind in enumerate(KINDS):
+        explain(kind, 12, 96, seed, method, tmp_path)
+    with compiling() as programs:
+        for seed, kind in enumerate(KINDS, start=20):
+            explain(kind, 11, 85 + seed - 20, seed, method, tmp_path)
+    assert programs == []
+
+
+def test_few_programs_for_a_first_game(tmp_path):
+    """At most eight for a fit, and two for any interactions and their standard errors."""
+    jax.clear_caches()
+    masks, values = game("noisy", 20, 60, 0)
+    with compiling() as programs:
+        explanation = sx.fit(masks, values, method="proxyspex-gp", key=jax.random.key(1))
+    assert not explanation.diagnostics["kernels"]["link"]
+    assert len(programs) <= 8
+    with compiling() as programs:
+        table = explanation.interactions("FSII")
+        explanation.standard_errors(table)
+        explanation.standard_errors(explanation.interactions("SV"))
+    assert len(programs) <= 2
+
+
+def test_another_budget_of_explain_compiles_nothing():
+    """The design and the engine included, for a function on the host."""
+
+    def explained(n, budget, seed):
+        ablation = sx.ablations.host_function(lambda m: m[:, 0] + 2.0 * m[:, 1] * m[:, 2] + np.sin(m.sum(1)), n)
+        return sx.explain(ablation, budget=budget, method="proxyspex-gp", index="FSII", key=jax.random.key(seed))
+
+    explained(16, 80, 0)
+    with compiling() as programs:
+        explained(15, 70, 1)
+    assert programs == []
