@@ -44,5 +44,8 @@ class Registry(Generic[Entry]):
           ValueError: if there is none.
         """
         if name not in list(self._entries):  # a list: what is given need not be hashable
-            raise ValueError(f"{self._kind.capitalize()} must be one of {', '.join(self._entries)}, not {name!r}.")
+            raise ValueError(
+                f"{self._kind.capitalize()} must be one of {', '.join(self._entries)}, not {name!r}; "
+                f"sx.ablations.register_{self._kind} adds yours."
+            )
         return self._entries[name]

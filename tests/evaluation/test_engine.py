@@ -87,6 +87,7 @@ def test_masks_of_zeros_and_ones(kind):
         (lambda x: 1j * x[:, 0], r"complex128 of shape \(7,\)"),
         (lambda x: 1.0, r"float64 of shape \(\)"),
         (lambda x: None, r"object of shape \(\)"),
+        (lambda x: [[1.0], [1.0, 2.0]], "list of shape None"),
     ],
 )
 def test_a_host_function_must_give_one_number_a_mask(f, gives):
