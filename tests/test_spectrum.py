@@ -121,7 +121,7 @@ def test_merge_truncate_energy_and_dicts():
     assert jax.tree.unflatten(tree, leaves).to_dict() == a.to_dict()
 
 
-def test_mistakes_are_named():
+def test_mistakes_are_named(unchecked):
     with pytest.raises(ValueError, match=r"not a set of features out of 0\.\.2"):
         Spectrum.from_dict({(0, 3): 1.0}, 3)
     with pytest.raises(ValueError, match="not a set"):

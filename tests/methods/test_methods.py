@@ -91,7 +91,7 @@ def test_what_is_no_method_is_refused(registry):
         ),
     ],
 )
-def test_what_a_method_lacks_is_named_before_anything_is_spent(change, message, key, registry):
+def test_what_a_method_lacks_is_named_before_anything_is_spent(change, message, key, registry, unchecked):
     method, seen = type("Changed", (Known,), change)(), []
     lens = sx.ablations.host_function(lambda m: seen.append(m) or game(m), N)
     with pytest.raises(ValueError, match=message):
@@ -136,7 +136,7 @@ def test_a_method_that_changes_what_it_is_given_changes_nothing_else(method, key
     np.testing.assert_array_equal(explanation.values, game(masks))
 
 
-def test_a_competitor_that_returns_no_fit_is_named(key, registry):
+def test_a_competitor_that_returns_no_fit_is_named(key, registry, unchecked):
     sx.methods.register(type("Nothing", (Known,), {"name": "nothing", "fit": lambda *_: None})(), compete=True)
     masks = np.asarray(sx.designs.uniform(key, 40, N))
     with pytest.raises(ValueError, match=r"The proxy nothing must return a proxies\.Fit"):
