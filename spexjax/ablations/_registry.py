@@ -37,6 +37,10 @@ class Registry(Generic[Entry]):
         self._entries[name] = entry
         return entry
 
+    def names(self) -> tuple[str, ...]:
+        """The names that `get` knows."""
+        return tuple(self._entries)
+
     def get(self, name: str) -> Entry:
         """The entry of a name.
 

@@ -27,7 +27,7 @@ class Resembling(Protocol):
 
 
 def register(method: Method, *, compete: bool = False) -> Method:
-    """Makes a method available by its name, to `explain`, `fit` and the command line.
+    """Makes a method available by its name, to `explain` and `fit`, and to `spexjax.cli.main` called by your script.
 
     Args:
       method: replaces one of the same name.

@@ -196,8 +196,8 @@ def test_fills_are_held_to_the_contract(tiny, monkeypatch, unchecked):
         ("sources", [0, 1], "sources of the fill must return, for each token of each sequence"),
         ("sources", [[0]] * 4, "sources of the fill"),
         ("sources", "far", "sources of the fill"),
-        ("substitute", None, r"substitute has shape NoneType; it must have shape \(1, 1, 4, 8\)"),
-        ("substitute", [0.0], r"substitute has shape list; it must have shape \(1, 1, 4, 8\)"),
+        ("substitute", None, r"substitute has shape None; it must have shape \(1, 1, 4, 8\)"),
+        ("substitute", [0.0], r"substitute has shape None; it must have shape \(1, 1, 4, 8\)"),
     ],
 )
 def test_what_a_fill_returns_is_checked_before_anything_is_spent(tiny, monkeypatch, unchecked, part, returns, message):

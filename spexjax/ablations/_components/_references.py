@@ -74,7 +74,7 @@ def _program(graph: nnx.GraphDef, first: int, fill: Fill) -> Callable[..., Subst
 
 
 def _checked(found: Array, outputs: Array, at: Array | None) -> Array:
-    shape = getattr(found, "shape", type(found).__name__)
+    shape = getattr(found, "shape", None)
     shapes = [(*places, *outputs.shape[2:]) for places in ((1, 1), *([] if at is None else [at.shape]))]
     if shape not in shapes:
         wanted = " or ".join(map(str, shapes))
