@@ -127,7 +127,7 @@ def test_what_a_script_registered_can_be_asked_for(tmp_path, monkeypatch, capsys
 
     monkeypatch.setattr(REMOVALS, "_entries", dict(REMOVALS._entries))
     sx.ablations.register_removal("initial", Initial())
-    asked = ("--answers", "e", "a", "--budget", "16", "--method", "lasso", "--out", str(tmp_path))
+    asked = ("--answers", "e", "a", "--budget", "32", "--method", "lasso", "--out", str(tmp_path))
     assert run(WORDS, *asked, "--removal", "initial") == 0
     assert sx.load(tmp_path).provenance["removal"] == "initial"
 
