@@ -113,7 +113,7 @@ class Method(Protocol):
         """
 
     def fit(self, design: Design, evaluation: Evaluation, key: Key) -> Fit:
-        """Fits the values at the masks of a design.
+        """Fits the values at the masks of a design. Masks and values are copies, which it may change.
 
         Args:
           design: the one from `design`, or `first` of it.
