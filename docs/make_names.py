@@ -4,10 +4,12 @@ python docs/make_names.py
 """
 
 import inspect
+import sys
 from pathlib import Path
 from textwrap import shorten
 from types import ModuleType
 
+sys.path.insert(0, str(Path(__file__).parents[1]))  # this tree, even where another one is installed
 import spexjax as sx
 
 PAGE = Path(__file__).with_name("names.md")

@@ -61,7 +61,8 @@ def explain(
         or index is unknown, or the ablation gives several values. Later, if a value is not finite.
       ImportError: before anything is spent, if the method needs a package that is not installed.
     """
-    n, names = checked_ablation(ablation, single=True).num_features, tuple(ablation.feature_names)
+    names = tuple(map(str, checked_ablation(ablation, single=True).feature_names))
+    n = len(names)
     check_key(key)
     chosen, others = _resembling(method, like, n)
     sizes = rounds(n, budget, target_faithfulness, max_budget)
@@ -85,7 +86,7 @@ def explain(
         fit_seconds += time.perf_counter() - start
         score, error = from_first_host(explanation.faithfulness.r2, explanation.faithfulness.error)
         history.append((len(evaluation.values), score, error))
-        if look and size == look.size and (revised := look.revise(score, error)):
+        if look and size == look.size and (revised := look.revise(score, error)) is not None:
             design = checked_design(revised, chosen.name, n, most, known=design.masks[:size])
         if target_faithfulness is not None and (why := reason_to_stop(history, target_faithfulness, most)):
             stopped = why
@@ -93,11 +94,11 @@ def explain(
     costs = evaluation.describe()
     provenance = {
         **ablation.describe(),
+        **design.notes,
         "fingerprint": ablation.fingerprint,
         "budget": budget if target_faithfulness is None else max_budget,
         "ablations": len(evaluation.values),
         "design": design.name,
-        **design.notes,
         **({"like": [e.provenance.get("fingerprint") for e in others]} if others else {}),
         **costs,
         "seconds": costs["seconds"] | {"fit": round(fit_seconds, 3)},
@@ -142,16 +143,17 @@ def fit(
 
 
 def _explained(method: Method, design: Design, evaluation: Evaluation, key: Key, names: tuple[str, ...]) -> Explanation:
-    """The explanation of a design whose masks have been evaluated."""
-    masks, values = design.masks, evaluation.values
-    fitted = checked(method.fit(design, evaluation, key), method.name, masks)
+    """The explanation of a design whose masks have been evaluated. The method gets copies, which it may change."""
+    masks, values = np.asarray(design.masks), np.asarray(evaluation.values)
+    lent = dataclasses.replace(design, masks=masks.copy()), dataclasses.replace(evaluation, values=values.copy())
+    fitted = checked(method.fit(*lent, key), method.name, masks, values)
     return Explanation(
         spectrum=fitted.spectrum,
         faithfulness=measured(fitted, masks, values, by_size=design.by_size),
         feature_names=names,
         method="exact" if fitted.exact else method.name,
-        masks=np.asarray(masks),
-        values=np.asarray(values),
+        masks=masks,
+        values=values,
         diagnostics=fitted.diagnostics,
         surrogate=fitted.surrogate,
     )

@@ -142,6 +142,21 @@ def plain(value: Any, where: str) -> Any:
     raise ValueError(f"{where} is a {type(value).__name__}; it must be a number, a string, a list or a mapping of them")
 
 
+def check_notes(notes: Any, what: str) -> None:
+    """Checks notes that an explanation will keep.
+
+    Args:
+      notes: what a lens, a design or a fit says of itself.
+      what: what to call them in the error.
+
+    Raises:
+      ValueError: if they are not a mapping of plain JSON values.
+    """
+    if not isinstance(notes, Mapping):
+        raise ValueError(f"{what} must be a dict of plain values, which may be empty; got {type(notes).__name__}.")
+    plain(notes, what)
+
+
 def strict_bytes(text: Any) -> bytes:
     """Decodes base64 text.
 

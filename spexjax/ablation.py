@@ -2,12 +2,13 @@
 
 import abc
 import uuid
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 from jaxtyping import Int, Shaped
 
+from spexjax._records import check_notes
 from spexjax.typing import Masks
 
 UNNAMED = "unnamed-"  # prefix of fingerprints that no other process can reproduce
@@ -155,7 +156,8 @@ def checked_ablation(ablation: Any, *, single: bool = False) -> Ablation:
       single: whether it must give a single value per mask.
 
     Raises:
-      ValueError: if it is not an `Ablation`, lacks names or a fingerprint, or gives several values where one is wanted.
+      ValueError: if it is not an `Ablation`, lacks names or a fingerprint, describes itself by something that is not
+        JSON, or gives several values where one is wanted.
     """
     if not isinstance(ablation, Ablation):
         what = getattr(ablation, "__name__", type(ablation).__name__)
@@ -163,18 +165,25 @@ def checked_ablation(ablation: Any, *, single: bool = False) -> Ablation:
             f"{what} is not an ablation; make one of it with sx.ablations.function or host_function, or derive its "
             "class from sx.Ablation."
         )
+    kind, count = type(ablation).__name__, ablation.num_values
     names, fingerprint = getattr(ablation, "feature_names", None), getattr(ablation, "fingerprint", None)
     if not isinstance(names, Sequence) or isinstance(names, str) or not len(names):
-        raise ValueError(f"feature_names of {type(ablation).__name__} must be one or more names; got {names!r}.")
+        raise ValueError(f"feature_names of {kind} must be one or more names, in a tuple or list; got {names!r}.")
     if not isinstance(fingerprint, str) or not fingerprint:
         raise ValueError(
-            f"fingerprint of {type(ablation).__name__} must be a string; got {fingerprint!r}. Use "
-            "sx.ablation.unnamed() if nothing identifies the function."
+            f"fingerprint of {kind} must be a string; got {fingerprint!r}. Use sx.ablation.unnamed() if nothing "
+            "identifies the function."
         )
-    if single and ablation.num_values is not None:
+    if count is not None and not (isinstance(count, int | np.integer) and count >= 1):
+        raise ValueError(f"num_values of {kind} must be None or a whole number, 1 or more; got {count!r}.")
+    if not single:
+        return ablation
+    check_notes(ablation.describe(), f"describe() of {kind}")
+    if count is not None:
         raise ValueError(
-            f"This ablation gives {ablation.num_values} values per mask; take one of them (ablation.only(i)), or "
-            "evaluate once and fit each: values = sx.evaluate(ablation, masks), sx.fit(masks, values[:, i], key=key)."
+            f"This ablation gives {count} values per mask, and one can be explained. Evaluate once and fit each: "
+            "values = sx.evaluate(ablation, masks), sx.fit(masks, values[:, i], key=key). Or, of "
+            "sx.ablations.training_data, explain ablation.only(i)."
         )
     return ablation
 
@@ -187,15 +196,42 @@ def checked_plan(plan: Any, num_masks: int) -> Plan:
       num_masks: m.
 
     Raises:
-      ValueError: if it is not a `Plan`, or `owner` does not name one of the evaluations for each mask.
+      ValueError: if it is not a `Plan`, `apply` is no function, or `owner` does not name one of the evaluations for
+        each mask. While the batches are drawn: if one is not a `Batch`, or its slots are no evaluations.
     """
     if not isinstance(plan, Plan):
         raise ValueError(f"plan of an ablation must return an sx.Plan; got {type(plan).__name__}.")
-    owner = np.asarray(plan.owner)
-    least, most = owner.min(initial=plan.num_evaluations), owner.max(initial=-1)
-    if owner.shape != (num_masks,) or least < 0 or most >= plan.num_evaluations:
+    if not callable(plan.apply) or type(plan.apply).__hash__ is None:
+        raise ValueError(f"apply of a plan must be a function, or an object with a hash; got {plan.apply!r}.")
+    owner, count = np.asarray(plan.owner), plan.num_evaluations
+    if not _are_evaluations(owner, count) or owner.shape != (num_masks,) or owner.min(initial=0) < 0:
         raise ValueError(
-            f"owner of a plan must give each of the {num_masks} masks one of the {plan.num_evaluations} evaluations, "
-            f"numbered from 0; got shape {owner.shape}, from {least} to {most}."
+            f"owner of a plan must give each of the {num_masks} masks one of the {count} evaluations, numbered from 0; "
+            f"got {_seen(owner)}."
         )
-    return plan
+    if not isinstance(plan.batches, Iterable):
+        raise ValueError(f"batches of a plan must be an iterator of sx.Batch; got {type(plan.batches).__name__}.")
+    return plan._replace(owner=owner, batches=_checked_batches(plan.batches, count))
+
+
+def _checked_batches(batches: Iterable[Any], count: int) -> Iterator[Batch]:
+    for batch in batches:
+        if not isinstance(batch, Batch):
+            raise ValueError(f"batches of a plan must be sx.Batch objects; got {type(batch).__name__}.")
+        slots = np.asarray(batch.slots)
+        if not _are_evaluations(slots, count) or slots.ndim != 1:
+            raise ValueError(
+                f"slots of a batch must be a row of evaluations, of which there are {count}, numbered from 0, or -1 "
+                f"for padding; got {_seen(slots)}."
+            )
+        yield batch._replace(slots=slots)
+
+
+def _are_evaluations(numbers: np.ndarray, count: Any) -> bool:
+    whole = isinstance(count, int | np.integer) and (numbers.dtype.kind in "iu" or not numbers.size)
+    return bool(whole and numbers.max(initial=-1) < count)
+
+
+def _seen(numbers: np.ndarray) -> str:
+    span = f", from {numbers.min()} to {numbers.max()}" if numbers.dtype.kind in "iuf" and numbers.size else ""
+    return f"{numbers.dtype} of shape {numbers.shape}{span}"

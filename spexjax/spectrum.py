@@ -4,6 +4,7 @@
 """
 
 import dataclasses
+import operator
 from collections.abc import Callable, Mapping, Sequence
 
 import jax
@@ -96,9 +97,14 @@ class Spectrum:
           num_features: n.
 
         Raises:
-          ValueError: if an S repeats a feature, names one outside `0..n-1`, or appears twice in another order.
+          ValueError: if an S is no tuple of whole numbers, repeats a feature, names one outside `0..n-1`, or appears
+            twice in another order, or a coefficient is not a number.
         """
-        sets = [tuple(sorted(s)) for s in terms]
+        try:
+            sets = [tuple(sorted(map(operator.index, s))) for s in terms]
+            coefficients = np.array([float(value) for value in terms.values()])
+        except TypeError as error:
+            raise ValueError(f"Terms map tuples of features to numbers, such as {{(0, 2): 1.5}}: {error}.") from error
         for s in sets:
             if len(set(s)) != len(s) or (s and not 0 <= s[0] <= s[-1] < num_features):
                 raise ValueError(f"{s} is not a set of features out of 0..{num_features - 1}.")
@@ -107,7 +113,7 @@ class Spectrum:
         support = np.full((len(sets), max(map(len, sets), default=0)), num_features, np.int32)
         for row, s in zip(support, sets, strict=True):
             row[: len(s)] = s
-        return cls(support, np.array([float(v) for v in terms.values()]), num_features)
+        return cls(support, coefficients, num_features)
 
     @classmethod
     def constant(cls, value: float, num_features: int) -> "Spectrum":

@@ -64,17 +64,19 @@ def test_its_description_does_not_replace_what_the_explanation_says(key):
 def test_it_may_give_several_values(tmp_path, key):
     values = sx.evaluate(Two(), all_masks(5), store=sx.Store(tmp_path))
     np.testing.assert_array_equal(values, np.stack([all_masks(5).sum(1), all_masks(5)[:, 0]], 1))
-    with pytest.raises(ValueError, match="gives 2 values per mask; take one of them"):
+    with pytest.raises(ValueError, match="gives 2 values per mask, and one can be explained"):
         sx.explain(Two(), budget=32, key=key)
 
 
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"feature_names": ()}, r"feature_names of Changed must be one or more names; got \(\)"),
-        ({"feature_names": "abc"}, "feature_names of Changed must be one or more names; got 'abc'"),
+        ({"feature_names": ()}, r"feature_names of Changed must be one or more names, in a tuple or list; got \(\)"),
+        ({"feature_names": "abc"}, "feature_names of Changed must be one or more names, .* got 'abc'"),
         ({"fingerprint": 5}, r"fingerprint of Changed must be a string; got 5\. Use sx\.ablation\.unnamed\(\)"),
         ({"fingerprint": ""}, "fingerprint of Changed must be a string; got ''"),
+        ({"num_values": "2"}, "num_values of Changed must be None or a whole number, 1 or more; got '2'"),
+        ({"num_values": 0}, "num_values of Changed must be None or a whole number"),
     ],
 )
 def test_what_is_missing_is_named_before_anything_is_evaluated(change, message, key):
@@ -82,6 +84,22 @@ def test_what_is_missing_is_named_before_anything_is_evaluated(change, message, 
     for use in (lambda: sx.explain(changed, budget=32, key=key), lambda: sx.evaluate(changed, all_masks(5))):
         with pytest.raises(ValueError, match=message):
             use()
+
+
+@pytest.mark.parametrize("notes", [None, ["a"], {"function": object()}])
+def test_a_description_that_cannot_be_saved_is_named_before_anything_is_evaluated(notes, key):
+    asked = []
+    change = {"describe": lambda self: notes, "plan": lambda self, masks, **options: asked.append(masks)}
+    with pytest.raises(ValueError, match=r"describe\(\) of Changed"):
+        sx.explain(type("Changed", (Votes,), change)(), budget=32, key=key)
+    assert not asked
+
+
+def test_names_of_any_kind_become_strings(key, tmp_path):
+    explanation = sx.explain(type("Numbered", (Votes,), {"feature_names": range(5)})(), budget=32, key=key)
+    assert explanation.feature_names == ("0", "1", "2", "3", "4")
+    explanation.save(tmp_path)
+    assert "3" in str(explanation.interactions("SV"))
 
 
 def test_a_class_without_a_plan_is_none():
@@ -103,23 +121,47 @@ def without_slots(plan):
     ("change", "message"),
     [
         (lambda plan: None, "plan of an ablation must return an sx.Plan; got NoneType"),
-        (lambda plan: plan._replace(owner=plan.owner[:5]), r"each of the 32 masks one of the 32 .* got shape \(5,\)"),
+        (lambda plan: plan._replace(owner=plan.owner[:5]), r"each of the 32 masks one of the 32 .* of shape \(5,\)"),
         (lambda plan: plan._replace(owner=plan.owner + 3), r"one of the 32 evaluations, .* from 3 to 34"),
         (lambda plan: plan._replace(owner=plan.owner - 1), "from -1 to 30"),
         (without_slots, "leave 29 of 32 masks without a value"),
         (
             lambda plan: plan._replace(batches=(b._replace(slots=b.slots + 5) for b in plan.batches)),
-            "A batch answers evaluation 36; there are 32, from 0",
+            "slots of a batch must be a row of evaluations, of which there are 32, .* from 5 to 36",
+        ),
+        (lambda plan: plan._replace(owner=plan.owner > 0), "owner of a plan .* got bool of shape"),
+        (lambda plan: plan._replace(owner=None), "owner of a plan .* got object of shape"),
+        (lambda plan: plan._replace(num_evaluations="32"), "owner of a plan"),
+        (
+            lambda plan: plan._replace(apply=[]),
+            r"apply of a plan must be a function, or an object with a hash; got \[\]",
+        ),
+        (lambda plan: plan._replace(apply=type("Sum", (), {"__call__": sum, "__hash__": None})()), "apply of a plan"),
+        (lambda plan: plan._replace(batches=None), "an iterator of sx.Batch; got NoneType"),
+        (lambda plan: plan._replace(batches=[tuple(b) for b in plan.batches]), "sx.Batch objects; got tuple"),
+        (
+            lambda plan: plan._replace(batches=[b._replace(slots=b.slots * 1.0) for b in plan.batches]),
+            "slots of a batch .* got float64 of shape",
         ),
     ],
 )
-def test_a_plan_that_leaves_masks_without_a_value_is_refused(change, message):
+def test_a_plan_that_leaves_masks_without_a_value_is_refused(change, message, unchecked):
     class Changed(Votes):
         def plan(self, masks, *, devices=1, shrink=1):
             return change(super().plan(masks, devices=devices, shrink=shrink))
 
     with pytest.raises(ValueError, match=message):
         sx.evaluate(Changed(), all_masks(5))
+
+
+def test_owner_and_slots_may_be_lists(unchecked):
+    class Lists(Votes):
+        def plan(self, masks, *, devices=1, shrink=1):
+            plan = super().plan(masks)
+            batches = [b._replace(slots=b.slots.tolist()) for b in plan.batches]
+            return plan._replace(owner=plan.owner.tolist(), batches=batches)
+
+    np.testing.assert_array_equal(sx.evaluate(Lists(), all_masks(5)), all_masks(5).sum(1) > 2)
 
 
 @pytest.mark.parametrize(("m", "devices", "shrink"), [(1, 1, 1), (7, 1, 1), (300, 1, 2), (300, 8, 1)])

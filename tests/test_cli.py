@@ -12,6 +12,7 @@ import pytest
 from common import GOLDEN
 
 import spexjax as sx
+from spexjax.ablations._text._removal import REMOVALS
 from spexjax.cli._main import main
 
 TINY = str(GOLDEN / "tiny_llama3")
@@ -117,6 +118,18 @@ def test_unknown_model(capsys, monkeypatch):
     monkeypatch.setenv("HF_HUB_OFFLINE", "1")
     assert main(["explain", WORDS, "--model", "no-such/model"]) == 2
     assert "'no-such/model' is not" in capsys.readouterr().err
+
+
+def test_what_a_script_registered_can_be_asked_for(tmp_path, monkeypatch, capsys):
+    class Initial(sx.ablations.Removal):
+        def stand_in(self, unit, replacement):
+            return unit[0] + "."
+
+    monkeypatch.setattr(REMOVALS, "_entries", dict(REMOVALS._entries))
+    sx.ablations.register_removal("initial", Initial())
+    asked = ("--answers", "e", "a", "--budget", "32", "--method", "lasso", "--out", str(tmp_path))
+    assert run(WORDS, *asked, "--removal", "initial") == 0
+    assert sx.load(tmp_path).provenance["removal"] == "initial"
 
 
 def test_usage_errors_exit_with_two(capsys):

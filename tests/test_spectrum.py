@@ -121,11 +121,14 @@ def test_merge_truncate_energy_and_dicts():
     assert jax.tree.unflatten(tree, leaves).to_dict() == a.to_dict()
 
 
-def test_mistakes_are_named():
+def test_mistakes_are_named(unchecked):
     with pytest.raises(ValueError, match=r"not a set of features out of 0\.\.2"):
         Spectrum.from_dict({(0, 3): 1.0}, 3)
     with pytest.raises(ValueError, match="not a set"):
         Spectrum.from_dict({(1, 1): 1.0}, 3)
+    for terms in ({0: 1.0}, {"ab": 1.0}, {(0.5,): 1.0}, {(0,): None}):
+        with pytest.raises(ValueError, match="Terms map tuples of features to numbers"):
+            Spectrum.from_dict(terms, 3)
     with pytest.raises(ValueError, match="given twice"):
         Spectrum.from_dict({(0, 1): 1.0, (1, 0): 2.0}, 3)
     with pytest.raises(ValueError, match=r"Masks must be \[m, 3\], for 3 features, .* got \(16, 4\)"):

@@ -17,6 +17,6 @@ chaining = sx.indices.Index(
 
 if __name__ == "__main__":
     sx.indices.register(chaining)
-    game = sx.ablations.host_function(lambda m: m[:, 0] * 2.0 - 3.0 * m[:, 1] * m[:, 2], 10)
-    explanation = sx.explain(game, budget=128, key=jax.random.key(0), method="lasso", index="Chaining")
-    print(explanation.interactions("Chaining", max_order=2).top(5))
+    game = sx.ablations.host_function(lambda m: m[:, 0] * 2.0 - 3.0 * m[:, 1] * m[:, 2], 7)
+    explanation = sx.explain(game, budget=128, key=jax.random.key(0), index="Chaining")  # 128 = 2^7: all masks
+    print(explanation.interactions("Chaining", max_order=2))  # x0: 2, and of the -3 of x1 with x2 each half

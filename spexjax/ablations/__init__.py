@@ -3,7 +3,7 @@
 from spexjax.ablations._components._components import ComponentAblation, components
 from spexjax.ablations._components._fill import Fill, register_fill
 from spexjax.ablations._function import FunctionAblation, function, host_function
-from spexjax.ablations._text._removal import Removal, register_removal
+from spexjax.ablations._text._removal import Removal, register_removal, removal_names
 from spexjax.ablations._text._text import TextAblation, text
 from spexjax.ablations._training._data import DataAblation
 from spexjax.ablations._training._linear_probe import ridge
@@ -24,6 +24,7 @@ __all__ = [
     "nnx_functions",
     "register_fill",
     "register_removal",
+    "removal_names",
     "ridge",
     "text",
     "training_data",

@@ -37,6 +37,10 @@ class Registry(Generic[Entry]):
         self._entries[name] = entry
         return entry
 
+    def names(self) -> tuple[str, ...]:
+        """The names that `get` knows."""
+        return tuple(self._entries)
+
     def get(self, name: str) -> Entry:
         """The entry of a name.
 
@@ -44,5 +48,8 @@ class Registry(Generic[Entry]):
           ValueError: if there is none.
         """
         if name not in list(self._entries):  # a list: what is given need not be hashable
-            raise ValueError(f"{self._kind.capitalize()} must be one of {', '.join(self._entries)}, not {name!r}.")
+            raise ValueError(
+                f"{self._kind.capitalize()} must be one of {', '.join(self._entries)}, not {name!r}; "
+                f"sx.ablations.register_{self._kind} adds yours."
+            )
         return self._entries[name]

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from spexjax import methods
+from spexjax import ablations, methods
 from spexjax._printable import printable
 from spexjax.cli._demo import ANSWER_PREFIX, ANSWERS, QUESTION, REVIEW
 from spexjax.indices import INDICES
@@ -115,7 +115,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     explain.add_argument("--value", help="logit-difference, log-probability or log-odds")
     explain.add_argument("--features", default="word", choices=["word", "sentence", "line", "token"])
-    explain.add_argument("--removal", default="delete", choices=["delete", "replace", "hide"])
+    explain.add_argument("--removal", default="delete", choices=ablations.removal_names())
     explain.add_argument("--replacement", default="_", help="what stands for a removed unit with --removal replace")
     for command in (demo, explain):
         _add_common(command)

@@ -5,6 +5,7 @@ import dataclasses
 import numpy as np
 from jaxtyping import Int
 
+from spexjax._deprecation import renamed
 from spexjax._ends import inner_rows
 from spexjax._equality import by_content
 from spexjax._printable import printable
@@ -36,6 +37,12 @@ class Faithfulness:
     scheme: str
     error: float = 0.0
     exact: bool = False
+
+    @property
+    def masks(self) -> Int[np.ndarray, " h"]:
+        """The old name of `rows`; warns."""
+        renamed("Faithfulness.masks", "rows")
+        return self.rows
 
     def __float__(self) -> float:
         return self.r2

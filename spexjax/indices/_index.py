@@ -69,17 +69,18 @@ class Index:
     def __post_init__(self):
         if not isinstance(self.name, str) or not self.name:
             raise ValueError(f"The name of an index is a string with at least one character, not {self.name!r}.")
-        if isinstance(self.aliases, str):
-            raise ValueError(f"The aliases of {self.name} are a tuple of names, not one string.")
+        if not isinstance(self.aliases, tuple | list) or not all(isinstance(name, str) for name in self.aliases):
+            raise ValueError(f"The aliases of {self.name} must be a tuple of names; got {self.aliases!r}.")
         if self.design not in DESIGNS:
             raise ValueError(f"The design of {self.name} must be one of {', '.join(DESIGNS)}; got {self.design!r}.")
         if self.smallest not in (0, 1) or not (self.max_order is None or _is_order(self.max_order)):
             raise ValueError(f"{self.name} needs a smallest order of 0 or 1, and a max_order of 1 or more, or None.")
         k = self.max_order or 3
         pairs = [(s, t) for s in range(self.smallest, k + 1) for t in range(s, k + 3)]
+        at_any_order = (k, k + 1) if self.max_order is None else (k, k)
         try:
-            weights = {(s, t): self.weight(s, t, k) for s, t in pairs}
-        except (TypeError, ArithmeticError) as error:
+            weights, later = ({(s, t): self.weight(s, t, order) for s, t in pairs} for order in at_any_order)
+        except Exception as error:  # the user's code may raise anything
             raise ValueError(
                 f"weight(s, t, k) of {self.name} fails for some {self.smallest} <= s <= t: {error}."
             ) from error
@@ -88,6 +89,8 @@ class Index:
                 f"The weights of {self.name} must be exact, as they are added with alternating signs: return a "
                 "fractions.Fraction or an integer."
             )
+        if weights != later:
+            raise ValueError(f"{self.name} is of all orders (max_order=None), so its weights must not depend on k.")
         at_nothing = all(w == (t == 0) for (s, t), w in weights.items() if s == 0)
         if self.measure is not _no_measure and not at_nothing:
             raise ValueError(
@@ -95,14 +98,21 @@ class Index:
                 "kept: w(0, 0) = 1 and w(0, t) = 0. Or set smallest=1, or leave the measure out."
             )
         for s in range(1, k + 1):
-            if (measure := self.measure(s, k, k + 2)) is not None:
-                at, mu = measure
-                moments = [mu @ at ** (t - s) for t in range(s, k + 3)]
-                if not np.allclose(moments, [float(weights[s, t]) for t in range(s, k + 3)]):
-                    raise ValueError(
-                        f"The measure of {self.name} must have the weights as its moments: for s = {s} the sum over "
-                        "mu_q t_q^(t-s) is not w(s, t)."
-                    )
+            wanted = moments = [float(weights[s, t]) for t in range(s, k + 3)]
+            try:
+                if (measure := self.measure(s, k, k + 2)) is not None:
+                    at, mu = measure
+                    moments = [float(mu @ at ** (t - s)) for t in range(s, k + 3)]
+            except Exception as error:  # the user's code may raise anything
+                raise ValueError(
+                    f"measure(s, k, n) of {self.name} must give the nodes and the weights, two arrays of one length, "
+                    f"or None; for s = {s} it fails: {error}."
+                ) from error
+            if not np.allclose(moments, wanted):
+                raise ValueError(
+                    f"The measure of {self.name} must have the weights as its moments: for s = {s} the sum over mu_q "
+                    "t_q^(t-s) is not w(s, t)."
+                )
 
 
 def _is_order(order: object) -> bool:
@@ -148,6 +158,8 @@ def get(name: str) -> Index:
     >>> get("sii").reference
     'Grabisch & Roubens 1999, An axiomatic approach to the concept of interaction among players in cooperative games'
     """
+    if isinstance(name, Index):
+        raise ValueError(f"An index is asked for by its name: sx.indices.register it, and give {name.name!r}.")
     spelling = name.lower() if isinstance(name, str) else ""
     if spelling in _SPELLINGS:
         return _INDICES[_SPELLINGS[spelling]]

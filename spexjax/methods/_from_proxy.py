@@ -1,6 +1,7 @@
 """A method of a proxy: any masks, and whatever the proxy makes of their values."""
 
 import dataclasses
+import inspect
 from collections.abc import Callable, Sequence
 
 import numpy as np
@@ -74,6 +75,18 @@ def from_proxy(proxy: Proxy, name: str | None = None) -> FromProxy:
     Raises:
       ValueError: if it cannot be called so.
     """
+    try:
+        bound = inspect.signature(proxy).bind("masks", "values", "key").arguments
+        called = set(bound) != {"max_order", "num_groups", "mode"}  # `spex` itself has three arguments, too
+    except (TypeError, ValueError):
+        called = False
+    if not called:
+        what = getattr(proxy, "__name__", repr(proxy))
+        made = f"; if {what} makes one, call it: {what}()" if callable(proxy) else ""
+        raise ValueError(
+            f"A method is a name, a Method, or a proxy that is called with masks, values and a key; {what} is "
+            f"not{made}."
+        )
     return FromProxy(name or str(getattr(proxy, "__name__", type(proxy).__name__)), lambda m, n: proxy)
 
 
@@ -94,7 +107,7 @@ def fit_proxy(proxy: Proxy, name: str, masks: Masks, values: Values, key: Key) -
     if not spread:
         constant = Spectrum.constant(centre, masks.shape[1])
         return Fit(constant, np.full(len(masks), centre), {})
-    return proxies.checked(proxy(masks.copy(), np.array(values), key), name, masks)
+    return proxies.checked(proxy(masks.copy(), np.array(values), key), name, masks, values)
 
 
 def differentiable(num_masks: int, num_features: int, like: Sequence[Surrogate] = ()) -> dict[str, Proxy]:

@@ -1,6 +1,7 @@
 """The contract of a method: which masks it wants evaluated, and what it makes of their values."""
 
 import dataclasses
+import inspect
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple, Protocol, runtime_checkable
 
@@ -8,6 +9,7 @@ import numpy as np
 from jaxtyping import Int
 
 from spexjax import designs
+from spexjax._records import check_notes
 from spexjax.evaluation import Evaluation
 from spexjax.indices import Index
 from spexjax.proxies import Fit
@@ -111,13 +113,42 @@ class Method(Protocol):
         """
 
     def fit(self, design: Design, evaluation: Evaluation, key: Key) -> Fit:
-        """Fits the values at the masks of a design.
+        """Fits the values at the masks of a design. Masks and values are copies, which it may change.
 
         Args:
           design: the one from `design`, or `first` of it.
           evaluation: the value of each mask, and what the ablation costs.
           key: PRNG key, consumed.
         """
+
+
+def checked_method(method: Any) -> Method:
+    """Returns the method, if it has what `explain` asks of it.
+
+    Args:
+      method: what the user gave.
+
+    Raises:
+      ValueError: if it is a class, lacks a name, a design or a fit, or these cannot be called as they will be.
+    """
+    if isinstance(method, type):
+        raise ValueError(f"{method.__name__} is a class; give an object of it: {method.__name__}().")
+    if missing := [part for part in ("name", "design", "fit") if getattr(method, part, None) is None]:
+        raise ValueError(
+            f"A method has a name, a design and a fit; {method!r} has no {' and no '.join(missing)}. If it is a proxy, "
+            "sx.methods.from_proxy makes a method of it."
+        )
+    if not isinstance(method.name, str) or not method.name:
+        raise ValueError(f"The name of a method is a string with at least one character, not {method.name!r}.")
+    calls = {"design": ("key", "num_features", "budget", "index"), "fit": ("design", "evaluation", "key")}
+    for part, arguments in calls.items():
+        try:
+            inspect.signature(getattr(method, part)).bind(*arguments)
+        except TypeError as error:
+            raise ValueError(
+                f"{part} of the method {method.name} must be a function of ({', '.join(arguments)}): {error}."
+            ) from error
+    return method
 
 
 def draw(key: Key, num_features: int, budget: int, index: Index | None) -> Design:
@@ -158,7 +189,8 @@ def checked_design(design: Any, name: str, num_features: int, budget: int, known
 
     Raises:
       ValueError: if it is no `Design`, its masks are not `[m, n]`, too few, more than the budget or not all
-        different, it does not begin with the known masks, or it looks at more masks than there are.
+        different, it does not begin with the known masks, it looks at more masks than there are, or another part is
+        not as `Design` says.
     """
     if not isinstance(design, Design):
         raise ValueError(f"The design of the method {name} must be an sx.methods.Design; got {type(design).__name__}.")
@@ -177,6 +209,21 @@ def checked_design(design: Any, name: str, num_features: int, budget: int, known
             f"The method {name} revised its design; the new one must begin with the {len(known)} masks that have been "
             "evaluated."
         )
-    if design.look and not 2 <= design.look.size <= len(masks):
-        raise ValueError(f"The method {name} looks after {design.look.size} masks, but draws {len(masks)}.")
-    return dataclasses.replace(design, masks=masks)
+    return dataclasses.replace(_checked_parts(design, name, len(masks)), masks=masks)
+
+
+def _checked_parts(design: Design, name: str, num_masks: int) -> Design:
+    look, rows = design.look, np.asarray(design.uniform_rows)
+    if look is not None:
+        if not (isinstance(look, Look) and isinstance(look.size, int | np.integer) and callable(look.revise)):
+            raise ValueError(f"look of the design of {name} must be None or an sx.methods.Look(size, revise).")
+        if not 2 <= look.size <= num_masks:
+            raise ValueError(f"The method {name} looks after {look.size} masks, but draws {num_masks}.")
+    whole = rows.ndim == 1 and (rows.dtype.kind in "iu" or not rows.size)
+    if not whole or rows.min(initial=0) < 0 or rows.max(initial=0) >= num_masks:
+        raise ValueError(f"uniform_rows of the design of {name} must be whole numbers, rows 0..{num_masks - 1}.")
+    flags = (design.by_size, design.nested)
+    if not isinstance(design.name, str) or not all(isinstance(flag, bool | np.bool_) for flag in flags):
+        raise ValueError(f"The design of {name} needs a string as name, and True or False as by_size and nested.")
+    check_notes(design.notes, f"notes of the design of {name}")
+    return dataclasses.replace(design, uniform_rows=rows)

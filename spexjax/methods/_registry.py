@@ -1,6 +1,6 @@
 """The methods by name; users add theirs."""
 
-import inspect
+import dataclasses
 from collections.abc import Sequence
 from typing import Any, Protocol, runtime_checkable
 
@@ -8,12 +8,13 @@ from spexjax._deprecation import renamed
 from spexjax.evaluation import Evaluation
 from spexjax.gp import Surrogate
 from spexjax.methods._from_proxy import from_proxy
-from spexjax.methods._method import Design, Method
+from spexjax.methods._method import Design, Method, checked_method
 from spexjax.proxies import Fit, Proxy
 from spexjax.typing import Key, Masks, Values
 
 _METHODS: dict[str, Method] = {}
 _COMPETING: dict[str, Method] = {}
+_CANDIDATES = ("auto", "kernels", "products", "spex", "trees")  # what "auto" compares, and itself
 _RENAMED = {"proxyspex-trees": "proxyspex", "proxyspex-trees-fast": "proxyspex-fast"}
 
 
@@ -26,7 +27,7 @@ class Resembling(Protocol):
 
 
 def register(method: Method, *, compete: bool = False) -> Method:
-    """Makes a method available by its name, to `explain`, `fit` and the command line.
+    """Makes a method available by its name, to `explain` and `fit`, and to `spexjax.cli.main` called by your script.
 
     Args:
       method: replaces one of the same name.
@@ -36,14 +37,12 @@ def register(method: Method, *, compete: bool = False) -> Method:
       The method.
 
     Raises:
-      ValueError: if it is not a `Method`, or its name is not a string.
+      ValueError: if it is not a `Method`, its name is not a string, or it competes under the name of what "auto"
+        compares anyway.
     """
-    if isinstance(method, type):
-        raise ValueError(f"{method.__name__} is a class; register an object of it: {method.__name__}().")
-    if missing := [part for part in ("name", "design", "fit") if not hasattr(method, part)]:
-        raise ValueError(f"A method has a name, a design and a fit; {method!r} has no {' and no '.join(missing)}.")
-    if not isinstance(method.name, str) or not method.name:
-        raise ValueError(f"The name of a method is a string with at least one character, not {method.name!r}.")
+    name = checked_method(method).name
+    if compete and name in _CANDIDATES:
+        raise ValueError(f"'auto' compares {', '.join(_CANDIDATES[1:])} by these names; let yours compete by another.")
     _METHODS[method.name] = method
     _COMPETING.pop(method.name, None)
     if compete:
@@ -91,24 +90,12 @@ def _found(method: Any) -> Method:
             raise ValueError(f"There is no method {method!r}; choose one of {', '.join(_METHODS)}.")
         return _METHODS[method]
     if isinstance(method, Method) and not isinstance(method, type):
-        return method
-    try:
-        bound = inspect.signature(method).bind("masks", "values", "key").arguments
-        called = set(bound) != {"max_order", "num_groups", "mode"}  # `spex` itself has three arguments, too
-    except (TypeError, ValueError):
-        called = False
-    if not called:
-        name = getattr(method, "__name__", repr(method))
-        made = f"; if {name} makes one, call it: {name}()" if callable(method) else ""
-        raise ValueError(
-            f"A method is a name, a Method, or a proxy that is called with masks, values and a key; {name} is "
-            f"not{made}."
-        )
+        return checked_method(method)
     return from_proxy(method)
 
 
 def _as_proxy(method: Method, design: Design) -> Proxy:
     def proxy(masks: Masks, values: Values, key: Key) -> Fit:
-        return method.fit(design, Evaluation.given(values), key)
+        return method.fit(dataclasses.replace(design, masks=masks), Evaluation.given(values), key)
 
     return proxy

@@ -1,7 +1,7 @@
 """What every proxy is: a function from masks and values to a spectrum and honest predictions."""
 
 import dataclasses
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from functools import wraps
 from typing import Any, NamedTuple, Protocol, runtime_checkable
 
@@ -9,7 +9,7 @@ import numpy as np
 from jaxtyping import Int
 
 from spexjax._ends import inner_rows
-from spexjax._records import plain
+from spexjax._records import check_notes
 from spexjax._values import real_numbers
 from spexjax.gp import Surrogate
 from spexjax.spectrum import Spectrum
@@ -95,25 +95,48 @@ def without_ends(call: Callable[[Any, Masks, Values, Key], Fit]) -> Callable[[An
     return fitted
 
 
-def checked(fit: Any, name: str, masks: Masks) -> Fit:
+def checked_kind(fit: Any, name: str, num_masks: int) -> Fit:
+    """Returns what a proxy or a method returned, if it is a fit to so many masks.
+
+    Args:
+      fit: what the proxy returned.
+      name: of the proxy, for the error.
+      num_masks: m.
+
+    Raises:
+      ValueError: if it is not.
+    """
+    if not isinstance(fit, Fit) or np.shape(fit.held_out) != (num_masks,) or not isinstance(fit.spectrum, Spectrum):
+        raise ValueError(
+            f"The proxy {name} must return a proxies.Fit, with a Spectrum, whose held_out has {num_masks} predictions."
+        )
+    return fit
+
+
+def checked(fit: Any, name: str, masks: Masks, values: Values) -> Fit:
     """Checks what a proxy or a method returned; sorts each S and merges equal ones.
 
     Args:
       fit: what the proxy returned.
       name: of the proxy, for the error.
       masks: bool `[m, n]`, those it was given.
+      values: `[m]`, their values.
 
     Raises:
       ValueError: if it is not a Fit, or a part has the wrong type or shape, a set of features is none, a coefficient
-        or a held-out prediction is not finite, or the diagnostics cannot be saved as JSON.
+        or a held-out prediction is not finite, the diagnostics cannot be saved as JSON, or it says that it is exact and
+        is not.
     """
     m, n = masks.shape
-    if not isinstance(fit, Fit) or np.shape(fit.held_out) != (m,) or not isinstance(fit.spectrum, Spectrum):
-        raise ValueError(
-            f"The proxy {name} must return a proxies.Fit, with a Spectrum, whose held_out has {m} predictions."
-        )
+    fit = checked_kind(fit, name, m)
+    check_notes(fit.diagnostics, f"diagnostics of the proxy {name}")
     if fit.exact and m != 1 << n:
         raise ValueError(f"The fit of {name} says that it is exact, but there are {m} masks, not all 2^{n}.")
+    if fit.exact and not _is_transform(fit.spectrum, masks, values):
+        raise ValueError(
+            f"The fit of {name} says that it is exact, but its spectrum is not the transform of the values; see "
+            "sx.transforms.exact_spectrum."
+        )
     if fit.exact:  # the transform itself, of up to millions of terms, each of which is there once
         return fit
     rows = np.arange(m) if fit.held_out_rows is None else np.asarray(fit.held_out_rows)
@@ -135,11 +158,18 @@ def checked(fit: Any, name: str, masks: Masks) -> Fit:
         if not isinstance(surrogate, Surrogate) or np.shape(surrogate.masks)[1:] != (n,):
             raise ValueError(f"The surrogate of the proxy {name} must be a Surrogate of masks with {n} features.")
         surrogate = dataclasses.replace(surrogate, rest=_sorted(surrogate.rest, name, n))
-    if not isinstance(fit.diagnostics, Mapping):
-        raise ValueError(f"The diagnostics of the proxy {name} must be a dict of plain values; it may be empty.")
-    plain(fit.diagnostics, f"diagnostics of the proxy {name}")
     spectrum = _sorted(fit.spectrum, name, n)
     return fit._replace(spectrum=spectrum, held_out=held_out, surrogate=surrogate, held_out_rows=rows)
+
+
+def _is_transform(spectrum: Spectrum, masks: Masks, values: Values) -> bool:
+    """Whether a spectrum has the energy of all values (Parseval), and the values of the full and the empty mask."""
+    unit = np.abs(values).max() or 1.0
+    f, terms = (np.asarray(a, np.float64) / unit for a in (values, spectrum.coefficients))
+    signs = 1 - 2.0 * (np.asarray(spectrum.orders) % 2)
+    found = [terms @ terms, signs @ terms, terms.sum()]
+    expected = [f @ f / len(f), f[masks.all(1)].sum(), f[~masks.any(1)].sum()]
+    return spectrum.num_features == masks.shape[1] and np.allclose(found, expected, atol=1e-3)
 
 
 def _sorted(spectrum: Spectrum, name: str, n: int) -> Spectrum:

@@ -12,7 +12,7 @@ from spexjax._random import split_key
 from spexjax._values import standardise
 from spexjax.metrics import r2
 from spexjax.proxies._cross_validation import folds, leave_fold_selection, surely_better
-from spexjax.proxies._proxy import Fit, Proxy
+from spexjax.proxies._proxy import Fit, Proxy, checked_kind
 from spexjax.spectrum import Spectrum
 from spexjax.typing import Key, Masks, Values
 
@@ -33,7 +33,10 @@ class Select:
         _, centre, spread = standardise(np.asarray(values)[inner])
         f = (np.asarray(values, np.float64) - centre) / (spread or 1.0)
         fold_key, *keys = split_key(key, len(names) + 1)
-        fits = [proxy(masks.copy(), np.array(values), k) for proxy, k in zip(self.proxies.values(), keys, strict=True)]
+        fits = [
+            checked_kind(self.proxies[name](masks.copy(), np.array(values), k), name, len(f))
+            for name, k in zip(names, keys, strict=True)
+        ]
         rows = _rows(fits, len(f))
         finite = [bool(np.isfinite(np.asarray(fit.held_out)[rows]).all()) for fit in fits]
         left_out = [name for name, fine in zip(names, finite, strict=True) if not fine]
@@ -76,7 +79,7 @@ def select(proxies: Mapping[str, Proxy]) -> Select:
         One whose predictions are not finite is left out, and named there.
 
     Returns:
-      A proxy. Calling it raises what its proxies raise.
+      A proxy. Calling it raises what its proxies raise, and ValueError if one of them returns no `Fit` to the masks.
     """
     return Select(dict(proxies))
 

@@ -185,6 +185,32 @@ def test_fills_are_held_to_the_contract(tiny, monkeypatch, unchecked):
         evaluate(ablations.components(tiny, PROMPTS, ANSWERS, fill="flat"), np.ones((1, 12), bool))
 
 
+@pytest.mark.parametrize(
+    ("part", "returns", "message"),
+    [
+        ("references", None, "references of the fill must return one or more prompts"),
+        ("references", [], "references of the fill"),
+        ("references", [()], "references of the fill"),
+        ("references", ["The"], "references of the fill"),
+        ("references", [(10**6,)], "token ids, from 0 to 299"),
+        ("sources", [0, 1], "sources of the fill must return, for each token of each sequence"),
+        ("sources", [[0]] * 4, "sources of the fill"),
+        ("sources", "far", "sources of the fill"),
+        ("substitute", None, r"substitute has shape None; it must have shape \(1, 1, 4, 8\)"),
+        ("substitute", [0.0], r"substitute has shape None; it must have shape \(1, 1, 4, 8\)"),
+    ],
+)
+def test_what_a_fill_returns_is_checked_before_anything_is_spent(tiny, monkeypatch, unchecked, part, returns, message):
+    monkeypatch.setattr(FILLS, "_entries", dict(FILLS._entries))
+
+    def answer(self, *arguments):
+        return [[10**6] * len(s) for s in arguments[0]] if isinstance(returns, str) else returns
+
+    ablations.register_fill("wrong", type("Wrong", (Scaled,), {part: answer})(1.0))
+    with pytest.raises(ValueError, match=message):
+        evaluate(ablations.components(tiny, PROMPTS, ANSWERS, fill="wrong"), np.ones((1, 12), bool))
+
+
 def test_an_explanation_of_components_is_saved_and_shown(tiny, tmp_path, key):
     ablation = ablations.components(tiny, PROMPTS, ANSWERS, layers=[0, 2], units="mlp", fill="mean")
     explanation = explain(ablation, budget=4, key=key)

@@ -87,6 +87,7 @@ def test_masks_of_zeros_and_ones(kind):
         (lambda x: 1j * x[:, 0], r"complex128 of shape \(7,\)"),
         (lambda x: 1.0, r"float64 of shape \(\)"),
         (lambda x: None, r"object of shape \(\)"),
+        (lambda x: [[1.0], [1.0, 2.0]], "list of shape None"),
     ],
 )
 def test_a_host_function_must_give_one_number_a_mask(f, gives):
@@ -266,7 +267,7 @@ def test_several_values_a_mask(tmp_path, key):
         np.testing.assert_array_equal(evaluation.values, wanted[:m])
     with pytest.warns(UserWarning, match=r"does not hold 2 value\(s\) for each"):
         assert len(Store(tmp_path).shelf("three", 5, 2)) == 0
-    with pytest.raises(ValueError, match="gives 3 values per mask; take one of them"):
+    with pytest.raises(ValueError, match="gives 3 values per mask, and one can be explained"):
         sx.explain(many_valued(), budget=16, key=key)
 
 

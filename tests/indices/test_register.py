@@ -117,6 +117,8 @@ def test_weights_and_measures_are_checked(unchecked):
         Index("p", weighted, design="small")
     with pytest.raises(ValueError, match="The name of an index is a string"):
         Index("", weighted)
+    with pytest.raises(ValueError, match=r"An index is asked for by its name: .* and give 'SII'"):
+        get(get("SII"))
     with pytest.raises(ValueError, match=r"register takes a spexjax.indices.Index; got 'SII'"):
         register("SII")
 
@@ -132,7 +134,16 @@ def test_every_index_says_what_it_is():
     ("change", "message"),
     [
         ({"measure": lambda s, k, n: (np.array([0.9]), np.ones(1))}, "must have the weights as its moments: for s = 1"),
-        ({"aliases": "mine"}, r"The aliases of p are a tuple of names, not one string"),
+        ({"aliases": "mine"}, "The aliases of p must be a tuple of names; got 'mine'"),
+        ({"aliases": None}, "The aliases of p must be a tuple of names; got None"),
+        ({"aliases": (1,)}, "The aliases of p must be a tuple of names"),
+        ({"weight": lambda s, t, k: [1, 2, 3][t - s]}, "of p fails for some 1 <= s <= t: list index out of range"),
+        ({"weight": lambda s, t, k: k, "max_order": None}, "p is of all orders .* its weights must not depend on k"),
+        ({"measure": lambda s, k, n: ([0.5], [1.0])}, r"measure\(s, k, n\) of p must give .* for s = 1 it fails"),
+        (
+            {"measure": lambda s, n: None},
+            r"measure\(s, k, n\) of p must give .* 2 positional arguments but 3 were given",
+        ),
         ({"name": 5}, "The name of an index is a string with at least one character, not 5"),
         ({"max_order": "2"}, "a max_order of 1 or more"),
         ({"weight": 3}, "weight\\(s, t, k\\) of p fails for some 1 <= s <= t: 'int' object is not callable"),

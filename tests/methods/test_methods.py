@@ -1,5 +1,6 @@
 """The contract of a method, the registry, and old names."""
 
+import dataclasses
 import subprocess
 import sys
 
@@ -68,10 +69,78 @@ def test_a_registered_method_has_a_name_and_competes(key, registry):
 
 
 def test_what_is_no_method_is_refused(registry):
-    with pytest.raises(ValueError, match=r"Known is a class; register an object of it: Known\(\)"):
+    with pytest.raises(ValueError, match=r"Known is a class; give an object of it: Known\(\)"):
         sx.methods.register(Known)
     with pytest.raises(ValueError, match=r"There is no method 'best'; choose one of auto, exact, proxyspex, "):
         sx.methods.get("best")
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"name": None}, "has no name"),
+        ({"name": 3}, "The name of a method is a string with at least one character, not 3"),
+        ({"fit": None}, "has no fit. If it is a proxy, sx.methods.from_proxy"),
+        (
+            {"design": lambda self, key, n: None},
+            r"design of the method known must be a function of \(key, num_features, ",
+        ),
+        (
+            {"fit": lambda self, masks, values: None},
+            r"fit of the method known must be a function of \(design, evaluation",
+        ),
+    ],
+)
+def test_what_a_method_lacks_is_named_before_anything_is_spent(change, message, key, registry, unchecked):
+    method, seen = type("Changed", (Known,), change)(), []
+    lens = sx.ablations.host_function(lambda m: seen.append(m) or game(m), N)
+    with pytest.raises(ValueError, match=message):
+        sx.methods.register(method)
+    if None not in change.values():
+        with pytest.raises(ValueError, match=message):
+            sx.explain(lens, budget=40, key=key, method=method)
+    assert not seen
+
+
+def test_what_is_no_proxy_makes_no_method(unchecked):
+    with pytest.raises(ValueError, match="a proxy that is called with masks, values and a key; 3 is not"):
+        sx.methods.from_proxy(3)
+    with pytest.raises(ValueError, match=r"lasso is not; if lasso makes one, call it: lasso\(\)"):
+        sx.methods.from_proxy(sx.proxies.lasso)
+
+
+@pytest.mark.parametrize("name", ["auto", "spex", "kernels", "products", "trees"])
+def test_no_competitor_takes_the_place_of_ours(name, registry):
+    before = sx.methods.get(name) if name in sx.methods.names() else None
+    with pytest.raises(ValueError, match="let yours compete by another"):
+        sx.methods.register(type("Named", (Known,), {"name": name})(), compete=True)
+    assert before is None or sx.methods.get(name) is before
+
+
+class Spoiler(Known):
+    """Changes what it is given."""
+
+    def fit(self, design, evaluation, key):
+        fit = super().fit(design, evaluation, key)
+        design.masks[:] = False
+        evaluation.values[:] = 0
+        return fit
+
+
+@pytest.mark.parametrize("method", [Spoiler(), "auto"])
+def test_a_method_that_changes_what_it_is_given_changes_nothing_else(method, key, registry):
+    sx.methods.register(Spoiler(), compete=True)
+    masks = np.asarray(sx.designs.uniform(key, 40, N))
+    explanation = sx.fit(masks, game(masks), key=key, method=method)
+    np.testing.assert_array_equal(explanation.masks, sx.designs.uniform(key, 40, N))
+    np.testing.assert_array_equal(explanation.values, game(masks))
+
+
+def test_a_competitor_that_returns_no_fit_is_named(key, registry, unchecked):
+    sx.methods.register(type("Nothing", (Known,), {"name": "nothing", "fit": lambda *_: None})(), compete=True)
+    masks = np.asarray(sx.designs.uniform(key, 40, N))
+    with pytest.raises(ValueError, match=r"The proxy nothing must return a proxies\.Fit"):
+        sx.fit(masks, game(masks), key=key)
 
 
 def test_a_proxy_called_exact_is_not_exact(key):
@@ -92,6 +161,19 @@ def test_nobody_is_exact_on_a_few_masks(key):
     masks = np.asarray(sx.designs.uniform(key, 40, N))
     with pytest.raises(ValueError, match=r"boasting says that it is exact, but there are 40 masks, not all 2\^6"):
         sx.fit(masks, game(masks), key=key, method=boasting)
+
+
+def test_nobody_is_exact_without_the_transform(key):
+    def boasting(spectrum):
+        fit = sx.Fit(spectrum, np.asarray(spectrum(MASKS), np.float64), {}, exact=True)
+        return lambda masks, values, key: fit
+
+    true = sx.transforms.exact_spectrum(MASKS, game(MASKS))
+    assert sx.fit(MASKS, game(MASKS), key=key, method=boasting(true)).faithfulness.exact
+    turned = np.asarray(true.coefficients) * (1 - 2.0 * (np.asarray(true.orders) % 2))  # of f(1 - x)
+    for spectrum in (sx.Spectrum.constant(0.5, N), sx.Spectrum(true.support, turned, N)):
+        with pytest.raises(ValueError, match="says that it is exact, but its spectrum is not the transform"):
+            sx.fit(MASKS, game(MASKS), key=key, method=boasting(spectrum))
 
 
 UNIFORM = np.asarray(sx.designs.uniform(jax.random.key(9), 60, N))
@@ -122,6 +204,36 @@ def test_masks_that_cannot_be_evaluated_are_named_before_anything_is_spent(masks
     with pytest.raises(ValueError, match=message):
         sx.explain(lens, budget=40, key=key, method=Draws(masks))
     assert not seen
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"notes": ["a"]}, "notes of the design of known must be a dict of plain values, .* got list"),
+        ({"notes": {"rng": object()}}, r"notes of the design of known\['rng'\] is a object"),
+        ({"by_size": np.ones(2)}, "needs a string as name, and True or False as by_size and nested"),
+        ({"look": (20, max)}, r"must be None or an sx\.methods\.Look\(size, revise\)"),
+        ({"look": sx.methods.Look(20, None)}, r"must be None or an sx\.methods\.Look\(size, revise\)"),
+        ({"uniform_rows": np.array([40])}, r"uniform_rows of the design of known must be whole numbers, rows 0\.\.39"),
+        ({"uniform_rows": None}, "uniform_rows of the design of known"),
+    ],
+)
+def test_parts_of_a_design_are_checked_before_anything_is_spent(options, message, key, unchecked):
+    class Changed(Draws):
+        def design(self, *arguments):
+            return dataclasses.replace(sx.methods.Design("given", self.masks, np.arange(0)), **options)
+
+    seen = []
+    lens = sx.ablations.host_function(lambda m: seen.append(m) or game(m), N)
+    with pytest.raises(ValueError, match=message):
+        sx.explain(lens, budget=40, key=key, method=Changed(UNIFORM[:40]))
+    assert not seen
+
+
+def test_notes_do_not_replace_what_the_explanation_says(key):
+    method = Draws(UNIFORM[:40], notes={"ablations": 3, "temperature": 2})
+    provenance = sx.explain(ablation(), budget=40, key=key, method=method).provenance
+    assert (provenance["ablations"], provenance["temperature"]) == (40, 2)
 
 
 def test_a_revised_design_keeps_what_was_evaluated(key):
@@ -187,6 +299,12 @@ def test_the_warning_points_to_the_users_script(tmp_path):
 def test_old_public_names_warn(old, new):
     with pytest.warns(DeprecationWarning, match=f"spexjax.{old} is now called"):
         assert getattr(sx, old) is new
+
+
+def test_masks_of_a_faithfulness_are_rows(key):
+    faithfulness = sx.fit(UNIFORM, game(UNIFORM), key=key, method="lasso").faithfulness
+    with pytest.warns(DeprecationWarning, match=r"Faithfulness\.masks is now called 'rows'"):
+        assert faithfulness.masks is faithfulness.rows
 
 
 def test_details_are_diagnostics(key):

@@ -11,7 +11,7 @@ import numpy as np
 
 from spexjax.ablation import Ablation, Batch, Plan
 from spexjax.ablations._components import _references
-from spexjax.ablations._components._fill import FILLS, Fill
+from spexjax.ablations._components._fill import FILLS, Fill, checked_references, checked_sources
 from spexjax.ablations._components._gated_model import GatedParameters, Targets, gated_program, stream
 from spexjax.ablations._components._gating import Components, select
 from spexjax.ablations._components._prompt_set import Forest, PromptSet, encode, plant, read
@@ -97,7 +97,9 @@ class ComponentAblation(Ablation):
         if not self.filling.uses_references:
             return plant(self.prompts)
         ends = [len(prompt) for prompt in self.prompts.prompts]
-        return plant(self.prompts, self.filling.sources(self.prompts.sequences(), ends, self.references))
+        sequences = self.prompts.sequences()
+        sources = self.filling.sources(sequences, ends, self.references)
+        return plant(self.prompts, checked_sources(sources, sequences, self.references))
 
     @functools.cached_property
     def _parameters(self) -> GatedParameters:
@@ -168,8 +170,10 @@ def components(
         longest = max(map(len, filled))
         if longest > model.config.max_length:
             raise ValueError(f"A reference has {longest} tokens, more than the model's {model.config.max_length}.")
+    elif filling.uses_references:
+        filled = checked_references(filling.references(prompt_set.prompts), model.config.vocab_size)
     else:
-        filled = tuple(filling.references(prompt_set.prompts)) if filling.uses_references else ()
+        filled = ()
     return ComponentAblation(model, tuple(prompts), prompt_set, filled, units, found, fill, filling, rescale, value)
 
 

@@ -1,7 +1,9 @@
 """Fills: what replaces the output of a removed head or MLP. The contract, the built-in fills and their registry."""
 
 import abc
+import operator
 from collections.abc import Sequence
+from typing import Any
 
 import jax.numpy as jnp
 from jaxtyping import Bool, Float, Int
@@ -17,6 +19,7 @@ class Fill(abc.ABC):
 
     The lens runs the reference prompts once, and asks `substitute` once for the heads and once for the MLP of every
     layer. Derive your own fill, define `substitute`, register it, and use it by name. The other methods have defaults.
+    A fill must not change once it is used, because its `substitute` is compiled once: register another one instead.
 
     >>> class Median(Fill):
     ...     def substitute(self, outputs, real, at):
@@ -132,6 +135,57 @@ class Resample(Fill):
 
 
 FILLS: Registry[Fill] = Registry("fill", Fill, zero=Zero(), mean=Mean(), resample=Resample())
+
+
+def checked_references(found: Any, vocab_size: int) -> tuple[Tokens, ...]:
+    """Returns what `Fill.references` gave, if it is one or more prompts.
+
+    Args:
+      found: what the fill returned.
+      vocab_size: of the model.
+
+    Raises:
+      ValueError: if it is not.
+    """
+    try:
+        references = tuple(tuple(map(operator.index, tokens)) for tokens in found)
+    except TypeError:
+        references = ()
+    if not references or not all(tokens and 0 <= min(tokens) <= max(tokens) < vocab_size for tokens in references):
+        raise ValueError(
+            "references of the fill must return one or more prompts, each a tuple of one or more token ids, from 0 to "
+            f"{vocab_size - 1}."
+        )
+    return references
+
+
+def checked_sources(
+    found: Any, sequences: Sequence[Tokens], references: Sequence[Tokens]
+) -> Sequence[Sequence[int]] | None:
+    """Returns what `Fill.sources` gave, if it is None or names a reference token for each token.
+
+    Args:
+      found: what the fill returned.
+      sequences: the prompts with their answers.
+      references: the reference prompts.
+
+    Raises:
+      ValueError: if it is not.
+    """
+    if found is None:
+        return None
+    width = max(map(len, references))
+    there = {row * width + i for row, tokens in enumerate(references) for i in range(len(tokens))}
+    try:
+        sources = [list(map(operator.index, row)) for row in found]
+    except TypeError:
+        sources = []
+    if [*map(len, sources)] != [*map(len, sequences)] or not all(there.issuperset(row) for row in sources):
+        raise ValueError(
+            "sources of the fill must return, for each token of each sequence, row * width + column of a reference "
+            "token, or None for all."
+        )
+    return sources
 
 
 def register_fill(name: str, fill: Fill) -> Fill:

@@ -74,8 +74,9 @@ def _program(graph: nnx.GraphDef, first: int, fill: Fill) -> Callable[..., Subst
 
 
 def _checked(found: Array, outputs: Array, at: Array | None) -> Array:
+    shape = getattr(found, "shape", None)
     shapes = [(*places, *outputs.shape[2:]) for places in ((1, 1), *([] if at is None else [at.shape]))]
-    if jnp.shape(found) not in shapes:
+    if shape not in shapes:
         wanted = " or ".join(map(str, shapes))
-        raise ValueError(f"The fill's substitute has shape {jnp.shape(found)}; it must have shape {wanted}.")
+        raise ValueError(f"The fill's substitute has shape {shape}; it must have shape {wanted}.")
     return found

@@ -70,3 +70,8 @@ def register_removal(name: str, removal: Removal) -> Removal:
       ValueError: if the name is not a string, or the removal not an instance of `Removal`.
     """
     return REMOVALS.register(name, removal)
+
+
+def removal_names() -> tuple[str, ...]:
+    """The names that `text(..., removal=name)` knows, those that users registered included."""
+    return REMOVALS.names()
