@@ -223,7 +223,7 @@ def host_characters(support: Int[Array, "k d"], masks: Masks) -> Float[np.ndarra
     """
     columns = np.pad(np.asarray(masks), ((0, 0), (0, 1)))  # padding counts as removed
     odd = np.zeros((len(masks), len(support)), bool)
-    for places in np.asarray(support).T:
+    for places in np.minimum(support, masks.shape[1]).T:
         odd ^= columns[:, places]
     return np.where(odd, -1.0, 1.0)
 

@@ -126,7 +126,8 @@ def posterior_of(
       others: as in `checked_condition`.
     """
     if found.residual <= _RESIDUAL:
-        alpha, _, diagonal, cross, products = (np.asarray(part)[..., : len(y)] for part in found)
+        parts = found.alpha, found.diagonal, found.cross, found.others
+        alpha, diagonal, cross, products = (np.asarray(part)[..., : len(y)] for part in parts)
         return Posterior(alpha, inverse, "float32", partner, diagonal, cross, products)
     inverse = host_inverse(kernel, masks)
     alpha, products = inverse @ np.asarray(y, np.float64), others @ inverse

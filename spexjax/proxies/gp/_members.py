@@ -181,7 +181,7 @@ def _conditioned(
             for k in range(count):
                 one = jax.tree.map(itemgetter((j, k)), found)
                 posterior = posterior_of(
-                    one, inverse, jax.tree.map(itemgetter(k), kernel), split.masks, y, split.partner
+                    one, inverse, jax.tree.map(itemgetter(k), kernel), split.masks, y, split.partner, targets
                 )
                 fold = split.fold == k - count + split.num_folds
                 held_out[fold] = leave_one_out(y, posterior)[fold]
