@@ -267,3 +267,11 @@ def test_warnings_are_one_line_on_standard_error(tmp_path, monkeypatch, capsys):
         warnings.simplefilter("default")
         assert run("a b", "--question", "Q", "--answers", "x", "y", "--out", str(tmp_path)) == 2
     assert capsys.readouterr().err == "spexjax: warning: mind the \\x1b[31mgap\nspexjax: no more\n"
+
+
+def test_the_help_lists_methods_and_indices(capsys):
+    with pytest.raises(SystemExit, match="0"):
+        main(["explain", "--help"])
+    said = " ".join(capsys.readouterr().out.split())
+    assert ", ".join(sx.methods.names()) in said
+    assert ", ".join(sx.indices.INDICES) in said

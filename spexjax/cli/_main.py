@@ -12,10 +12,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from spexjax import methods
 from spexjax._printable import printable
 from spexjax.cli._demo import ANSWER_PREFIX, ANSWERS, QUESTION, REVIEW
-from spexjax.indices import INDICES
 
 _PLAIN = str.maketrans("−×·±│━╸╺…′₀₁₂₃₄₅₆₇₈₉", "-x-~|=--.'0123456789")  # for terminals without them
 _MOST = 256 << 20  # bytes of text that are read at all; far more than any model's context
@@ -87,7 +85,7 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="spexjax", description="Which combinations of words, sentences or tokens drive an LLM's answer."
     )
-    commands = parser.add_subparsers(dest="command", required=True)
+    commands = parser.add_subparsers(dest="command", required=True, parser_class=_Command)
     demo = commands.add_parser("demo", help="explain SmolLM2's verdict on a film review")
     explain = commands.add_parser("explain", help="explain a model's answer to a text")
     source = explain.add_mutually_exclusive_group()
@@ -127,6 +125,19 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
+class _Command(argparse.ArgumentParser):
+    """Its help lists methods and indices, for which JAX is loaded; nothing else waits for that."""
+
+    def format_help(self) -> str:
+        from spexjax import indices, methods
+
+        names = {"method": methods.names(), "index": indices.INDICES}
+        for action in self._actions:
+            if action.dest in names:
+                action.help = ", ".join(names[action.dest])
+        return super().format_help()
+
+
 def _add_common(command: argparse.ArgumentParser) -> None:
     """The options of every command that explains."""
     command.add_argument("--budget", type=int, default=512, help="ablations to spend (default: 512)")
@@ -135,8 +146,8 @@ def _add_common(command: argparse.ArgumentParser) -> None:
         type=float,
         help="stop once faithfulness is this; the budget is then the most to spend",
     )
-    command.add_argument("--method", default="auto", help=", ".join(methods.names()))
-    command.add_argument("--index", default="FSII", help=", ".join(INDICES))
+    command.add_argument("--method", default="auto")
+    command.add_argument("--index", default="FSII")
     command.add_argument("--order", type=int, default=2, help="largest interaction (default: 2)")
     command.add_argument("--top", type=int, default=10, help="interactions in the table (default: 10)")
     command.add_argument("--seed", type=_seed, default=0, help="a 64-bit whole number (default: 0)")
@@ -159,7 +170,7 @@ def _explain(args: argparse.Namespace, start: float) -> int:
     from spexjax.report import interaction_table, where_time_went, write_html
 
     check_index(args.index, args.order)
-    methods.get(args.method)
+    sx.methods.get(args.method)
     if args.target is not None:
         check_target(args.target)
     store = sx.Store(args.store or args.out / "values")

@@ -9,7 +9,6 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import optax
-import scipy.optimize
 from jax.flatten_util import ravel_pytree
 from jaxtyping import Float
 
@@ -250,6 +249,8 @@ def polish(parameters: KernelParameters, z: Float[Array, "m n"], y: Float[Array,
     Returns:
       The kernel in single precision; its noise includes the floor.
     """
+    from scipy.optimize import minimize
+
     with jax.enable_x64(True):
         start, unravel = ravel_pytree(jax.tree.map(lambda leaf: jnp.asarray(leaf, jnp.float64), parameters))
         z, y = (jnp.asarray(a[:_FINE_MASKS], jnp.float64) for a in (z, y))
@@ -260,7 +261,7 @@ def polish(parameters: KernelParameters, z: Float[Array, "m n"], y: Float[Array,
             return (float(value), np.asarray(ravel_pytree(slope)[0])) if finite else (1e9, np.zeros_like(flat))
 
         options = {"maxiter": _FINE_STEPS, "maxcor": 20}
-        found = scipy.optimize.minimize(descend, np.asarray(start), jac=True, method="L-BFGS-B", options=options)
+        found = minimize(descend, np.asarray(start), jac=True, method="L-BFGS-B", options=options)
         kernel = _with_floor(unravel(jnp.asarray(found.x)).kernel(), _FINE_FLOOR)
         return jax.tree.map(lambda leaf: jnp.asarray(leaf, jnp.float32), kernel)
 
