@@ -11,6 +11,7 @@ from numpy.typing import ArrayLike
 
 from spexjax import indices, methods
 from spexjax._budget import reason_to_stop, rounds
+from spexjax._compilation_cache import keep_programs
 from spexjax._inputs import check_key, checked_values
 from spexjax.ablation import Ablation, checked_ablation
 from spexjax.evaluation import Evaluation, Store, from_first_host, run
@@ -61,6 +62,7 @@ def explain(
         or index is unknown, or the ablation gives several values. Later, if a value is not finite.
       ImportError: before anything is spent, if the method needs a package that is not installed.
     """
+    keep_programs()
     n, names = checked_ablation(ablation, single=True).num_features, tuple(ablation.feature_names)
     check_key(key)
     chosen, others = _resembling(method, like, n)
@@ -135,6 +137,7 @@ def fit(
         finite, the method is unknown, or `like` does not fit the method or the features.
       ImportError: if the method needs a package that is not installed.
     """
+    keep_programs()
     check_key(key)
     masks, values, names = checked_values(masks, values, feature_names)
     chosen, _ = _resembling(method, like, masks.shape[1])

@@ -160,8 +160,6 @@ def _add_common(command: argparse.ArgumentParser) -> None:
 def _explain(args: argparse.Namespace, start: float) -> int:
     text = _read(args)
     import jax
-
-    _cache_programs(jax)
     from rich.console import Console
 
     import spexjax as sx
@@ -249,18 +247,6 @@ def _json_object(string: str) -> dict[str, Any]:
     if not isinstance(value, dict):
         raise argparse.ArgumentTypeError(f"not a JSON object: {string}")
     return value
-
-
-def _cache_programs(jax) -> None:
-    """Keeps compiled programs on disk, so that only the first run compiles; JAX's own variable has precedence."""
-    if "JAX_COMPILATION_CACHE_DIR" in os.environ:
-        return
-    try:
-        home = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
-    except RuntimeError:  # nobody's home, as in some containers
-        return
-    jax.config.update("jax_compilation_cache_dir", str(home / "spexjax" / "programs"))
-    jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.2)
 
 
 if __name__ == "__main__":

@@ -12,6 +12,7 @@ import jax.numpy as jnp
 from flax import nnx
 from jax.sharding import Mesh
 
+from spexjax._compilation_cache import keep_programs
 from spexjax.models._checkpoint import is_saved_model, read_model
 from spexjax.models._config import TransformerConfig
 from spexjax.models._folder import Folder
@@ -90,6 +91,7 @@ def load_model(
         supported, in which case the message names it; or if a mesh is given for weights that cannot be read in parts.
     """
     start = time.perf_counter()
+    keep_programs()
     if dtype not in ("float32", "bfloat16"):
         raise ValueError(f"dtype must be 'float32' or 'bfloat16', not {dtype!r}.")
     if attention not in (None, "xla", "cudnn"):
