@@ -1,36 +1,41 @@
 """spexjax: find the interactions that drive an LLM, from few ablations, in JAX."""
 
-from spexjax import (
-    ablation,
-    ablations,
-    codes,
-    decoder,
-    designs,
-    evaluation,
-    explanation,
-    gp,
-    indices,
-    methods,
-    metrics,
-    models,
-    proxies,
-    report,
-    spectrum,
-    subsets,
-    transforms,
-)
-from spexjax._budget import min_budget
+from typing import TYPE_CHECKING, Any
+
 from spexjax._deprecation import renamed as _renamed
-from spexjax._explain import explain, fit
-from spexjax.ablation import Ablation, Batch, Plan
-from spexjax.evaluation import Store, evaluate
-from spexjax.explanation import Explanation, Subset, load
-from spexjax.gp import Surrogate
-from spexjax.indices import Index, Interactions
-from spexjax.methods import Method
-from spexjax.models import load_model
-from spexjax.proxies import Fit, Proxy
-from spexjax.spectrum import Spectrum
+from spexjax._lazy import lazily
+
+if TYPE_CHECKING:
+    from spexjax import (
+        ablation,
+        ablations,
+        codes,
+        decoder,
+        designs,
+        evaluation,
+        explanation,
+        gp,
+        indices,
+        methods,
+        metrics,
+        models,
+        proxies,
+        report,
+        spectrum,
+        subsets,
+        transforms,
+    )
+    from spexjax._budget import min_budget
+    from spexjax._explain import explain, fit
+    from spexjax.ablation import Ablation, Batch, Plan
+    from spexjax.evaluation import Store, evaluate
+    from spexjax.explanation import Explanation, Subset, load
+    from spexjax.gp import Surrogate
+    from spexjax.indices import Index, Interactions
+    from spexjax.methods import Method
+    from spexjax.models import load_model
+    from spexjax.proxies import Fit, Proxy
+    from spexjax.spectrum import Spectrum
 
 __version__ = "0.1.0"
 
@@ -73,17 +78,39 @@ __all__ = [
     "transforms",
 ]
 
-_RENAMED = {
-    "INDICES": (indices.INDICES, "indices.INDICES"),
-    "Faithfulness": (explanation.Faithfulness, "explanation.Faithfulness"),
-    "spex": (methods.spex, "methods.spex"),
-    "surrogate": (gp, "gp"),
+_HOMES = {
+    "Ablation": "ablation",
+    "Batch": "ablation",
+    "Explanation": "explanation",
+    "Fit": "proxies",
+    "Index": "indices",
+    "Interactions": "indices",
+    "Method": "methods",
+    "Plan": "ablation",
+    "Proxy": "proxies",
+    "Spectrum": "spectrum",
+    "Store": "evaluation",
+    "Subset": "explanation",
+    "Surrogate": "gp",
+    "evaluate": "evaluation",
+    "explain": "_explain",
+    "fit": "_explain",
+    "load": "explanation",
+    "load_model": "models",
+    "min_budget": "_budget",
 }
+_RENAMED = {
+    "INDICES": "indices.INDICES",
+    "Faithfulness": "explanation.Faithfulness",
+    "spex": "methods.spex",
+    "surrogate": "gp",
+}
+_load, __dir__ = lazily(globals(), __all__, _HOMES)
 
 
-def __getattr__(name: str) -> object:
+def __getattr__(name: str) -> Any:
     if name not in _RENAMED:
-        raise AttributeError(f"module 'spexjax' has no attribute {name!r}")
-    value, new = _RENAMED[name]
-    _renamed(f"spexjax.{name}", f"spexjax.{new}")
-    return value
+        return _load(name)
+    _renamed(f"spexjax.{name}", f"spexjax.{_RENAMED[name]}")
+    room, *inner = _RENAMED[name].split(".")
+    return getattr(_load(room), *inner) if inner else _load(room)

@@ -4,10 +4,11 @@ import contextlib
 import os
 import secrets
 import stat
+from collections.abc import Iterable
 from pathlib import Path
 
 
-def write_durably(path: str | Path, content: bytes | str) -> Path:
+def write_durably(path: str | Path, content: bytes | str | Iterable[bytes | memoryview]) -> Path:
     """Writes a file by replacing it in one step, and returns its path once the content is on the disk.
 
     The content goes to a hidden file in the same folder, is synced, and takes the name of the old file, whose
@@ -16,22 +17,24 @@ def write_durably(path: str | Path, content: bytes | str) -> Path:
 
     Args:
       path: where to; its folder is made if it is not there.
-      content: text is encoded as UTF-8, before anything is touched.
+      content: text, which is encoded as UTF-8 before anything is touched; or bytes, whole or in pieces.
 
     Raises:
       UnicodeEncodeError: if the text holds lone surrogates.
       OSError: if the file cannot be written, say because the disk is full.
     """
     path, data = Path(path), content.encode() if isinstance(content, str) else content
+    pieces = [data] if isinstance(data, bytes) else data
     path.parent.mkdir(parents=True, exist_ok=True)
     if path.exists() and not path.is_file() and not path.is_dir():
-        path.write_bytes(data)
+        with path.open("wb") as file:
+            file.writelines(pieces)
         return path
     target = Path(os.path.realpath(path))
     draft = target.with_name(f".spexjax-{secrets.token_hex(8)}.tmp")
     try:
         with draft.open("xb") as file:
-            file.write(data)
+            file.writelines(pieces)
             file.flush()
             os.fsync(file.fileno())
         if target.exists() and (mode := target.stat().st_mode) != draft.stat().st_mode:

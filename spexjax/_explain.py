@@ -10,6 +10,7 @@ from numpy.typing import ArrayLike
 
 from spexjax import indices, methods
 from spexjax._budget import reason_to_stop, rounds
+from spexjax._compilation_cache import keep_programs
 from spexjax._inputs import check_key, checked_values
 from spexjax._random import split_key
 from spexjax.ablation import Ablation, checked_ablation
@@ -61,6 +62,7 @@ def explain(
         or index is unknown, or the ablation gives several values. Later, if a value is not finite.
       ImportError: before anything is spent, if the method needs a package that is not installed.
     """
+    keep_programs()
     names = tuple(map(str, checked_ablation(ablation, single=True).feature_names))
     n = len(names)
     check_key(key)
@@ -136,6 +138,7 @@ def fit(
         finite, the method is unknown, or `like` does not fit the method or the features.
       ImportError: if the method needs a package that is not installed.
     """
+    keep_programs()
     check_key(key)
     masks, values, names = checked_values(masks, values, feature_names)
     chosen, _ = _resembling(method, like, masks.shape[1])

@@ -16,17 +16,20 @@ from common import GAMES, GOLDEN
 
 from spexjax.models import load_model
 
-CACHE = "JAX_COMPILATION_CACHE_DIR"
+CACHE, MODELS = "JAX_COMPILATION_CACHE_DIR", "SPEXJAX_CACHE"
 
 
 def pytest_configure(config):
-    """All workers, and the processes that tests start, share what one of them has compiled."""
+    """All workers, and the processes that tests start, share what one of them has compiled or dequantised."""
     if CACHE not in os.environ:
         folder = tempfile.mkdtemp(prefix="spexjax-tests-")
         os.environ |= {CACHE: folder, "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0.2"}
         jax.config.update("jax_compilation_cache_dir", folder)
         jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.2)
         config.add_cleanup(lambda: shutil.rmtree(folder, ignore_errors=True))
+    if MODELS not in os.environ:
+        os.environ[MODELS] = tempfile.mkdtemp(prefix="spexjax-models-")
+        config.add_cleanup(lambda: shutil.rmtree(os.environ.pop(MODELS), ignore_errors=True))
 
 
 @pytest.fixture(scope="module", autouse=True)

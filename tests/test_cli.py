@@ -260,16 +260,6 @@ def test_what_does_not_fit_the_memory_is_no_fault(tmp_path, monkeypatch, capsys)
     assert capsys.readouterr().err.startswith("spexjax: The memory is full")
 
 
-def test_without_a_home_nothing_is_cached(tmp_path, monkeypatch):
-    def nobody():
-        raise RuntimeError("Could not determine home directory.")
-
-    for name in ("JAX_COMPILATION_CACHE_DIR", "XDG_CACHE_HOME", "HOME"):
-        monkeypatch.delenv(name, raising=False)
-    monkeypatch.setattr(Path, "home", nobody)
-    assert run("a b", "--question", "Q", "--answers", "x", "y", "--out", str(tmp_path)) == 0
-
-
 def test_warnings_are_one_line_on_standard_error(tmp_path, monkeypatch, capsys):
     def warned(*args, **options):
         warnings.warn("mind\nthe \x1b[31mgap", stacklevel=1)
@@ -280,3 +270,11 @@ def test_warnings_are_one_line_on_standard_error(tmp_path, monkeypatch, capsys):
         warnings.simplefilter("default")
         assert run("a b", "--question", "Q", "--answers", "x", "y", "--out", str(tmp_path)) == 2
     assert capsys.readouterr().err == "spexjax: warning: mind the \\x1b[31mgap\nspexjax: no more\n"
+
+
+def test_the_help_lists_methods_and_indices(capsys):
+    with pytest.raises(SystemExit, match="0"):
+        main(["explain", "--help"])
+    said = " ".join(capsys.readouterr().out.split())
+    assert ", ".join(sx.methods.names()) in said
+    assert ", ".join(sx.indices.INDICES) in said

@@ -1,14 +1,19 @@
 """The lenses: value functions whose components can be removed."""
 
-from spexjax.ablations._components._components import ComponentAblation, components
-from spexjax.ablations._components._fill import Fill, register_fill
-from spexjax.ablations._function import FunctionAblation, function, host_function
-from spexjax.ablations._text._removal import Removal, register_removal, removal_names
-from spexjax.ablations._text._text import TextAblation, text
-from spexjax.ablations._training._data import DataAblation
-from spexjax.ablations._training._linear_probe import ridge
-from spexjax.ablations._training._retraining import margin
-from spexjax.ablations._training._training_data import nnx_functions, training_data
+from typing import TYPE_CHECKING
+
+from spexjax._lazy import lazily
+
+if TYPE_CHECKING:
+    from spexjax.ablations._components._components import ComponentAblation, components
+    from spexjax.ablations._components._fill import Fill, register_fill
+    from spexjax.ablations._function import FunctionAblation, function, host_function
+    from spexjax.ablations._text._removal import Removal, register_removal, removal_names
+    from spexjax.ablations._text._text import TextAblation, text
+    from spexjax.ablations._training._data import DataAblation
+    from spexjax.ablations._training._linear_probe import ridge
+    from spexjax.ablations._training._retraining import margin
+    from spexjax.ablations._training._training_data import nnx_functions, training_data
 
 __all__ = [
     "ComponentAblation",
@@ -29,3 +34,25 @@ __all__ = [
     "text",
     "training_data",
 ]
+
+_HOMES = {
+    "ComponentAblation": "_components._components",
+    "DataAblation": "_training._data",
+    "Fill": "_components._fill",
+    "FunctionAblation": "_function",
+    "Removal": "_text._removal",
+    "TextAblation": "_text._text",
+    "components": "_components._components",
+    "function": "_function",
+    "host_function": "_function",
+    "margin": "_training._retraining",
+    "nnx_functions": "_training._training_data",
+    "register_fill": "_components._fill",
+    "register_removal": "_text._removal",
+    "removal_names": "_text._removal",
+    "ridge": "_training._linear_probe",
+    "text": "_text._text",
+    "training_data": "_training._training_data",
+}
+# Explaining a function or a table loads no language model, and no Flax.
+__getattr__, __dir__ = lazily(globals(), __all__, _HOMES)

@@ -12,10 +12,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from spexjax import ablations, methods
 from spexjax._printable import printable
 from spexjax.cli._demo import ANSWER_PREFIX, ANSWERS, QUESTION, REVIEW
-from spexjax.indices import INDICES
 
 _PLAIN = str.maketrans("−×·±│━╸╺…′₀₁₂₃₄₅₆₇₈₉", "-x-~|=--.'0123456789")  # for terminals without them
 _MOST = 256 << 20  # bytes of text that are read at all; far more than any model's context
@@ -87,7 +85,7 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="spexjax", description="Which combinations of words, sentences or tokens drive an LLM's answer."
     )
-    commands = parser.add_subparsers(dest="command", required=True)
+    commands = parser.add_subparsers(dest="command", required=True, parser_class=_Command)
     demo = commands.add_parser("demo", help="explain SmolLM2's verdict on a film review")
     explain = commands.add_parser("explain", help="explain a model's answer to a text")
     source = explain.add_mutually_exclusive_group()
@@ -115,7 +113,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     explain.add_argument("--value", help="logit-difference, log-probability or log-odds")
     explain.add_argument("--features", default="word", choices=["word", "sentence", "line", "token"])
-    explain.add_argument("--removal", default="delete", choices=ablations.removal_names())
+    explain.add_argument("--removal", default="delete")
     explain.add_argument("--replacement", default="_", help="what stands for a removed unit with --removal replace")
     for command in (demo, explain):
         _add_common(command)
@@ -127,6 +125,19 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
+class _Command(argparse.ArgumentParser):
+    """Its help lists methods, indices and removals, for which JAX is loaded; nothing else waits for that."""
+
+    def format_help(self) -> str:
+        from spexjax import ablations, indices, methods
+
+        names = {"method": methods.names(), "index": indices.INDICES, "removal": ablations.removal_names()}
+        for action in self._actions:
+            if action.dest in names:
+                action.help = ", ".join(names[action.dest])
+        return super().format_help()
+
+
 def _add_common(command: argparse.ArgumentParser) -> None:
     """The options of every command that explains."""
     command.add_argument("--budget", type=int, default=512, help="ablations to spend (default: 512)")
@@ -135,8 +146,8 @@ def _add_common(command: argparse.ArgumentParser) -> None:
         type=float,
         help="stop once faithfulness is this; the budget is then the most to spend",
     )
-    command.add_argument("--method", default="auto", help=", ".join(methods.names()))
-    command.add_argument("--index", default="FSII", help=", ".join(INDICES))
+    command.add_argument("--method", default="auto")
+    command.add_argument("--index", default="FSII")
     command.add_argument("--order", type=int, default=2, help="largest interaction (default: 2)")
     command.add_argument("--top", type=int, default=10, help="interactions in the table (default: 10)")
     command.add_argument("--seed", type=_seed, default=0, help="a 64-bit whole number (default: 0)")
@@ -149,8 +160,6 @@ def _add_common(command: argparse.ArgumentParser) -> None:
 def _explain(args: argparse.Namespace, start: float) -> int:
     text = _read(args)
     import jax
-
-    _cache_programs(jax)
     from rich.console import Console
 
     import spexjax as sx
@@ -159,7 +168,7 @@ def _explain(args: argparse.Namespace, start: float) -> int:
     from spexjax.report import interaction_table, where_time_went, write_html
 
     check_index(args.index, args.order)
-    methods.get(args.method)
+    sx.methods.get(args.method)
     if args.target is not None:
         check_target(args.target)
     store = sx.Store(args.store or args.out / "values")
@@ -238,18 +247,6 @@ def _json_object(string: str) -> dict[str, Any]:
     if not isinstance(value, dict):
         raise argparse.ArgumentTypeError(f"not a JSON object: {string}")
     return value
-
-
-def _cache_programs(jax) -> None:
-    """Keeps compiled programs on disk, so that only the first run compiles; JAX's own variable has precedence."""
-    if "JAX_COMPILATION_CACHE_DIR" in os.environ:
-        return
-    try:
-        home = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
-    except RuntimeError:  # nobody's home, as in some containers
-        return
-    jax.config.update("jax_compilation_cache_dir", str(home / "spexjax" / "programs"))
-    jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.2)
 
 
 if __name__ == "__main__":

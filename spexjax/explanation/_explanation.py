@@ -10,6 +10,7 @@ import numpy as np
 from jaxtyping import Bool, Float
 from numpy.typing import ArrayLike
 
+from spexjax._compilation_cache import keep_programs
 from spexjax._deprecation import renamed
 from spexjax._durable import write_durably
 from spexjax._ends import end_rows
@@ -213,6 +214,7 @@ def load(folder: str | Path) -> Explanation:
     Raises:
       ValueError: if there is no explanation there, it is damaged, or a newer spexjax wrote it.
     """
+    keep_programs()
     path = Path(folder)
     path = path / _FILE if path.is_dir() else path
     if not path.is_file():

@@ -5,7 +5,6 @@ from itertools import combinations
 from typing import NamedTuple
 
 import numpy as np
-from scipy.stats import rankdata
 
 Table = Mapping[tuple[int, ...], float]
 
@@ -50,8 +49,14 @@ def _pair(a: Table, b: Table, top_a: set, top_b: set) -> tuple[float, float]:
     union = sorted(top_a | top_b)
     if not union:
         return 1.0, 1.0
-    ranks = np.array([rankdata([table.get(s, 0.0) for s in union]) for table in (a, b)])
+    ranks = np.array([_ranks([table.get(s, 0.0) for s in union]) for table in (a, b)])
     x, y = ranks - ranks.mean(1, keepdims=True)
     norm = np.sqrt((x @ x) * (y @ y))
     same = float(len(union) == 1 and top_a == top_b)
     return len(top_a & top_b) / len(union), float(x @ y / norm) if norm else same
+
+
+def _ranks(values: Sequence[float]) -> np.ndarray:
+    """1 for the smallest; ties share their mean rank."""
+    _, place, counts = np.unique(values, return_inverse=True, return_counts=True)
+    return (np.cumsum(counts) - (counts - 1) / 2)[place]

@@ -7,7 +7,6 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
-import orbax.checkpoint as ocp
 from flax import nnx
 from jax.sharding import Mesh, NamedSharding
 from jax.typing import DTypeLike
@@ -31,6 +30,8 @@ def save_model(model: Any, path: str | Path) -> Path:
       model: from `load_model`.
       path: a folder, made if needed; a model that it holds is replaced.
     """
+    import orbax.checkpoint as ocp
+
     folder = Path(path).absolute()
     folder.mkdir(parents=True, exist_ok=True)
     with ocp.StandardCheckpointer() as checkpointer:
@@ -61,6 +62,8 @@ def read_model(
     Raises:
       ValueError: if the weights are not there, or not those of the config.
     """
+    import orbax.checkpoint as ocp
+
     record = read_json(folder / _FILE)
     try:
         sizes = record["config"] | {"rope_frequencies": tuple(record["config"]["rope_frequencies"])}

@@ -86,7 +86,8 @@ class GGUF:
 
     def __init__(self, path: Path):
         parts = _parts(path)
-        self.files, self._fields = [part.path for part in parts], parts[0].fields
+        self._files, self._fields = parts, parts[0].fields
+        self.files = [part.path for part in parts]
         self._tensors: dict[str, tuple[GGUFFile, Tensor]] = {}
         for part in parts:
             for name, tensor in part.tensors.items():
@@ -109,6 +110,10 @@ class GGUF:
           default: what to return if there is none.
         """
         return self._fields.get(key, default)
+
+    def unchanged(self) -> bool:
+        """Whether the files are still those that were opened, so that what a hash says of them holds for `read`."""
+        return all(part.unchanged() for part in self._files)
 
     def config(self) -> TransformerConfig:
         """The model's sizes, from the metadata."""

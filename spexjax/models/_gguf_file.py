@@ -3,6 +3,7 @@
 import dataclasses
 import math
 import mmap
+import os
 import struct
 from collections import Counter
 from pathlib import Path
@@ -40,6 +41,7 @@ class GGUFFile:
         self.path, self._at = path, 0
         try:
             with path.open("rb") as stream:
+                self._opened = os.fstat(stream.fileno())
                 self._bytes = mmap.mmap(stream.fileno(), 0, access=mmap.ACCESS_READ)
             if self._bytes[:4] != b"GGUF":
                 raise ValueError("it does not begin with 'GGUF'")
@@ -52,6 +54,14 @@ class GGUFFile:
             self.tensors = self._table(tensors)
         except ValueError as error:
             raise ValueError(f"{path} is not a readable GGUF file: {error}.") from error
+
+    def unchanged(self) -> bool:
+        """Whether the file at this path is still the one that was opened, and nobody has written to it."""
+        try:
+            now = self.path.stat()
+        except OSError:
+            return False
+        return os.path.samestat(now, self._opened) and now.st_mtime_ns == self._opened.st_mtime_ns
 
     def data(self, tensor: Tensor) -> np.ndarray:
         """The tensor as stored: numbers or, if it is quantised, the bytes of each row."""

@@ -1,6 +1,7 @@
 """A language model ready to be ablated: weights, sizes, tokenizer and fingerprint."""
 
 import dataclasses
+import functools
 import hashlib
 import time
 from collections.abc import Sequence
@@ -12,15 +13,19 @@ import jax.numpy as jnp
 from flax import nnx
 from jax.sharding import Mesh
 
+from spexjax._compilation_cache import keep_programs
 from spexjax.models._checkpoint import is_saved_model, read_model
 from spexjax.models._config import TransformerConfig
 from spexjax.models._folder import Folder
 from spexjax.models._gguf import GGUF
 from spexjax.models._hub import download
+from spexjax.models._kept_weights import keep_parameters, kept_parameters
 from spexjax.models._pretrained_tokenizer import load_tokenizer
 from spexjax.models._stop_ids import folder_stop_ids, gguf_stop_ids, saved_stop_ids
 from spexjax.models._tokenizer import gguf_tokenizer
 from spexjax.models._weights import load_weights
+
+_WHOLE = 1 << 30  # bytes of a file that are hashed in full
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -50,13 +55,15 @@ class LanguageModel:
         Raises:
           ValueError: if a text has a token for which the model has no embedding.
         """
-        ids = self.tokenizer(list(texts), add_special_tokens=False)["input_ids"] if texts else []
-        return [self._known(each) for each in ids]
+        return [self._known(ids) for ids in self._tokenized(list(texts))["input_ids"]] if texts else []
 
     def encode_with_places(self, text: str) -> tuple[list[int], list[tuple[int, int]]]:
         """Token ids as `encode` gives them, and where in the text each token stands, `(start, end)`."""
-        encoded = self.tokenizer(text, add_special_tokens=False, return_offsets_mapping=True)
+        encoded = self._tokenized(text, return_offsets_mapping=True)
         return self._known(encoded["input_ids"]), encoded["offset_mapping"]
+
+    def _tokenized(self, text: str | list[str], **options: bool) -> Any:
+        return self.tokenizer(text, add_special_tokens=False, return_attention_mask=False, **options)
 
     def _known(self, ids: list[int]) -> list[int]:
         if (largest := max(ids, default=0)) < self.config.vocab_size:
@@ -90,6 +97,7 @@ def load_model(
         supported, in which case the message names it; or if a mesh is given for weights that cannot be read in parts.
     """
     start = time.perf_counter()
+    keep_programs()
     if dtype not in ("float32", "bfloat16"):
         raise ValueError(f"dtype must be 'float32' or 'bfloat16', not {dtype!r}.")
     if attention not in (None, "xla", "cudnn"):
@@ -114,11 +122,17 @@ def load_model(
         files = [*checkpoint.files, *beside]
         tokenizer, stop_ids = load_tokenizer(folder), folder_stop_ids(folder)
     _check_vocabulary(tokenizer, config)
+    identity = _fingerprint(files, reading := f"{dtype} {config}")
+    stored = checkpoint.shapes, checkpoint.read, jnp.dtype(dtype), checkpoint.tensors
     config = dataclasses.replace(config, attention=attention)
-    config, graph, parameters = load_weights(
-        config, checkpoint.shapes, checkpoint.read, jnp.dtype(dtype), checkpoint.tensors
-    )
-    identity = _fingerprint(files, f"{dtype} {config}")
+    if isinstance(checkpoint, GGUF) and sum(file.stat().st_size for file in files) <= _WHOLE:
+        config, graph, parameters = load_weights(config, *stored, functools.partial(kept_parameters, identity))
+        if checkpoint.unchanged():
+            keep_parameters(identity, parameters)
+    else:
+        config, graph, parameters = load_weights(config, *stored)
+    if f"{dtype} {config}" != reading:
+        identity = _fingerprint(files, f"{dtype} {config}")
     jax.block_until_ready(parameters)
     seconds = time.perf_counter() - start
     return LanguageModel(str(source), config, graph, parameters, tokenizer, identity, seconds, stop_ids)
@@ -153,13 +167,13 @@ def _check_vocabulary(tokenizer: Any, config: TransformerConfig) -> None:
 def _fingerprint(files: Sequence[Path], reading: str) -> str:
     """Hashes files and how they are read: whole up to 1 GiB, else the size and 1,024 evenly spaced blocks of 1 MiB."""
     digest = hashlib.blake2b(reading.encode(), digest_size=16)
-    block = 1 << 20
+    block, most = 1 << 20, _WHOLE >> 20
     for file in files:
         size = file.stat().st_size
         digest.update(f"{file.name} {size}".encode())
         blocks = -(-size // block)
         with file.open("rb") as stream:
-            for i in range(min(blocks, 1024)):
-                stream.seek(i * blocks // min(blocks, 1024) * block)
+            for i in range(min(blocks, most)):
+                stream.seek(i * blocks // min(blocks, most) * block)
                 digest.update(stream.read(block))
     return digest.hexdigest()

@@ -6,6 +6,7 @@ import warnings
 from typing import Any
 
 from spexjax.models._gguf import GGUF
+from spexjax.models._lazy_tokenizer import LazyTokenizer
 from spexjax.models._pretrained_tokenizer import checked
 
 _WORDS = r"'s|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)"
@@ -29,7 +30,7 @@ _CONTROL, _USER_DEFINED = 3, 4  # token types
 _SENTENCE_PIECE = {"bos": 1, "eos": 2, "unknown": 0}  # ids of a sentence-piece model that does not say
 
 
-def gguf_tokenizer(gguf: GGUF) -> Any:
+def gguf_tokenizer(gguf: GGUF) -> LazyTokenizer:
     """Builds a `transformers.PreTrainedTokenizerFast` from GGUF metadata, as llama.cpp reads it.
 
     Warns:
@@ -39,8 +40,6 @@ def gguf_tokenizer(gguf: GGUF) -> Any:
       ValueError: if the tokenizer model or its pre-tokenizer is not one of the supported kinds, or the metadata are
         incomplete or contradict each other.
     """
-    from transformers import PreTrainedTokenizerFast
-
     kind = gguf.field("tokenizer.ggml.model")
     if kind not in ("gpt2", "llama"):
         raise ValueError(f"GGUF tokenizer {kind!r} is not supported; spexjax reads gpt2 (byte-level BPE) and llama.")
@@ -66,12 +65,7 @@ def gguf_tokenizer(gguf: GGUF) -> Any:
         begins = kind == "llama" or _LLAMA3 in splits
         if ids["bos"] is not None and (begins if adds_bos is None else adds_bos):
             _begin_with(core, tokens[ids["bos"]], ids["bos"])
-        return PreTrainedTokenizerFast(
-            tokenizer_object=core,
-            chat_template=template,
-            clean_up_tokenization_spaces=False,
-            **named,
-        )
+        return LazyTokenizer(core, named, template)
 
     try:
         return checked(build)

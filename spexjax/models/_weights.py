@@ -20,6 +20,7 @@ def load_weights(
     read: Callable[[str], np.ndarray],
     dtype: DTypeLike,
     tensors: Mapping[str, str] = LLAMA_TENSORS,
+    kept: Callable[[nnx.State], nnx.State | None] = lambda wanted: None,
 ) -> tuple[TransformerConfig, nnx.GraphDef, nnx.State]:
     """Fills a `Transformer`, one stacked parameter at a time, so that host memory never holds more than one.
 
@@ -31,6 +32,7 @@ def load_weights(
       read: returns a tensor by name.
       dtype: of the parameters and the computation.
       tensors: the checkpoint's names, as in `Architecture`.
+      kept: finds the parameters elsewhere, given placeholders; asked once all shapes are checked.
 
     Returns:
       The config, whose head is tied to the embedding if the weights are; the module's static part; and its
@@ -54,6 +56,8 @@ def load_weights(
     if config.tie_embeddings:
         config = _tied_as_stored(config, names, stored, value, dtype)
     graph, state = nnx.split(nnx.eval_shape(lambda: Transformer(config, dtype=dtype, rngs=nnx.Rngs(0))))
+    if (found := kept(state)) is not None:
+        return config, graph, found
     filled = []
     for path, variable in nnx.to_flat_state(state):
         parts = [value(n).T if path[-1] == "kernel" else value(n) for n in names.of(path)]

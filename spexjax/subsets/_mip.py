@@ -3,12 +3,10 @@
 import time
 from collections.abc import Sequence
 from math import comb
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from jaxtyping import Bool, Float, Int
-from scipy.optimize import Bounds, LinearConstraint, OptimizeResult, milp
-from scipy.sparse import csr_array
 
 from spexjax.indices import interactions
 from spexjax.spectrum import Spectrum
@@ -74,11 +72,14 @@ def certify(problem: Problem, goal: str, time_limit: float) -> Certificate:
     return Certificate(choices, max(bounds), all(closed))
 
 
-def _solve(problem: Problem, form: Moebius, sign: int, time_limit: float) -> tuple[OptimizeResult, float]:
+def _solve(problem: Problem, form: Moebius, sign: int, time_limit: float) -> tuple[Any, float]:
     """Maximises `sign sum a y`, or, where the sign is 0, `-|constant + sum a y - f(1)|`.
 
     Columns: z of each active item, the number of inert items chosen, y of each T of two or more, the absolute value.
     """
+    from scipy.optimize import Bounds, LinearConstraint, milp
+    from scipy.sparse import csr_array
+
     a, size = len(problem.active), problem.size
     products = form.orders > 1
     column = np.where(products, a + np.cumsum(products), form.support[:, 0])

@@ -102,7 +102,8 @@ def frame(
 
 def beginning(tokenizer: Any) -> str:
     """The beginning-of-sequence token where the tokenizer puts one."""
-    return tokenizer.bos_token if tokenizer("")["input_ids"][:1] == [tokenizer.bos_token_id] else ""
+    first = tokenizer("", return_attention_mask=False)["input_ids"][:1]
+    return tokenizer.bos_token if first == [tokenizer.bos_token_id] else ""
 
 
 class _UnfitError(ValueError):

@@ -162,7 +162,7 @@ def polish(
     Returns:
       The kernel in single precision; its noise includes the floor.
     """
-    import scipy.optimize
+    from scipy.optimize import minimize
 
     parameters = jax.tree.map(lambda leaf: np.asarray(leaf, np.float64), parameters)
     leaves, fixed = parameters[:-1], parameters.fixed
@@ -181,7 +181,7 @@ def polish(
 
     with jax.enable_x64(True):
         options = {"maxiter": _FINE_STEPS, "maxcor": 20}
-        found = scipy.optimize.minimize(descend, ravel(leaves), jac=True, method="L-BFGS-B", options=options)
+        found = minimize(descend, ravel(leaves), jac=True, method="L-BFGS-B", options=options)
         (_, kernel), _ = _fine_slope(unravel(found.x), fixed, *known)
     return jax.tree.map(lambda leaf: np.asarray(leaf, np.float32), kernel)
 
