@@ -4,11 +4,11 @@ Compiling takes seconds, and XLA compiles for every shape anew. So masks and fea
 mask has no weight, and a padded feature no rate. Padding adds at most a third, beyond the smallest size.
 """
 
+from typing import Any
+
 import jax
 import jax.numpy as jnp
 import numpy as np
-
-from spexjax.typing import Array
 
 _LEAST = 8
 
@@ -25,7 +25,7 @@ def bucket(size: int) -> int:
     return next(found for found in (octave, octave * 5 // 4, octave * 3 // 2, octave * 2) if found >= max(size, _LEAST))
 
 
-def pad(array: Array, *sizes: int, fill: int | float = 0) -> Array:
+def pad(array: Any, *sizes: int, fill: int | float = 0) -> Any:
     """Pads the last axes of an array at their ends; on the host, unless the array is JAX's.
 
     Args:

@@ -79,9 +79,9 @@ def test_a_second_game_compiles_nothing(method, tmp_path):
 def test_few_programs_for_a_first_game(tmp_path):
     """At most eight for a fit, and two for any interactions and their standard errors."""
     jax.clear_caches()
-    masks, values = game("noisy", 20, 60, 0)
+    (masks, values), key = game("noisy", 20, 60, 0), jax.random.key(1)
     with compiling() as programs:
-        explanation = sx.fit(masks, values, method="proxyspex-gp", key=jax.random.key(1))
+        explanation = sx.fit(masks, values, method="proxyspex-gp", key=key)
     assert not explanation.diagnostics["kernels"]["link"]
     assert len(programs) <= 8
     with compiling() as programs:

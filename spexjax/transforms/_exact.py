@@ -1,11 +1,10 @@
 """The exact spectrum of a function known at all 2^n masks."""
 
-import jax
 import numpy as np
 
 from spexjax._values import standardise
 from spexjax.spectrum import Spectrum, mask_numbers
-from spexjax.transforms._hadamard import walsh_hadamard
+from spexjax.transforms._hadamard import host_walsh_hadamard
 from spexjax.typing import Masks, Values
 
 
@@ -42,8 +41,7 @@ def exact_spectrum(masks: Masks, values: Values) -> Spectrum:
     y, centre, spread = standardise(values)
     ordered = np.empty(m)
     ordered[subset] = y
-    with jax.enable_x64(True):
-        coefficients = np.asarray(walsh_hadamard(ordered)) / m
+    coefficients = host_walsh_hadamard(ordered) / m
     strength = np.abs(coefficients)
     strength[0] = np.inf
     kept = np.argsort(-strength, kind="stable")

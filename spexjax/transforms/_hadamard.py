@@ -4,14 +4,16 @@ Position j of the last axis is the subset of the set bits of j: bit i is feature
 """
 
 from collections.abc import Callable
+from typing import Any
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jaxtyping import Float
 
 from spexjax.typing import Array
 
-Pair = tuple[jax.Array, jax.Array]
+Pair = tuple[Any, Any]
 
 
 @jax.jit
@@ -32,7 +34,23 @@ def walsh_hadamard(values: Float[Array, "*batch size"]) -> Float[jax.Array, "*ba
     >>> walsh_hadamard(jnp.array([1.0, 2.0, 3.0, 4.0])).tolist()
     [10.0, -2.0, -4.0, 0.0]
     """
-    return _butterfly(values, lambda without, kept: (without + kept, without - kept))
+    return _butterfly(values, _sum_and_difference)
+
+
+def host_walsh_hadamard(values: Float[np.ndarray, " size"]) -> Float[np.ndarray, " size"]:
+    """`walsh_hadamard` by numpy: every n would be a program of its own, which takes longer than the additions.
+
+    Args:
+      values: `[2^n]`, f at every mask.
+
+    Raises:
+      ValueError: as `walsh_hadamard`.
+    """
+    return _butterfly(values, _sum_and_difference)
+
+
+def _sum_and_difference(without: Any, kept: Any) -> tuple[Any, Any]:
+    return without + kept, without - kept
 
 
 @jax.jit
@@ -73,13 +91,14 @@ def zeta(coefficients: Float[Array, "*batch size"]) -> Float[jax.Array, "*batch 
     return _butterfly(coefficients, lambda without, kept: (without, without + kept))
 
 
-def _butterfly(x: Float[Array, "*batch size"], step: Callable[..., Pair]) -> Float[jax.Array, "*batch size"]:
+def _butterfly(x: Any, step: Callable[..., Pair]) -> Any:
     """Applies `step` to the pairs of subsets without and with feature i, for each i in turn."""
     size = x.shape[-1]
     if size < 1 or size & (size - 1):
         raise ValueError(f"The last axis holds one entry per subset, so its length must be 2^n; got {size}.")
+    xp = jnp if isinstance(x, jax.Array) else np
     # Each stage works on bit 0 and moves it to the top, so that after n stages every bit is home again.
     # Strided halves compile and run faster than a reshape to [..., 2, 2^i].
     for _ in range(size.bit_length() - 1):
-        x = jnp.concatenate(step(x[..., ::2], x[..., 1::2]), -1)
-    return jnp.asarray(x)
+        x = xp.concatenate(step(x[..., ::2], x[..., 1::2]), -1)
+    return xp.asarray(x)

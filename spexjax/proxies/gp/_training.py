@@ -2,6 +2,7 @@
 
 import dataclasses
 from collections.abc import Sequence
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -129,8 +130,8 @@ def train(
     optimizer = optax.adam(optax.cosine_decay_schedule(_RATE, _STEPS), *_MOMENTA, eps_root=_ROOT)
     start, unravel = ravel_pytree(parameters[:-1])  # one vector: few small programs for XLA to generate
 
-    def of_vector(flat: Float[Array, " p"]) -> Parameters:
-        return Parameters(*unravel(flat), parameters.fixed)
+    def of_vector(flat: Any) -> Parameters:
+        return Parameters._make([*unravel(flat), parameters.fixed])
 
     def step(state, _):
         flat, momentum = state
