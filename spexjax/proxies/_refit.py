@@ -74,7 +74,7 @@ def refit(
     num_terms = support.shape[1]
     sizes = np.unique([0, num_terms, *np.round(1.5 ** np.arange(np.log(num_terms) / np.log(1.5)))]).astype(int)
 
-    tests = np.full((num_folds, bucket(int(np.bincount(fold).max()))), rows)
+    tests = np.full((num_folds, max(-(-rows // num_folds) + 2, *np.bincount(fold[fold >= 0]))), rows)
     for k, row in enumerate(tests):
         row[: (fold == k).sum()] = np.flatnonzero(fold == k)
     x, y = pad(np.asarray(masks), rows, features), pad(f.astype(np.float32), rows)
