@@ -147,7 +147,7 @@ class Padded:
     def _sets(self, sets: Int[np.ndarray, "k d"], rows: int, width: int) -> list[Int[np.ndarray, "R D"]]:
         """Sets in blocks of equal size, padded with the padded number of features."""
         sets = np.where(sets < self._masks.shape[1], sets, self._size).astype(np.int32)
-        width = width if sets.shape[1] <= width else bucket(sets.shape[1])
+        width = width if sets.shape[1] <= width else self._size
         return [pad(sets[i : i + rows], rows, width, fill=self._size) for i in range(0, max(1, len(sets)), rows)]
 
 
