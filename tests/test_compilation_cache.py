@@ -63,7 +63,7 @@ def test_a_second_process_compiles_nothing(environment):
     first, second = (said(start(FIT, environment)) for _ in range(2))
     assert first["folder"] == f"{environment['XDG_CACHE_HOME']}/spexjax/programs"
     assert first["hits"] == 0
-    assert first["misses"] == first["asked"] > 10
+    assert first["misses"] == first["asked"] > 0
     assert second["misses"] == 0
     assert second["hits"] == second["asked"] == first["asked"]
 

@@ -32,6 +32,7 @@ def sized(key: Key, num_masks: int, num_features: int) -> Masks:
     Raises:
       ValueError: if m or n is below 1.
 
+    >>> import jax
     >>> sized(jax.random.key(0), 8, 20)[:2].sum(1).tolist()
     [20, 0]
     """

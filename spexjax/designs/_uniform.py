@@ -53,6 +53,7 @@ def uniform(key: Key, num_masks: int, num_features: int, *, paired: bool = False
     Raises:
       ValueError: if m or n is below 1, or `paired` and m is odd.
 
+    >>> import jax
     >>> uniform(jax.random.key(0), 100, 7)[:2].astype(int).sum(1).tolist()
     [7, 0]
     """

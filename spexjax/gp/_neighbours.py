@@ -103,8 +103,8 @@ def regrouped(near: Float[Array, "*e l"], n: int, size: int) -> Float[Array, "*e
       n: the number of features.
       size: the new number.
 
-    >>> regrouped(np.array([1, 2, 3, 4]), 3, 4).tolist()
-    [1, 2, 0, 3, 0, 4, 0]
+    >>> regrouped(np.array([1.0, 2.0, 3.0, 4.0]), 3, 4).tolist()
+    [1.0, 2.0, 0.0, 3.0, 0.0, 4.0, 0.0]
     """
     near, counts = np.asarray(near), [[max(k - d, 0) for d in (1, 2, 2)] for k in (n, size)]
     if not near.shape[-1]:

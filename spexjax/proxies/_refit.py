@@ -71,17 +71,17 @@ def refit(
     (m, n), num_folds = masks.shape, len(without_fold)
     rows, features = bucket(m), bucket(n)
     support, coefficients = _candidates([*without_fold, decoded], max_terms, spread or 1.0, features)
-    num_terms = support.shape[1]
-    sizes = np.unique([0, num_terms, *np.round(1.5 ** np.arange(np.log(num_terms) / np.log(1.5)))]).astype(int)
+    sizes = _sizes(min(max_terms, 1 << (_most(coefficients) - 1).bit_length()))
+    tried = np.pad(sizes, (0, len(_sizes(support.shape[1])) - len(sizes)), mode="edge")  # one shape for any number
 
     tests = np.full((num_folds, max(-(-rows // num_folds) + 2, *np.bincount(fold[fold >= 0]))), rows)
     for k, row in enumerate(tests):
         row[: (fold == k).sum()] = np.flatnonzero(fold == k)
     x, y = pad(np.asarray(masks), rows, features), pad(f.astype(np.float32), rows)
     train = pad(fold != np.arange(num_folds)[:, None], rows)
-    scores = _score(support[:-1], coefficients[:-1], x, y, train, tests, sizes)  # [folds, sizes, penalties, tests]
+    scores = _score(support[:-1], coefficients[:-1], x, y, train, tests, tried)  # [folds, sizes, penalties, tests]
     predictions = np.zeros((len(sizes), len(_NAMES), rows + 1))
-    predictions[:, :, tests] = np.moveaxis(np.asarray(scores), 0, 2)
+    predictions[:, :, tests] = np.moveaxis(np.asarray(scores)[:, : len(sizes)], 0, 2)
     chosen = leave_fold_selection(predictions[:, :, :m].reshape(-1, m), f, fold)
 
     size, penalty = sizes[chosen.best // len(_NAMES)], chosen.best % len(_NAMES)
@@ -122,6 +122,17 @@ def nested_ridge(
     right = jnp.concatenate([(s * moment[rank] + ridge * centre[rank])[None], tests[:, rank] * s])
     z = jax.lax.linalg.triangular_solve(lower, right, lower=True, transpose_a=True)
     return jnp.cumsum(z[1:] * z[0], axis=1)
+
+
+def _sizes(num_terms: int) -> Int[np.ndarray, " q"]:
+    """The numbers of terms that are tried: 0, powers of 1.5, and all."""
+    powers = np.round(1.5 ** np.arange(np.log(num_terms) / np.log(1.5)))
+    return np.unique([0, num_terms, *powers]).astype(int)
+
+
+def _most(coefficients: Float[np.ndarray, "s K"]) -> int:
+    """The number of terms of the largest spectrum, at least 1; padding comes last and is 0."""
+    return max(1, *((coefficients != 0) * np.arange(1, coefficients.shape[1] + 1)).max(1).tolist())
 
 
 def _candidates(spectra, max_terms: int, spread: float, features: int):

@@ -184,7 +184,8 @@ def polish(
         options = {"maxiter": _FINE_STEPS, "maxcor": 20}
         found = minimize(descend, ravel(leaves), jac=True, method="L-BFGS-B", options=options)
         (_, kernel), _ = _fine_slope(unravel(found.x), fixed, *known)
-    return jax.tree.map(lambda leaf: np.asarray(leaf, np.float32), kernel)
+    with np.errstate(over="ignore"):  # an infinite kernel is not used
+        return jax.tree.map(lambda leaf: np.asarray(leaf, np.float32), kernel)
 
 
 def _fine_loss(trained, fixed, z, y, used):

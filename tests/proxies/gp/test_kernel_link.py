@@ -46,7 +46,9 @@ def test_a_link_is_wanted_where_values_jump():
     kernel = ProductKernel(jnp.ones(1), jnp.full((1, 8), 0.05), jnp.ones(8), jnp.zeros(0), jnp.float32(0.05))
     for values, wanted in [(additive, False), (np.sign(additive) * (3 + 0.2 * abs(additive)), True)]:
         y = (values - values.mean()) / values.std()
-        assert helps(*empirical_link(values), values, robust_condition(kernel, signs(masks), y)) == wanted
+        link, scores = empirical_link(values)
+        posterior = robust_condition(kernel, signs(masks), y, others=scores[None])
+        assert helps(link, scores, 0, values, posterior) == wanted
 
 
 @pytest.mark.parametrize("n", [6, 18])
