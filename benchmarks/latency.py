@@ -8,7 +8,7 @@ the issue measured before this script existed stands beside, as "before (issue)"
     python benchmarks/latency.py --peers PYTHON
 
 PYTHON is an interpreter (3.12) that has "shapiq==1.8.*", spectralexplain==0.0.4, lightgbm, xgboost, pandas and
-scikit-learn. `--package FOLDER --name before` measures another checkout of spexjax. All of it takes 20 minutes of an
+scikit-learn. `--package FOLDER --name before` measures another checkout of spexjax. All of it takes half an hour of an
 idle machine; `--smoke` tries most of it on tiny games.
 """
 
