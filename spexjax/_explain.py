@@ -1,7 +1,6 @@
 """The road itself: a method's design, ablations, its fit, an Explanation."""
 
 import dataclasses
-import time
 from collections.abc import Iterable, Sequence
 
 import numpy as np
@@ -13,6 +12,7 @@ from spexjax._budget import reason_to_stop, rounds
 from spexjax._compilation_cache import keep_programs
 from spexjax._inputs import check_key, checked_values
 from spexjax._random import split_key
+from spexjax._status import Spent, phase
 from spexjax.ablation import Ablation, checked_ablation
 from spexjax.evaluation import Evaluation, Store, from_first_host, run
 from spexjax.explanation import Explanation, measured
@@ -55,7 +55,8 @@ def explain(
       like: as in `fit`.
       mesh: devices, as in `evaluate`; all of them by default.
       store: where values are looked up and kept, as in `evaluate`.
-      progress: show a progress bar; None shows it only on a terminal.
+      progress: say what is being done, with a bar for the ablations; None does so only on a terminal and in a
+        notebook.
 
     Raises:
       ValueError: before anything is spent, if the budget is missing, too small or at odds with the target, the method
@@ -70,7 +71,8 @@ def explain(
     sizes = rounds(n, budget, target_faithfulness, max_budget)
     design_key, fit_key = split_key(key, 2)
     most, wanted = sizes[-1], None if index is None else indices.get(index)
-    design = checked_design(chosen.design(design_key, n, most, wanted), chosen.name, n, most)
+    with phase("design", progress) as designing:
+        design = checked_design(chosen.design(design_key, n, most, wanted), chosen.name, n, most)
     look = design.look if target_faithfulness is None else None
     if look:
         sizes = [look.size, *sizes]
@@ -78,14 +80,14 @@ def explain(
         raise ValueError(
             f"The method {chosen.name} draws one design for one budget: give a budget, and no target_faithfulness."
         )
-    evaluation, fit_seconds, history = Evaluation.given([]), 0.0, []
+    evaluation, history, fits = Evaluation.given([]), [], []
     stopped = f"the budget of {most} ablations is spent"
     for size in sizes:
         new = design.masks[len(evaluation.values) : size]
         evaluation = evaluation.then(run(ablation, new, mesh=mesh, store=store, progress=progress))
-        start = time.perf_counter()
-        explanation = _explained(chosen, design.first(size), evaluation, fit_key, names)
-        fit_seconds += time.perf_counter() - start
+        with phase("fit", progress) as fitting:
+            explanation = _explained(chosen, design.first(size), evaluation, fit_key, names)
+        fits.append(fitting)
         score, error = from_first_host(explanation.faithfulness.r2, explanation.faithfulness.error)
         history.append((len(evaluation.values), score, error))
         if look and size == look.size and (revised := look.revise(score, error)) is not None:
@@ -93,7 +95,6 @@ def explain(
         if target_faithfulness is not None and (why := reason_to_stop(history, target_faithfulness, most)):
             stopped = why
             break
-    costs = evaluation.describe()
     provenance = {
         **ablation.describe(),
         **design.notes,
@@ -102,8 +103,8 @@ def explain(
         "ablations": len(evaluation.values),
         "design": design.name,
         **({"like": [e.provenance.get("fingerprint") for e in others]} if others else {}),
-        **costs,
-        "seconds": costs["seconds"] | {"fit": round(fit_seconds, 3)},
+        **evaluation.describe(),
+        "seconds": _seconds(evaluation, designing, fits),
     }
     if target_faithfulness is not None:
         scores = [{"ablations": m, "r2": round(r, 4), "error": round(e, 4)} for m, r, e in history]
@@ -119,6 +120,7 @@ def fit(
     key: Key,
     feature_names: Sequence[str] | None = None,
     like: Explanation | Iterable[Explanation] = (),
+    progress: bool | None = None,
 ) -> Explanation:
     """Explains a value function from masks and values alone.
 
@@ -132,6 +134,7 @@ def fit(
       like: one or more explanations of other inputs with the same features, such as the heads of a model on other
         prompts. If held-out error agrees, features are expected to matter as much here as there (`proxies.kernels`).
         For the methods "auto" and "proxyspex-gp". An explanation without a surrogate adds nothing.
+      progress: as in `explain`.
 
     Raises:
       ValueError: if masks and values do not match, there are fewer than `min_budget` distinct masks, a value is not
@@ -142,7 +145,19 @@ def fit(
     check_key(key)
     masks, values, names = checked_values(masks, values, feature_names)
     chosen, _ = _resembling(method, like, masks.shape[1])
-    return _explained(chosen, Design("given", masks, np.arange(len(masks))), Evaluation.given(values), key, names)
+    design, evaluation = Design("given", masks, np.arange(len(masks))), Evaluation.given(values)
+    with phase("fit", progress) as fitting:
+        explanation = _explained(chosen, design, evaluation, key, names)
+    seconds = {"compile": round(fitting.compile_seconds, 3), "fit": round(fitting.seconds, 3)}
+    return dataclasses.replace(explanation, provenance={"seconds": seconds})
+
+
+def _seconds(evaluation: Evaluation, designing: Spent, fits: Sequence[Spent]) -> dict[str, float]:
+    """The seconds of each phase of `explain`; compiling is one of them, wherever it happened."""
+    seconds = evaluation.describe()["seconds"] | {"fit": sum(fitting.seconds for fitting in fits)}
+    seconds["prepare"] += designing.seconds
+    seconds["compile"] += sum(spent.compile_seconds for spent in (designing, *fits))
+    return {name: round(s, 3) for name, s in seconds.items()}
 
 
 def _explained(method: Method, design: Design, evaluation: Evaluation, key: Key, names: tuple[str, ...]) -> Explanation:

@@ -153,7 +153,7 @@ def _add_common(command: argparse.ArgumentParser) -> None:
     command.add_argument("--seed", type=_seed, default=0, help="a 64-bit whole number (default: 0)")
     command.add_argument("--out", type=Path, default=Path("out"), help="folder for the page and the JSON file")
     command.add_argument("--store", help="folder or bucket where values are kept (default: OUT/values)")
-    command.add_argument("--quiet", action="store_true", help="no progress bar")
+    command.add_argument("--quiet", action="store_true", help="do not say what is being done")
     command.add_argument("--debug", action="store_true", help="show the traceback of an error")
 
 
@@ -164,6 +164,7 @@ def _explain(args: argparse.Namespace, start: float) -> int:
 
     import spexjax as sx
     from spexjax._budget import check_target
+    from spexjax._status import phase
     from spexjax.indices import check_index
     from spexjax.report import interaction_table, where_time_went, write_html
 
@@ -171,10 +172,11 @@ def _explain(args: argparse.Namespace, start: float) -> int:
     sx.methods.get(args.method)
     if args.target is not None:
         check_target(args.target)
-    store = sx.Store(args.store or args.out / "values")
-    model = sx.load_model(args.model, dtype=args.dtype)
-    ablation = sx.ablations.text(model, text, **_what_is_asked(args))
-    loaded = time.perf_counter()
+    store, progress = sx.Store(args.store or args.out / "values"), False if args.quiet else None
+    with phase("load the model", progress) as loading:
+        model = sx.load_model(args.model, dtype=args.dtype)
+        ablation = sx.ablations.text(model, text, **_what_is_asked(args))
+    seconds = {"load": time.perf_counter() - start - loading.compile_seconds}
     explanation = sx.explain(
         ablation,
         **({"budget": args.budget} if args.target is None else {"max_budget": args.budget}),
@@ -183,19 +185,20 @@ def _explain(args: argparse.Namespace, start: float) -> int:
         key=jax.random.key(args.seed),
         method=args.method,
         store=store,
-        progress=False if args.quiet else None,
+        progress=progress,
     )
-    explained, console = time.perf_counter(), Console()
-    with console.capture() as table:
-        console.print(interaction_table(explanation, args.index, args.order, args.top))
+    console, asked = Console(), {"index": args.index, "max_order": args.order, "progress": False}
     try:  # the files first, for a terminal may fail; if the files do, the table is still worth a look
-        page = write_html(explanation, args.out / "explanation.html", index=args.index, max_order=args.order)
-        record = explanation.save(args.out)
+        with phase("report", progress) as reporting:
+            with console.capture() as table:
+                console.print(interaction_table(explanation, top=args.top, **asked))
+            page = write_html(explanation, args.out / "explanation.html", **asked)
+            record = explanation.save(args.out)
     finally:
         _write(sys.stdout, table.get())
-    end = time.perf_counter()
-    seconds = {"load": loaded - start, **explanation.provenance["seconds"], "report": end - explained}
-    _write(sys.stdout, f"time  {where_time_went(seconds)} · total {end - start:.1f} s\n")
+    seconds |= explanation.provenance["seconds"] | {"report": reporting.seconds}
+    seconds["compile"] += loading.compile_seconds + reporting.compile_seconds
+    _write(sys.stdout, f"time  {where_time_went(seconds)} · total {time.perf_counter() - start:.1f} s\n")
     _write(sys.stdout, f"page  {printable(str(page))}\nJSON  {printable(str(record))}\n")
     return 0
 

@@ -16,6 +16,7 @@ from jax.sharding import Mesh
 from jaxtyping import Float
 from numpy.typing import ArrayLike
 
+from spexjax._compiling import compiling
 from spexjax.ablation import Ablation, Batch, Plan, checked_ablation, checked_plan
 from spexjax.evaluation import _sharding as sharding
 from spexjax.evaluation._evaluation import Evaluation
@@ -47,7 +48,7 @@ def evaluate(
       mesh: devices over which masks and weights are spread; see `evaluation.mesh`. All devices by default.
       store: where values are looked up and saved, batch by batch. An interrupted call loses at most the batches in
         flight, and the next call continues from there.
-      progress: show a progress bar; None shows it only on a terminal.
+      progress: show a progress bar; None shows it only on a terminal and in a notebook.
 
     Returns:
       float64 `[m]` on the host, in the order of the masks; `[m, t]` if the ablation has `num_values = t`.
@@ -94,14 +95,14 @@ def run(
         known = _SHRINK.get(made.apply, 1)  # found out by another ablation with the same program
         return (made, rows, shrink) if known <= shrink else plan(rows, known)
 
-    with progress_bar(progress) as report, ThreadPoolExecutor(1) as planner:
+    with compiling() as watch, progress_bar(progress) as report, ThreadPoolExecutor(1) as planner:
         ledger.report = report
         report(ledger.reused, len(masks))
         parts = np.split(ledger.missing(), range(_AT_ONCE, len(ledger.missing()), _AT_ONCE))
         ahead, plan_seconds = planner.submit(plan, parts[0], 1), 0.0
         for i in range(len(parts)):
             made, rows, shrink = ahead.result()
-            plan_seconds = plan_seconds or time.perf_counter() - start
+            plan_seconds = plan_seconds or time.perf_counter() - start - watch.seconds
             ahead = planner.submit(plan, parts[i + 1], shrink) if i + 1 < len(parts) else ahead
             while len(rows):
                 try:
@@ -117,7 +118,7 @@ def run(
         num_programs=len(cost.shapes),
         padding=1 - cost.work / cost.capacity if cost.capacity else 0.0,
         plan_seconds=plan_seconds,
-        compile_seconds=cost.compile_seconds,
+        compile_seconds=watch.seconds,
         seconds=time.perf_counter() - start,
     )
 
@@ -143,7 +144,6 @@ class _Cost:
     num_evaluations: int = 0
     work: int = 0
     capacity: int = 0
-    compile_seconds: float = 0.0
     shapes: set = dataclasses.field(default_factory=set)
 
 
@@ -173,10 +173,8 @@ def _evaluate(plan: Plan, rows: np.ndarray, ledger: Ledger, cost: _Cost, mesh: M
         elif shape in cost.shapes:
             result = apply(parameters, batch.inputs)
         else:
-            called = time.perf_counter()
             _check(apply.eval_shape(parameters, batch.inputs), wanted)  # the call reuses this trace
             result = apply(parameters, batch.inputs)
-            cost.compile_seconds += time.perf_counter() - called
             cost.shapes.add(shape)
         in_flight.append((batch.slots, result))
         cost.work, cost.capacity = cost.work + batch.work, cost.capacity + batch.capacity

@@ -24,7 +24,7 @@ class Evaluation:
       num_programs: input shapes; each is compiled at most once.
       padding: the share of the work that answered nothing.
       plan_seconds: work on the host before the first batch; later plans are made while the device works.
-      compile_seconds: the first call of each shape.
+      compile_seconds: tracing and compiling programs, or reading them from a disk.
       seconds: all of it.
     """
 

@@ -1,8 +1,10 @@
 """A progress bar for ablations, with their rate and the time left."""
 
 import contextlib
-import sys
 from collections.abc import Callable, Iterator
+from importlib.util import find_spec
+
+from spexjax._status import in_notebook, is_watched
 
 Report = Callable[[int, int], None]  # (masks done since the last report, masks in all)
 
@@ -12,9 +14,9 @@ def progress_bar(enabled: bool | None = None) -> Iterator[Report]:
     """Shows a bar on standard error with masks/s and the time left.
 
     Args:
-      enabled: True or False; None shows it only on a terminal.
+      enabled: True or False; None shows it only on a terminal and in a notebook.
     """
-    if not (sys.stderr.isatty() if enabled is None else enabled):
+    if not is_watched(enabled):
         yield lambda done, total: None
         return
     from rich import progress
@@ -31,7 +33,9 @@ def progress_bar(enabled: bool | None = None) -> Iterator[Report]:
         Rate(),
         progress.TimeRemainingColumn(elapsed_when_finished=True),
     )
-    with progress.Progress(*columns, console=Console(stderr=True)) as bar:
+    plain = True if in_notebook() and find_spec("ipywidgets") is None else None  # rich's bar for notebooks is a widget
+    console = Console(stderr=True, force_terminal=plain, force_jupyter=False if plain else None)
+    with progress.Progress(*columns, console=console) as bar:
         task = bar.add_task("ablations", total=None)
 
         def report(done: int, total: int) -> None:

@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 
 from spexjax._durable import write_durably
+from spexjax._status import phase
 from spexjax.explanation import Explanation
 from spexjax.indices import Interactions, get
 from spexjax.report._words import (
@@ -38,7 +39,14 @@ _CHIPS = 500  # without a text, with more features only those with an effect are
 _MARKER = re.compile(r"\{\{(\w+)\}\}")
 
 
-def html(explanation: Explanation, *, index: str = "FSII", max_order: int = 2, top: int = 20) -> str:
+def html(
+    explanation: Explanation,
+    *,
+    index: str = "FSII",
+    max_order: int = 2,
+    top: int = 20,
+    progress: bool | None = None,
+) -> str:
     """The explanation as a self-contained page: the text with its attributions, arcs, and ranked lists.
 
     Args:
@@ -46,11 +54,15 @@ def html(explanation: Explanation, *, index: str = "FSII", max_order: int = 2, t
       index: a name of `spexjax.indices.INDICES`.
       max_order: the order of the index.
       top: how many interactions, and how many single features, are listed.
+      progress: as in `explain`.
 
     Raises:
       ValueError: if the index is unknown or `max_order` is below 1.
     """
-    table, provenance = explanation.interactions(index, max_order), explanation.provenance
+    with phase("report", progress):
+        table = explanation.interactions(index, max_order)
+        errors = _standard_errors(explanation, table, top)
+    provenance = explanation.provenance
     ranked = list(table.top(len(table)))
     singles, joint = [t for t in ranked if len(t[0]) == 1], [t for t in ranked if len(t[0]) > 1]
     linked = singles[:top] + _linked(joint, top)
@@ -58,7 +70,6 @@ def html(explanation: Explanation, *, index: str = "FSII", max_order: int = 2, t
     names = labels(explanation.feature_names, width=72)
     scale = max((abs(value) for _, value in ranked), default=0.0)
     position = {s: k for k, (s, _) in enumerate(linked)}
-    errors = _standard_errors(explanation, table, top)
 
     page, style, script = _assets("page.html", "page.css", "page.js")
     words = directions(provenance)
@@ -98,7 +109,13 @@ def html(explanation: Explanation, *, index: str = "FSII", max_order: int = 2, t
 
 
 def write_html(
-    explanation: Explanation, path: str | Path, *, index: str = "FSII", max_order: int = 2, top: int = 20
+    explanation: Explanation,
+    path: str | Path,
+    *,
+    index: str = "FSII",
+    max_order: int = 2,
+    top: int = 20,
+    progress: bool | None = None,
 ) -> Path:
     """Writes the page of `html` to a file atomically, replacing an earlier one.
 
@@ -108,11 +125,13 @@ def write_html(
       index: as in `html`, like the others.
       max_order: the order of the index.
       top: how many interactions, and how many single features, are listed.
+      progress: as in `explain`.
 
     Returns:
       The path.
     """
-    return write_durably(path, html(explanation, index=index, max_order=max_order, top=top))
+    page = html(explanation, index=index, max_order=max_order, top=top, progress=progress)
+    return write_durably(path, page)
 
 
 def _assets(*files: str) -> list[str]:

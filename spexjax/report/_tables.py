@@ -5,13 +5,16 @@ from rich import box
 from rich.table import Table
 from rich.text import Text
 
+from spexjax._status import phase
 from spexjax.explanation import Explanation
 from spexjax.report._words import caution, labels, signed, unsigned
 
 _HALF = 8  # cells on each side of a bar's zero
 
 
-def interaction_table(explanation: Explanation, index: str = "FSII", max_order: int = 2, top: int = 10) -> Table:
+def interaction_table(
+    explanation: Explanation, index: str = "FSII", max_order: int = 2, top: int = 10, *, progress: bool | None = None
+) -> Table:
     """The strongest interactions up to an order, as a table for `rich.print`.
 
     Args:
@@ -19,13 +22,15 @@ def interaction_table(explanation: Explanation, index: str = "FSII", max_order: 
       index: a name of `spexjax.indices.INDICES`.
       max_order: the order of the index.
       top: the most rows.
+      progress: as in `explain`.
 
     Raises:
       ValueError: if the index is unknown or `max_order` is below 1.
     """
-    interactions = explanation.interactions(index, max_order)
-    strongest = interactions.top(top)
-    errors = explanation.standard_errors(strongest)
+    with phase("table", progress):
+        interactions = explanation.interactions(index, max_order)
+        strongest = interactions.top(top)
+        errors = explanation.standard_errors(strongest)
     scale = float(np.abs(strongest.values).max(initial=0))
     names = labels(explanation.feature_names)
     known = any(unsigned(error, scale) for error in errors)

@@ -1,0 +1,38 @@
+"""The benchmark of waiting runs, and sees what the disk cache spares."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+BENCHMARKS = Path(__file__).parents[1] / "benchmarks"
+
+
+def test_latency_tells_cold_from_warm(tmp_path):
+    out = tmp_path / "latency.json"
+    command = [sys.executable, str(BENCHMARKS / "latency.py"), "--smoke", "--only", "fit", "import", "--out", str(out)]
+    done = subprocess.run(command, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    run = json.loads(out.read_text())["runs"]["now"]
+    rows = {(row["task"], row["cache"], row["lap"]): row for row in run["rows"]}
+    empty, warm, second = (rows["fit", *of] for of in (("empty", "first"), ("warm", "first"), ("warm", "second")))
+    assert empty["compiled"] > 0
+    assert (warm["compiled"], warm["read"]) == (0, empty["compiled"] + empty["read"])
+    assert warm["r2"] == empty["r2"]
+    assert (second["compiled"], second["read"]) == (0, 0)
+    assert 0 < empty["cpu_seconds"] < rows["fit", "empty", "process"]["cpu_seconds"]
+    table = {line["what"]: line["now"] for line in run["acceptance"]}
+    assert table["import spexjax, wall"] == rows["import", "warm", "import"]["seconds"]
+    assert table["fit auto, second game"] is None
+
+
+def test_what_was_measured_of_other_tasks_stays(tmp_path):
+    out = tmp_path / "latency.json"
+    row = {"task": "fit", "cache": "empty", "lap": "first", "method": "auto", "cpu_seconds": 7.0}
+    out.write_text(json.dumps({"runs": {"now": {"rows": [row]}, "before": {"rows": []}}}))
+    command = [sys.executable, str(BENCHMARKS / "latency.py"), "--smoke", "--only", "import", "--out", str(out)]
+    subprocess.run(command, check=True, capture_output=True)
+    runs = json.loads(out.read_text())["runs"]
+    assert runs["before"] == {"rows": []}
+    assert row in runs["now"]["rows"]
+    assert [line["now"] for line in runs["now"]["acceptance"] if line["what"] == "fit auto, empty cache"] == [7.0]
