@@ -149,7 +149,7 @@ def only_lasso(monkeypatch):
 
 @pytest.mark.usefixtures("only_lasso")
 def test_auto_turns_to_spex_where_it_learns_nothing(key):
-    ablation, seen = sparse({s: c for s, c in PARITIES.items() if len(s) > 1})
+    ablation, seen = sparse({s: c for s, c in PARITIES.items() if len(s) > 3})
     explanation = sx.explain(ablation, budget=4000, key=key, progress=False)
     assert len(unique_rows(np.concatenate(seen))[0]) == sum(map(len, seen)) == len(explanation.masks) == 4000
     np.testing.assert_array_equal(explanation.masks[:512], sx.designs.uniform(jax.random.split(key)[0], 4000, N)[:512])
@@ -160,7 +160,7 @@ def test_auto_turns_to_spex_where_it_learns_nothing(key):
     checks = explanation.faithfulness.rows
     assert set(checks) <= set(range(2, 2 + explanation.provenance["subsampled"]["uniform_masks"]))
     assert len(checks) >= 510
-    assert explanation.spectrum.to_dict().keys() - {()} == {s for s in PARITIES if len(s) > 1}
+    assert explanation.spectrum.to_dict().keys() - {()} == {s for s in PARITIES if len(s) > 3}
 
 
 @pytest.mark.usefixtures("only_lasso")
