@@ -4,6 +4,7 @@ Ablated prompts differ late, so that neighbours in sorted order have long common
 sequences in depth-first order. Node j is an ancestor of node i exactly when `j <= i < ends[j]`: one integer per node is
 all that causal attention over a trie needs, and a common beginning is computed once. Rows are cut into blocks, each
 with a list of the ancestors before it, so that the cost of attention grows with the sequences' lengths, not the row's.
+All sizes are buckets, so that texts of about the same length share one program.
 """
 
 from collections.abc import Iterator, Sequence
@@ -12,10 +13,12 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Int
 
+from spexjax._buckets import bucket
 from spexjax.ablation import Batch
 from spexjax.ablations._prompts._reading import Inputs
 
 _BLOCK = 64  # nodes per block; the length of a row is a multiple of it
+_FEW = 16  # ancestors of a block, and tokens of a prefix, come in multiples of it
 _MANY = 8192  # sequences; from here on, rows are as long as allowed, so that all plans share one program
 
 
@@ -52,7 +55,7 @@ def pack(
       tokens: s sequences of token ids.
       positions: the position of each token; equal tokens at different positions are different nodes.
       reads: k, how many of each sequence's last nodes are wanted.
-      row_length: t, nodes per row, at least the length of the longest sequence; None for the cheapest.
+      row_length: t, nodes per row, at least the length of the longest sequence; None for the cheapest bucket.
       devices: how many share the rows.
       most: the longest row, if the row length is None and no sequence is longer.
     """
@@ -109,7 +112,7 @@ def ancestors(ends: Int[np.ndarray, "r t"], block: int) -> Int[np.ndarray, "r b 
     """
     starts = range(0, ends.shape[1], block)
     seen = [np.flatnonzero(row[:start] > start) for row in ends for start in starts]
-    listed = np.full((len(seen), _round_up(max(map(len, seen), default=0), 16)), -1, np.int32)
+    listed = np.full((len(seen), in_steps(max(map(len, seen), default=0), _FEW)), -1, np.int32)
     for row, nodes in zip(listed, seen, strict=True):
         row[: len(nodes)] = nodes
     return listed.reshape(len(ends), len(starts), listed.shape[1])
@@ -118,6 +121,7 @@ def ancestors(ends: Int[np.ndarray, "r t"], block: int) -> Int[np.ndarray, "r b 
 def batches(
     tokens: Sequence[Sequence[int]],
     positions: Sequence[Sequence[int]],
+    targets: Int[np.ndarray, "s a"],
     reads: int,
     *,
     devices: int = 1,
@@ -128,6 +132,7 @@ def batches(
     Args:
       tokens: as in `pack`.
       positions: as in `pack`.
+      targets: the tokens of each sequence's answers.
       reads: as in `pack`.
       devices: how many share the batches.
       most: the most nodes per batch, unless one sequence has more.
@@ -135,14 +140,13 @@ def batches(
     rows = pack(tokens, positions, reads, devices=devices, most=most)
     above = ancestors(rows.ends, _BLOCK)
     members = [np.flatnonzero(rows.row_of == row) for row in range(len(rows.tokens))]
-    most_members = max(map(len, members), default=0)
-    slots = _round_up(most_members, max(8, 1 << max(most_members.bit_length() - 4, 0)))  # few sizes, few programs
+    slots = bucket(max(map(len, members), default=0))
 
     def batch(row: int) -> Batch:
         inside, one = members[row], slice(row, row + 1)
         spare = (0, slots - len(inside))
-        reads_at = np.pad(rows.last_nodes[inside], (spare, (0, 0)))
-        inputs = Inputs(rows.tokens[one], rows.positions[one], rows.ends[one], above[one], reads_at)
+        wanted = (np.pad(each[inside], (spare, (0, 0))) for each in (rows.last_nodes, targets))
+        inputs = Inputs(rows.tokens[one], rows.positions[one], rows.ends[one], above[one], *wanted)
         return Batch(np.pad(inside, spare, constant_values=-1), inputs, int(rows.used[row]), rows.tokens.shape[1])
 
     return map(batch, range(len(rows.tokens)))
@@ -162,22 +166,29 @@ def _starts(lengths: Int[np.ndarray, " s"], shared: Int[np.ndarray, " s"], row_l
 
 def _least_costly(lengths: Int[np.ndarray, " s"], shared: Int[np.ndarray, " s"], devices: int, most: int) -> int:
     """The row length that leaves the busiest device the fewest nodes, spare ones counted."""
-    least, total = _round_up(int(lengths.max(initial=1)), _BLOCK), int((lengths - shared).sum())
-    most = max(most // _BLOCK * _BLOCK, least)
+    least, total = in_steps(int(lengths.max(initial=1)), _BLOCK), int((lengths - shared).sum())
+    most = next(
+        (size for size in range(most // _BLOCK * _BLOCK, least, -_BLOCK) if in_steps(size, _BLOCK) == size), least
+    )
     if len(lengths) >= _MANY:
         return most
     fewest = max(1, -(-total // (most * devices)))  # rows a device
     options = {
-        _round_up(-(-total // (count * devices)), _BLOCK) + spare * _BLOCK
-        for count in range(fewest, fewest + 3)
-        for spare in range(3)
+        in_steps(-(-total // (count * devices)) + spare * _BLOCK, _BLOCK)
+        for count in range(fewest, fewest + 4)
+        for spare in range(2)
     }
 
     def nodes(row_length: int) -> int:
         return -(-len(_starts(lengths, shared, row_length)) // devices) * row_length
 
-    return min(sorted({min(max(option, least), most) for option in options}), key=nodes)
+    return min(sorted({min(max(option, least), most) for option in options}, reverse=True), key=nodes)
 
 
-def _round_up(number: int, multiple: int) -> int:
-    return -(-number // multiple) * multiple
+def in_steps(size: int, step: int) -> int:
+    """The least bucket of whole steps that is not below `size`; 0 for 0.
+
+    >>> [in_steps(size, 16) for size in (0, 1, 17, 100)]
+    [0, 16, 32, 128]
+    """
+    return step * bucket(-(-size // step), 1) if size else 0
