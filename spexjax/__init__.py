@@ -22,6 +22,7 @@ from spexjax import (
 from spexjax._budget import min_budget
 from spexjax._deprecation import renamed as _renamed
 from spexjax._explain import explain, fit
+from spexjax._many import explain_many, fit_many
 from spexjax.ablation import Ablation, Batch, Plan
 from spexjax.evaluation import Store, evaluate
 from spexjax.explanation import Explanation, Subset, load
@@ -56,8 +57,10 @@ __all__ = [
     "evaluate",
     "evaluation",
     "explain",
+    "explain_many",
     "explanation",
     "fit",
+    "fit_many",
     "gp",
     "indices",
     "load",

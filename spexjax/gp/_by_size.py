@@ -6,7 +6,6 @@ multiplied by a factor for the size of the mask, learned from the held-out resid
 """
 
 import numpy as np
-import scipy.optimize
 import scipy.special
 from jaxtyping import Float, Int
 
@@ -31,6 +30,8 @@ def size_factors(
       num_features: n.
     """
 
+    from scipy.optimize import minimize
+
     def powers(k) -> Float[np.ndarray, "_ 3"]:
         u = 2 * np.asarray(k, np.float64) / num_features - 1
         return np.stack([np.ones_like(u), u, u**2], axis=1)
@@ -43,7 +44,7 @@ def size_factors(
         slope = (1 - scaled) @ x / 2 + prior * w
         return float((scaled + logs).sum() / 2 + prior @ w**2 / 2), slope
 
-    found = scipy.optimize.minimize(cost, np.array([np.log(y.mean() + 1e-12), 0, 0]), jac=True, method="L-BFGS-B")
+    found = minimize(cost, np.array([np.log(y.mean() + 1e-12), 0, 0]), jac=True, method="L-BFGS-B")
     factors = np.exp(np.clip(powers(np.arange(num_features + 1)) @ found.x, -30, 30))
     inner = (sizes > 0) & (sizes < num_features)
     return factors * (ratios[inner].mean() / factors[sizes[inner]].mean() if inner.any() else 1.0)

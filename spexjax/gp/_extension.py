@@ -119,7 +119,8 @@ def _factors(
     kernel: ProductKernel, z: Float[Array, "m n"], alpha: Float[Array, " m"], t: Float[Array, ""]
 ) -> list[tuple[Float[Array, " m"], Float[Array, "m n"]]]:
     """For each component: `c_r alpha_j prod_i q_ji(t)`, and the factor by which i in S differs from i outside S."""
-    kept, found = (1 - z) / 2, []
+    found: list[tuple[Array, Array]] = []
+    kept = (1 - z) / 2
     for scale, e in zip(kernel.scales, jnp.exp(-kernel.rates), strict=True):
         if_kept, if_removed = _means(e, t[None])
         logs = kept @ jnp.log(if_kept / if_removed)[0] + jnp.log(if_removed).sum()
@@ -131,7 +132,7 @@ def _products(factors: Float[Array, "n m"], sets: Int[Array, "k d"], beta: Float
     """`sum_j beta_j prod_{i in S} factors_ij`, one set at a time: a set is a handful of rows."""
 
     def of_one(s: Int[Array, " d"]) -> Float[Array, ""]:
-        return factors.at[s].get(mode="fill", fill_value=1).prod(0) @ beta
+        return jnp.asarray(factors).at[s].get(mode="fill", fill_value=1).prod(0) @ beta
 
     return jax.lax.map(of_one, sets, batch_size=256)
 
@@ -204,7 +205,7 @@ def _product_variances(
     everything = jax.lax.fori_loop(0, len(e), lambda i, total: total + log_mean(e[i]), jnp.zeros_like(alike))
 
     def of_one(s: Int[Array, " d"]) -> Float[Array, ""]:
-        inside = e.at[s].get(mode="fill", fill_value=1)  # a padded feature has a mean of 1
+        inside = jnp.asarray(e).at[s].get(mode="fill", fill_value=1)  # a padded feature has a mean of 1
         outside = jnp.exp(everything - sum(log_mean(x) for x in inside))
         return jnp.where(s < len(e), 2 * (1 - inside), 1).prod() * (mu @ outside @ mu)
 

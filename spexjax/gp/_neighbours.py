@@ -80,7 +80,7 @@ def add_neighbours(
       at: the probabilities t.
       mu: their weights for single features, and for pairs.
     """
-    (one, two), everything = total, neighbours(len(total[0]))
+    one, two, everything = jnp.asarray(total[0]), jnp.asarray(total[1]), neighbours(len(total[0]))
     size = (everything < len(one)).sum(1)
     for_one, for_two = (_powers(at, weights) for weights in mu)
     one = one.at[everything].add(-2 * (for_one[size - 1] * moments)[:, None], mode="drop")

@@ -7,7 +7,7 @@ from jaxtyping import Float
 from spexjax._buckets import pad
 from spexjax.gp._kernel import ProductKernel
 from spexjax.gp._neighbours import regrouped
-from spexjax.typing import Array
+from spexjax.typing import Masks
 
 
 def resized(kernel: ProductKernel, size: int, components: int | None = None) -> ProductKernel:
@@ -28,7 +28,7 @@ def resized(kernel: ProductKernel, size: int, components: int | None = None) -> 
     return ProductKernel(pad(kernel.scales[..., :r], r), rates, pad(linear, size), near, kernel.noise)
 
 
-def padded_signs(masks, num_masks: int, num_features: int) -> Float[Array, "M N"]:
+def padded_signs(masks: Masks, num_masks: int, num_features: int) -> Float[np.ndarray, "M N"]:
     """`signs` of masks, 0 where there is padding.
 
     Args:

@@ -102,7 +102,8 @@ def checked_condition(
     norm = jnp.linalg.norm(y)
     with jax.default_matmul_precision("highest"):
         products = others @ inverse
-    return Conditioned(alpha, jnp.linalg.norm(residual) / norm, *_entries(inverse, partner), products), inverse
+    diagonal, cross = _entries(inverse, partner)
+    return Conditioned(alpha, jnp.linalg.norm(residual) / norm, diagonal, cross, products), inverse
 
 
 def posterior_of(
@@ -126,11 +127,13 @@ def posterior_of(
       others: as in `checked_condition`.
     """
     if found.residual <= _RESIDUAL:
-        alpha, _, diagonal, cross, products = (np.asarray(part)[..., : len(y)] for part in found)
+        parts = found.alpha, found.diagonal, found.cross, found.others
+        alpha, diagonal, cross, products = (np.asarray(part)[..., : len(y)] for part in parts)
         return Posterior(alpha, inverse, "float32", partner, diagonal, cross, products)
     inverse = host_inverse(kernel, masks)
     alpha, products = inverse @ np.asarray(y, np.float64), others @ inverse
-    return Posterior(alpha, inverse, "float64", partner, *_entries(inverse, partner), products)
+    diagonal, cross = _entries(inverse, partner)
+    return Posterior(alpha, inverse, "float64", partner, diagonal, cross, products)
 
 
 _checked_condition = jax.jit(checked_condition)

@@ -93,7 +93,7 @@ class Padded:
     def coefficient_variances(self, support: Int[np.ndarray, "k d"]) -> list[Float[np.ndarray, " k"]]:
         """For each first kernel, the prior variance of each coefficient."""
         kernels = [jax.tree.map(lambda leaf: np.asarray(leaf, np.float64), p.first) for p in self._processes]
-        return [prior_variances(kernel, np.asarray(support)) for kernel in kernels]
+        return [np.asarray(prior_variances(kernel, np.asarray(support))) for kernel in kernels]
 
     def index(self, sets: Int[np.ndarray, "k s"], at, mu, known: Float[np.ndarray, " m"]) -> Float[np.ndarray, "_ k"]:
         """The index of every member, and then that of the function that is `known` at the masks and 0 elsewhere."""
@@ -147,7 +147,7 @@ class Padded:
     def _sets(self, sets: Int[np.ndarray, "k d"], rows: int, width: int) -> list[Int[np.ndarray, "R D"]]:
         """Sets in blocks of equal size, padded with the padded number of features."""
         sets = np.where(sets < self._masks.shape[1], sets, self._size).astype(np.int32)
-        width = max(width, sets.shape[1])
+        width = width if sets.shape[1] <= width else bucket(sets.shape[1])
         return [pad(sets[i : i + rows], rows, width, fill=self._size) for i in range(0, max(1, len(sets)), rows)]
 
 

@@ -167,9 +167,8 @@ def _starts(lengths: Int[np.ndarray, " s"], shared: Int[np.ndarray, " s"], row_l
 def _least_costly(lengths: Int[np.ndarray, " s"], shared: Int[np.ndarray, " s"], devices: int, most: int) -> int:
     """The row length that leaves the busiest device the fewest nodes, spare ones counted."""
     least, total = in_steps(int(lengths.max(initial=1)), _BLOCK), int((lengths - shared).sum())
-    most = next(
-        (size for size in range(most // _BLOCK * _BLOCK, least, -_BLOCK) if in_steps(size, _BLOCK) == size), least
-    )
+    allowed = range(most // _BLOCK * _BLOCK, least, -_BLOCK)
+    most = next((size for size in allowed if in_steps(size, _BLOCK) == size), least)  # the largest bucket
     if len(lengths) >= _MANY:
         return most
     fewest = max(1, -(-total // (most * devices)))  # rows a device

@@ -204,7 +204,8 @@ def _train_batch(starts: Parameters, z: Float[Array, "M N"], y: Float[Array, " M
 
     def one(member: tuple[Parameters, Int[Array, " S"]]):
         start, some = member
-        known = (a.at[some].get(mode="fill", fill_value=0) for a in (z, y, jnp.ones_like(y)))
+        z_, y_ = jnp.asarray(z), jnp.asarray(y)
+        known = (a.at[some].get(mode="fill", fill_value=0) for a in (z_, y_, jnp.ones_like(y_)))
         parameters, losses = train(start, *known)
         return parameters, parameters.kernel(), losses[-1]
 

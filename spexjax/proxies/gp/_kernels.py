@@ -70,7 +70,7 @@ class Kernels:
         tried = [found for found in (log_odds_link(f), empirical_link(f)) if found]
         mean = fit_mean(starts, split, y, trial, [scores for _, scores in tried])
         posterior = mean.used[0][0].posterior
-        links = [found for place, found in enumerate(tried) if helps(*found, place, f, posterior)]
+        links = [found for place, found in enumerate(tried) if helps(found[0], found[1], place, f, posterior)]
         mean = finer(mean, y)
         settings, held_out = mean.settings(ordered), mean.held_out[inner]
         plain = _Candidate(mean.surrogate(truth, constant, spread), held_out)

@@ -87,7 +87,7 @@ class Mean(NamedTuple):
         unit = self.error(y) / variances[inner].mean()  # squared held-out error per posterior variance
         deviation, factors = np.sqrt(unit) * spread * _tail_factor(squares[inner]), None
         if unit > 0:
-            factors = size_factors(squares / (unit * variances), masks.sum(1), masks.shape[1])
+            factors = size_factors(squares / (unit * variances), np.asarray(masks).sum(1), masks.shape[1])
         return Surrogate(masks, processes, rest, np.float64(deviation), np.float64(spread), factors)
 
 
@@ -181,7 +181,7 @@ def _conditioned(
             for k in range(count):
                 one = jax.tree.map(itemgetter((j, k)), found)
                 posterior = posterior_of(
-                    one, inverse, jax.tree.map(itemgetter(k), kernel), split.masks, y, split.partner
+                    one, inverse, jax.tree.map(itemgetter(k), kernel), split.masks, y, split.partner, targets
                 )
                 fold = split.fold == k - count + split.num_folds
                 held_out[fold] = leave_one_out(y, posterior)[fold]

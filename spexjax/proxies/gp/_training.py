@@ -2,6 +2,7 @@
 
 import dataclasses
 from collections.abc import Sequence
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -129,8 +130,8 @@ def train(
     optimizer = optax.adam(optax.cosine_decay_schedule(_RATE, _STEPS), *_MOMENTA, eps_root=_ROOT)
     start, unravel = ravel_pytree(parameters[:-1])  # one vector: few small programs for XLA to generate
 
-    def of_vector(flat: Float[Array, " p"]) -> Parameters:
-        return Parameters(*unravel(flat), parameters.fixed)
+    def of_vector(flat: Any) -> Parameters:
+        return Parameters._make([*unravel(flat), parameters.fixed])
 
     def step(state, _):
         flat, momentum = state
@@ -162,7 +163,7 @@ def polish(
     Returns:
       The kernel in single precision; its noise includes the floor.
     """
-    import scipy.optimize
+    from scipy.optimize import minimize
 
     parameters = jax.tree.map(lambda leaf: np.asarray(leaf, np.float64), parameters)
     leaves, fixed = parameters[:-1], parameters.fixed
@@ -181,7 +182,7 @@ def polish(
 
     with jax.enable_x64(True):
         options = {"maxiter": _FINE_STEPS, "maxcor": 20}
-        found = scipy.optimize.minimize(descend, ravel(leaves), jac=True, method="L-BFGS-B", options=options)
+        found = minimize(descend, ravel(leaves), jac=True, method="L-BFGS-B", options=options)
         (_, kernel), _ = _fine_slope(unravel(found.x), fixed, *known)
     return jax.tree.map(lambda leaf: np.asarray(leaf, np.float32), kernel)
 

@@ -1,6 +1,6 @@
 """How many Fourier terms of a Gaussian process are worth keeping, by held-out error."""
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -10,7 +10,7 @@ from jaxtyping import Float, Int
 from spexjax._buckets import bucket, pad
 from spexjax.gp import MAX_ORDER, Posterior, ProductKernel, padded_signs, prior_variances, resized
 from spexjax.spectrum import characters
-from spexjax.typing import Array, Masks
+from spexjax.typing import Array, Leaf, Masks
 
 _BLOCK = 256  # every number of terms up to this one is tried, beyond it only multiples of it
 _MAX_TERMS = 8192
@@ -24,7 +24,7 @@ class Part(NamedTuple):
     kernel: ProductKernel
     alpha: Float[Array, " m"]
     inverse: Float[Array, "m m"]  # P = (K + noise I)^-1
-    share: Float[Array, ""]
+    share: Leaf  # Float[]
 
 
 @jax.jit
@@ -62,7 +62,7 @@ def truncated_predictions(
 
         fine = jnp.cumsum(effects(blocks[0]), axis=1).T  # [b, t]
 
-        def add(i: Int[Array, ""], state: tuple[Array, Array]) -> tuple[Array, Array]:
+        def add(i: Int[Array, ""], state: Any) -> Any:
             total, sums = state
             total = total + effects(blocks[i]).sum(1)
             return total, sums.at[i - 1].set(total)
@@ -73,7 +73,7 @@ def truncated_predictions(
     with jax.default_matmul_precision("highest"):
         zero = jnp.zeros((_BLOCK + len(blocks) - 1, len(tests)), z.dtype)
 
-        def add(total: Array, part: Part) -> tuple[Array, None]:
+        def add(total: Any, part: Any) -> Any:
             return jax.lax.cond(part.share != 0, lambda: total + part.share * of_one(part), lambda: total), None
 
         return jax.lax.scan(add, zero, jax.tree.map(lambda *leaves: jnp.stack(leaves), *parts))[0]
