@@ -33,10 +33,9 @@ def explain_many(
 ) -> list[Explanation]:
     """Explains several value functions; the ablations of texts that ask one model share batches and programs.
 
-    Explanation i is that of `explain(ablations[i], key=jax.random.split(key, k)[i], ...)`, up to the rounding of a model
-    whose batches hold other prompts beside these. Ablations share batches if their `batch_group` is the same: texts do
-    if model, value and the number of answer tokens are. What a batch costs is divided among them in
-    `provenance["seconds"]`.
+    Explanation i is that of `explain(ablations[i], key=jax.random.split(key, k)[i], ...)`, except that a model rounds
+    differently in batches that hold other prompts, too. Ablations share batches if their `batch_group` is the same: for
+    texts, if model, value and the number of answer tokens are. `provenance["seconds"]` divides what batches cost.
 
     All inputs are checked before the first ablation. A `store` keeps every value: after an interruption, the same call
     evaluates only what is missing.
