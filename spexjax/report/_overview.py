@@ -15,7 +15,7 @@ from spexjax.explanation import Explanation
 from spexjax.report._html import assets, filled
 from spexjax.report._words import caution, labels, printable_line, signed
 
-_WIDTH = 160  # characters of a text
+_WIDTH, _SHORT = 160, 36  # characters of a text, on the page and on the terminal
 
 
 class Row(NamedTuple):
@@ -57,10 +57,10 @@ def overview_table(rows: Sequence[Row], top: int = 10) -> Table:
     table.add_column("R²", justify="right", no_wrap=True)
     table.add_column("strongest interaction", overflow="fold")
     table.add_column("value", justify="right", no_wrap=True)
-    table.add_column("text", no_wrap=True, overflow="ellipsis")
+    table.add_column("text", overflow="fold")
     for row in rows[:top]:
         value = Text(signed(row.value, scale), "blue" if row.value > 0 else "red") if row.names else Text("")
-        table.add_row(Text(row.name), Text(_r2(row.r2)), Text(" × ".join(row.names)), value, Text(row.text))
+        table.add_row(Text(row.name), Text(_r2(row.r2)), Text(" × ".join(row.names)), value, Text(printable_line(row.text, _SHORT)))
     return table
 
 
