@@ -13,20 +13,16 @@ from spexjax.typing import Array
 _LEAST = 8
 
 
-def bucket(size: int, least: int = _LEAST) -> int:
+def bucket(size: int) -> int:
     """The least of 8, 10, 12, 16, 20, 24, 32, ... that is not below `size`: `2^k` times 1, 5/4 or 3/2.
 
     If sizes are spread evenly on a log scale, work that grows with their cube grows by 1.47 on average.
 
-    Args:
-      size: what has to find room.
-      least: the smallest bucket, a power of two.
-
     >>> [bucket(size) for size in (3, 9, 61, 500, 513)]
     [8, 10, 64, 512, 640]
     """
-    octave = max(least, 2, 1 << max(0, size - 1).bit_length()) // 2
-    return next(found for found in (octave, octave * 5 // 4, octave * 3 // 2, octave * 2) if found >= max(size, least))
+    octave = max(_LEAST, 1 << max(0, size - 1).bit_length()) // 2
+    return next(found for found in (octave, octave * 5 // 4, octave * 3 // 2, octave * 2) if found >= max(size, _LEAST))
 
 
 def pad(array: Array, *sizes: int, fill: int | float = 0) -> Array:

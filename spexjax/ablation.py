@@ -6,10 +6,10 @@ from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Seq
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
-from jaxtyping import Int, Shaped
+from jaxtyping import Bool, Int, Shaped
 
 from spexjax._records import check_notes
-from spexjax.typing import Masks
+from spexjax.typing import Array, Masks
 
 UNNAMED = "unnamed-"  # prefix of fingerprints that no other process can reproduce
 
@@ -114,7 +114,7 @@ class Ablation(abc.ABC):
 
     @classmethod
     def plan_together(
-        cls, ablations: Sequence["Ablation"], masks: Sequence[Masks], *, devices: int = 1, shrink: int = 1
+        cls, ablations: Sequence["Ablation"], masks: Sequence[Bool[Array, "_ _"]], *, devices: int = 1, shrink: int = 1
     ) -> Plan:
         """How the masks of several ablations of one `batch_group` will be answered, by the same batches.
 

@@ -112,8 +112,8 @@ def _add_text(explain: argparse.ArgumentParser) -> None:
         "--batch",
         type=Path,
         metavar="FILE",
-        help="""explain many texts: a JSON object a line, such as {"text": "...", "answers": [" yes", " no"]}; the options
-        of the command hold for what a line leaves out""",
+        help="""explain many texts: a JSON object a line, such as {"text": "...", "answers": [" yes", " no"]}; what a
+        line leaves out is as the command says""",
     )
     explain.add_argument("--column", help="the --batch file is a CSV file with a header; its texts are in this column")
     explain.add_argument("--model", default="smollm2", help="smollm2, a Hugging Face id, a folder or a .gguf file")

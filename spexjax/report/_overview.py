@@ -60,7 +60,13 @@ def overview_table(rows: Sequence[Row], top: int = 10) -> Table:
     table.add_column("text", overflow="fold")
     for row in rows[:top]:
         value = Text(signed(row.value, scale), "blue" if row.value > 0 else "red") if row.names else Text("")
-        table.add_row(Text(row.name), Text(_r2(row.r2)), Text(" × ".join(row.names)), value, Text(printable_line(row.text, _SHORT)))
+        table.add_row(
+            Text(row.name),
+            Text(_r2(row.r2)),
+            Text(" × ".join(row.names)),
+            value,
+            Text(printable_line(row.text, _SHORT)),
+        )
     return table
 
 

@@ -4,7 +4,7 @@ Ablated prompts differ late, so that neighbours in sorted order have long common
 sequences in depth-first order. Node j is an ancestor of node i exactly when `j <= i < ends[j]`: one integer per node is
 all that causal attention over a trie needs, and a common beginning is computed once. Rows are cut into blocks, each
 with a list of the ancestors before it, so that the cost of attention grows with the sequences' lengths, not the row's.
-All sizes are buckets, so that texts of about the same length share one program.
+All sizes are powers of two that depend on little, so that texts of about the same length share one program.
 """
 
 from collections.abc import Iterator, Sequence
@@ -13,13 +13,15 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Int
 
-from spexjax._buckets import bucket
 from spexjax.ablation import Batch
 from spexjax.ablations._prompts._reading import Inputs
 
 _BLOCK = 64  # nodes per block; the length of a row is a multiple of it
-_FEW = 16  # ancestors of a block, and tokens of a prefix, come in multiples of it
-_MANY = 8192  # sequences; from here on, rows are as long as allowed, so that all plans share one program
+_LEAST = 256  # nodes in a row, where there are as many: fewer do not keep a processor busy
+_ROWS = 16  # from this many rows on they become longer; half of the last one is spare on average
+_LONGER = 4  # than the longest sequence: each row begins with a sequence that shares nothing
+_DENSE = 16  # nodes for each place to read from; there may be more places
+_FEW = 16  # places for the ancestors of a block, at least
 
 
 class Rows(NamedTuple):
@@ -55,7 +57,7 @@ def pack(
       tokens: s sequences of token ids.
       positions: the position of each token; equal tokens at different positions are different nodes.
       reads: k, how many of each sequence's last nodes are wanted.
-      row_length: t, nodes per row, at least the length of the longest sequence; None for the cheapest bucket.
+      row_length: t, nodes per row, at least the length of the longest sequence; None to choose it.
       devices: how many share the rows.
       most: the longest row, if the row length is None and no sequence is longer.
     """
@@ -66,7 +68,7 @@ def pack(
     order = np.lexsort(merged.T[::-1]) if merged.size else np.arange(len(tokens))
     shared = np.minimum(common_prefix(merged[order]), lengths[order])
     if row_length is None:
-        row_length = _least_costly(lengths[order], shared, devices, most)
+        row_length = _row_length(int(lengths.max(initial=1)), int((lengths[order] - shared).sum()), devices, most)
     starts = _starts(lengths[order], shared, row_length)
     shared[starts] = 0
     r = len(starts)
@@ -103,16 +105,17 @@ def shared_prefix(tokens: Sequence[Sequence[int]], positions: Sequence[Sequence[
     return next((i for i, found in enumerate(nodes) if found != {(tokens[0][i], i)}), limit)
 
 
-def ancestors(ends: Int[np.ndarray, "r t"], block: int) -> Int[np.ndarray, "r b a"]:
+def ancestors(ends: Int[np.ndarray, "r t"], block: int, least: int = 0) -> Int[np.ndarray, "r b a"]:
     """The nodes before each block of t / b that its first node sees, -1 for none; a is the most there are.
 
     Args:
       ends: where each node's subtree ends.
       block: nodes a block.
+      least: the smallest a.
     """
     starts = range(0, ends.shape[1], block)
     seen = [np.flatnonzero(row[:start] > start) for row in ends for start in starts]
-    listed = np.full((len(seen), in_steps(max(map(len, seen), default=0), _FEW)), -1, np.int32)
+    listed = np.full((len(seen), max(least, *map(len, seen), 0)), -1, np.int32)
     for row, nodes in zip(listed, seen, strict=True):
         row[: len(nodes)] = nodes
     return listed.reshape(len(ends), len(starts), listed.shape[1])
@@ -138,9 +141,9 @@ def batches(
       most: the most nodes per batch, unless one sequence has more.
     """
     rows = pack(tokens, positions, reads, devices=devices, most=most)
-    above = ancestors(rows.ends, _BLOCK)
+    above = ancestors(rows.ends, _BLOCK, power_of_two(max(map(len, tokens), default=0), _FEW))
     members = [np.flatnonzero(rows.row_of == row) for row in range(len(rows.tokens))]
-    slots = bucket(max(map(len, members), default=0))
+    slots = power_of_two(max(map(len, members), default=0), rows.tokens.shape[1] // _DENSE)
 
     def batch(row: int) -> Batch:
         inside, one = members[row], slice(row, row + 1)
@@ -164,30 +167,21 @@ def _starts(lengths: Int[np.ndarray, " s"], shared: Int[np.ndarray, " s"], row_l
     return starts
 
 
-def _least_costly(lengths: Int[np.ndarray, " s"], shared: Int[np.ndarray, " s"], devices: int, most: int) -> int:
-    """The row length that leaves the busiest device the fewest nodes, spare ones counted."""
-    least, total = in_steps(int(lengths.max(initial=1)), _BLOCK), int((lengths - shared).sum())
-    allowed = range(most // _BLOCK * _BLOCK, least, -_BLOCK)
-    most = next((size for size in allowed if in_steps(size, _BLOCK) == size), least)  # the largest bucket
-    if len(lengths) >= _MANY:
-        return most
-    fewest = max(1, -(-total // (most * devices)))  # rows a device
-    options = {
-        in_steps(-(-total // (count * devices)) + spare * _BLOCK, _BLOCK)
-        for count in range(fewest, fewest + 4)
-        for spare in range(2)
-    }
-
-    def nodes(row_length: int) -> int:
-        return -(-len(_starts(lengths, shared, row_length)) // devices) * row_length
-
-    return min(sorted({min(max(option, least), most) for option in options}, reverse=True), key=nodes)
+def _row_length(longest: int, total: int, devices: int, most: int) -> int:
+    """Nodes per row, for so many nodes in all: a power of two, unless a sequence is longer than allowed."""
+    total = power_of_two(-(-total // devices), _BLOCK)
+    wanted = max(total // _ROWS, _LONGER * power_of_two(longest, 1), _LEAST)
+    return max(min(wanted, total, power_of_two(most + 1, 2 * _BLOCK) // 2), -(-longest // _BLOCK) * _BLOCK)
 
 
-def in_steps(size: int, step: int) -> int:
-    """The least bucket of whole steps that is not below `size`; 0 for 0.
+def power_of_two(size: int, least: int) -> int:
+    """The least power of two that is not below `size`.
 
-    >>> [in_steps(size, 16) for size in (0, 1, 17, 100)]
-    [0, 16, 32, 128]
+    Args:
+      size: what has to find room.
+      least: the smallest answer, a power of two.
+
+    >>> [power_of_two(size, 16) for size in (0, 16, 17, 100)]
+    [16, 16, 32, 128]
     """
-    return step * bucket(-(-size // step), 1) if size else 0
+    return max(least, 1 << max(size - 1, 0).bit_length())

@@ -1,17 +1,15 @@
 """Value functions of a language model: what is read off the hidden states of a packed row."""
 
 import functools
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
-import numpy as np
 from flax import nnx
 from jaxtyping import Float, Int
 
-from spexjax._buckets import bucket
-from spexjax.models import Gates, LanguageModel, Prefix, run_prefix
+from spexjax.models import Gates, Prefix, run_prefix
 from spexjax.typing import Array
 
 VALUES = {"logit-difference": (2, 2), "log-probability": (1, 1), "log-odds": (1, 1)}  # the answers each one takes
@@ -80,19 +78,7 @@ def log_odds(log_probabilities: Float[Array, "b k v"], targets: Int[Array, "b k"
     return each.sum(1) - jax.nn.logsumexp(jnp.cumsum(each, 1) - each + others, 1)
 
 
-def run_shared(model: LanguageModel, tokens: Sequence[int]) -> Prefix:
-    """Keys and values of the tokens that all sequences begin with, padded to a bucket.
-
-    Args:
-      model: runs.
-      tokens: none or more.
-    """
-    padded = np.zeros(16 * bucket(-(-len(tokens) // 16), 1), np.int32)
-    padded[: len(tokens)] = tokens
-    return _prefix_program(model.graph)(model.parameters, padded, len(tokens))
-
-
 @functools.cache
-def _prefix_program(graph: nnx.GraphDef) -> Callable[..., Prefix]:
+def prefix_program(graph: nnx.GraphDef) -> Callable[..., Prefix]:
     """Compiled `run_prefix` for one model."""
     return jax.jit(lambda weights, tokens, length: run_prefix(nnx.merge(graph, weights), tokens, length))

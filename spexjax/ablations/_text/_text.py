@@ -7,17 +7,18 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
+from jaxtyping import Bool
 
 from spexjax.ablation import Ablation, Plan
 from spexjax.ablations._prompts._answers import read_answers
 from spexjax.ablations._prompts._frame import STABLE_DATE, Frame, frame
-from spexjax.ablations._prompts._packing import batches, shared_prefix
-from spexjax.ablations._prompts._reading import VALUES, ReadingParameters, reading_program, run_shared
+from spexjax.ablations._prompts._packing import batches, power_of_two, shared_prefix
+from spexjax.ablations._prompts._reading import VALUES, ReadingParameters, prefix_program, reading_program
 from spexjax.ablations._prompts._strings import check_length, check_room, check_text
 from spexjax.ablations._text._inputs import FromText, FromTokens, cut
 from spexjax.ablations._text._removal import REMOVALS
-from spexjax.models import Gates, LanguageModel, greedy_answer, nodes_that_fit, tensor_parallel
-from spexjax.typing import Masks
+from spexjax.models import Gates, LanguageModel, Prefix, greedy_answer, nodes_that_fit, tensor_parallel
+from spexjax.typing import Array, Masks
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -73,7 +74,12 @@ class TextAblation(Ablation):
 
     @classmethod
     def plan_together(
-        cls, ablations: Sequence["TextAblation"], masks: Sequence[Masks], *, devices: int = 1, shrink: int = 1
+        cls,
+        ablations: Sequence["TextAblation"],
+        masks: Sequence[Bool[Array, "_ _"]],
+        *,
+        devices: int = 1,
+        shrink: int = 1,
     ) -> Plan:
         """The plan of one text or several: their sequences are packed into the same rows."""
         model, value, reads = ablations[0].model, ablations[0].value, 1 + len(ablations[0].forced)
@@ -82,7 +88,7 @@ class TextAblation(Ablation):
         tokens, positions, targets = ([s[part] for s in index] for part in range(3))
         check_length(model, max(map(len, tokens), default=0))
         shared = shared_prefix(tokens, positions, reads)
-        prefix = run_shared(model, tokens[0][:shared] if tokens else ())
+        prefix = _prefix(model, tokens[0][:shared] if tokens else ())
         tails = [t[shared:] for t in tokens], [p[shared:] for p in positions]
         keys = prefix.keys.shape[1] + max(map(len, tails[0]), default=0)
         most = nodes_that_fit(model.config, model.dtype, keys) // shrink
@@ -181,6 +187,13 @@ def text(
         raise ValueError("Nothing is left of the prompt with every unit removed; give a question or an answer prefix.")
     check_length(model, len(bare))
     return TextAblation(model, text, around, strings, found.value, targets, names, spans, removal, inputs)
+
+
+def _prefix(model: LanguageModel, tokens: Sequence[int]) -> Prefix:
+    """Keys and values of what all sequences begin with."""
+    padded = np.zeros(power_of_two(len(tokens), 16), np.int32)
+    padded[: len(tokens)] = tokens
+    return prefix_program(model.graph)(model.parameters, padded, len(tokens))
 
 
 def _check_strings(model: LanguageModel, strings: Mapping[str, str]) -> None:
