@@ -1,6 +1,7 @@
 """`explain_many` and `fit_many`: several explanations at once, in order."""
 
 from collections.abc import Iterable, Sequence
+from typing import Any, cast
 
 import numpy as np
 from jax.sharding import Mesh
@@ -113,17 +114,18 @@ def fit_many(
     """
     keep_programs()
     check_key(key)
-    count = len(values)
-    shared = len(masks) > 0 and np.ndim(masks[0]) == 1
+    of_masks, of_values, of_names = cast(Any, masks), cast(Any, values), cast(Any, feature_names)
+    count = len(of_values)
+    shared = len(of_masks) > 0 and np.ndim(of_masks[0]) == 1
     of_all = feature_names is None or all(isinstance(name, str) for name in feature_names)
-    of_each = [masks] * count if shared else masks, [feature_names] * count if of_all else feature_names
+    of_each = [of_masks] * count if shared else of_masks, [of_names] * count if of_all else of_names
     if any(len(some) != count for some in of_each):
         raise ValueError(
             f"There are values of {count} games, but masks of {len(of_each[0])} and feature names of {len(of_each[1])}."
         )
     like = list(like) if isinstance(like, Iterable) else [like]
     games = []
-    for i, (some, known, names) in enumerate(zip(of_each[0], values, of_each[1], strict=True)):
+    for i, (some, known, names) in enumerate(zip(of_each[0], of_values, of_each[1], strict=True)):
         with named(f"Game {i}"):
             game = checked_values(some, known, names)
             games.append((*game, resembling(method, like, game[0].shape[1])[0]))

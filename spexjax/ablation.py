@@ -114,7 +114,7 @@ class Ablation(abc.ABC):
 
     @classmethod
     def plan_together(
-        cls, ablations: Sequence["Ablation"], masks: Sequence[Bool[Array, "_ _"]], *, devices: int = 1, shrink: int = 1
+        cls, ablations: Sequence[Any], masks: Sequence[Bool[Array, "_ _"]], *, devices: int = 1, shrink: int = 1
     ) -> Plan:
         """How the masks of several ablations of one `batch_group` will be answered, by the same batches.
 

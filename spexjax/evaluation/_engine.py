@@ -123,9 +123,9 @@ def run_many(
         for i, ledger in enumerate(ledgers):
             ledger.report = lambda done, _: report(done, total)
             ledger.called += f" of ablation {i}" if len(ledgers) > 1 else ""
-        for group in groups.values():
-            some = [ablations[i] for i in group], [ledgers[i] for i in group]
-            found |= zip(group, _run_group(*some, planner, mesh, devices, start), strict=True)
+        for members in groups.values():
+            some = [ablations[i] for i in members], [ledgers[i] for i in members]
+            found |= zip(members, _run_group(*some, planner, mesh, devices, start), strict=True)
             start = time.perf_counter()
     return [found[i] for i in range(len(ablations))]
 
@@ -143,12 +143,12 @@ def _run_group(
 
     @_under_settings_of_this_thread
     def plan(rows: np.ndarray, shrink: int) -> tuple[Plan, np.ndarray, int]:
-        wanted, how = ledger.masks(rows), {"devices": devices, "shrink": shrink}
-        some = [ablations[k] for k in wanted]
+        wanted = ledger.masks(rows)
+        some, of_each = [ablations[k] for k in wanted], list(wanted.values())
         if len(some) == 1:
-            made = some[0].plan(*wanted.values(), **how)
+            made = some[0].plan(of_each[0], devices=devices, shrink=shrink)
         else:
-            made = type(some[0]).plan_together(some, list(wanted.values()), **how)
+            made = type(some[0]).plan_together(some, of_each, devices=devices, shrink=shrink)
         made = checked_plan(made, len(rows))
         known = _SHRINK.get(made.apply, 1)  # found out by another ablation with the same program
         return (made, rows, shrink) if known <= shrink else plan(rows, known)

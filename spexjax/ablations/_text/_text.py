@@ -75,7 +75,7 @@ class TextAblation(Ablation):
     @classmethod
     def plan_together(
         cls,
-        ablations: Sequence["TextAblation"],
+        ablations: Sequence[Any],
         masks: Sequence[Bool[Array, "_ _"]],
         *,
         devices: int = 1,
