@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     )
     from spexjax._budget import min_budget
     from spexjax._explain import explain, fit
+    from spexjax._many import explain_many, fit_many
     from spexjax.ablation import Ablation, Batch, Plan
     from spexjax.evaluation import Store, evaluate
     from spexjax.explanation import Explanation, Subset, load
@@ -61,8 +62,10 @@ __all__ = [
     "evaluate",
     "evaluation",
     "explain",
+    "explain_many",
     "explanation",
     "fit",
+    "fit_many",
     "gp",
     "indices",
     "load",
@@ -94,7 +97,9 @@ _HOMES = {
     "Surrogate": "gp",
     "evaluate": "evaluation",
     "explain": "_explain",
+    "explain_many": "_many",
     "fit": "_explain",
+    "fit_many": "_many",
     "load": "explanation",
     "load_model": "models",
     "min_budget": "_budget",

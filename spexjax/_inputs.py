@@ -1,6 +1,7 @@
 """What a user gives, checked before anything is spent: keys, masks, values and names."""
 
-from collections.abc import Sequence
+import contextlib
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import jax
@@ -59,3 +60,18 @@ def checked_values(
     if len(names) != n:
         raise ValueError(f"There are {n} features but {len(names)} feature names.")
     return masks, values, names
+
+
+@contextlib.contextmanager
+def named(which: str) -> Iterator[None]:
+    """Lets the message of a ValueError begin with the one of several inputs that is at fault.
+
+    Args:
+      which: such as "Game 3"; empty where there is only one.
+    """
+    try:
+        yield
+    except ValueError as error:
+        if not which:
+            raise
+        raise ValueError(f"{which}: {error}") from error

@@ -2,14 +2,14 @@
 
 import abc
 import uuid
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
-from jaxtyping import Int, Shaped
+from jaxtyping import Bool, Int, Shaped
 
 from spexjax._records import check_notes
-from spexjax.typing import Masks
+from spexjax.typing import Array, Masks
 
 UNNAMED = "unnamed-"  # prefix of fingerprints that no other process can reproduce
 
@@ -106,6 +106,26 @@ class Ablation(abc.ABC):
           devices: how many devices share the work; each gets batches of its own.
           shrink: divide the usual batch size by this number, because usual batches did not fit the device.
         """
+
+    @property
+    def batch_group(self) -> Hashable:
+        """Ablations of one class with equal groups share batches, by `plan_together`; None shares with no other."""
+        return None
+
+    @classmethod
+    def plan_together(
+        cls, ablations: Sequence[Any], masks: Sequence[Bool[Array, "_ _"]], *, devices: int = 1, shrink: int = 1
+    ) -> Plan:
+        """How the masks of several ablations of one `batch_group` will be answered, by the same batches.
+
+        Args:
+          ablations: two or more; a class that has groups defines this for any number.
+          masks: of each ablation, as in `plan`. `Plan.owner` has an entry for each mask, those of the first ablation
+            first.
+          devices: as in `plan`.
+          shrink: as in `plan`.
+        """
+        raise NotImplementedError(f"{cls.__name__} has a batch_group, so it must define plan_together.")
 
 
 def plan_rows(

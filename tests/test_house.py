@@ -17,7 +17,7 @@ ROOT = PACKAGE.parent
 FILES = sorted(PACKAGE.rglob("*.py"))
 LAZY = {"lightgbm": "proxies", "matplotlib": "report", "torch": "", "shapiq": "interop", "ray": ""}
 BESIDE = {"experiments", "benchmarks", "colab", "examples", "tests"}
-UNKNOWN_TO = {"_explain": {"models", "ablations"}, "explanation": {"models", "ablations"}}
+UNKNOWN_TO = {room: {"models", "ablations"} for room in ("_road", "_explain", "_many", "explanation")}
 IMPURE = {"models", "ablations", "evaluation", "_status"}  # of the rooms up to layer 4
 
 

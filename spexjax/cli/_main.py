@@ -9,10 +9,12 @@ import time
 import traceback
 import warnings
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from spexjax._printable import printable
+from spexjax.cli._batch import Line, explain_lines, read_lines
 from spexjax.cli._demo import ANSWER_PREFIX, ANSWERS, QUESTION, REVIEW
 
 _PLAIN = str.maketrans("−×·±│━╸╺…′₀₁₂₃₄₅₆₇₈₉", "-x-~|=--.'0123456789")  # for terminals without them
@@ -88,11 +90,30 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(dest="command", required=True, parser_class=_Command)
     demo = commands.add_parser("demo", help="explain SmolLM2's verdict on a film review")
     explain = commands.add_parser("explain", help="explain a model's answer to a text")
+    _add_text(explain)
+    for command in (demo, explain):
+        _add_common(command)
+    demo.set_defaults(
+        text=REVIEW, file=None, batch=None, column=None, model="smollm2", dtype="float32", question=QUESTION,
+        answers=ANSWERS, answer_prefix=ANSWER_PREFIX, value=None, features="word", removal="delete", replacement="_",
+        no_template=False, template_kwargs=None,
+    )  # fmt: skip
+    return parser
+
+
+def _add_text(explain: argparse.ArgumentParser) -> None:
+    """Where the text comes from, and what the model is asked about it."""
     source = explain.add_mutually_exclusive_group()
-    source.add_argument(
-        "text", nargs="?", help="the text; read from standard input if neither text nor --file is given"
-    )
+    source.add_argument("text", nargs="?", help="the text; read from standard input if it is given in no other way")
     source.add_argument("--file", type=Path, help="read the text from this file")
+    source.add_argument(
+        "--batch",
+        type=Path,
+        metavar="FILE",
+        help="""explain many texts: a JSON object a line, such as {"text": "...", "answers": [" yes", " no"]}; what a
+        line leaves out is as the command says""",
+    )
+    explain.add_argument("--column", help="the --batch file is a CSV file with a header; its texts are in this column")
     explain.add_argument("--model", default="smollm2", help="smollm2, a Hugging Face id, a folder or a .gguf file")
     explain.add_argument("--dtype", default="float32", choices=["float32", "bfloat16"])
     explain.add_argument("--question", help="asked before the text, or around {text}; never ablated")
@@ -115,14 +136,6 @@ def _parser() -> argparse.ArgumentParser:
     explain.add_argument("--features", default="word", choices=["word", "sentence", "line", "token"])
     explain.add_argument("--removal", default="delete")
     explain.add_argument("--replacement", default="_", help="what stands for a removed unit with --removal replace")
-    for command in (demo, explain):
-        _add_common(command)
-    demo.set_defaults(
-        text=REVIEW, file=None, model="smollm2", dtype="float32", question=QUESTION, answers=ANSWERS,
-        answer_prefix=ANSWER_PREFIX, value=None, features="word", removal="delete", replacement="_",
-        no_template=False, template_kwargs=None,
-    )  # fmt: skip
-    return parser
 
 
 class _Command(argparse.ArgumentParser):
@@ -158,7 +171,8 @@ def _add_common(command: argparse.ArgumentParser) -> None:
 
 
 def _explain(args: argparse.Namespace, start: float) -> int:
-    text = _read(args)
+    lines = _lines(args)
+    text = _read(args) if lines is None else ""
     import jax
     from rich.console import Console
 
@@ -172,6 +186,8 @@ def _explain(args: argparse.Namespace, start: float) -> int:
     sx.methods.get(args.method)
     if args.target is not None:
         check_target(args.target)
+    if lines is not None:
+        return explain_lines(args, lines, _what_is_asked(args), start, partial(_write, sys.stdout))
     store, progress = sx.Store(args.store or args.out / "values"), False if args.quiet else None
     with phase("load the model", progress) as loading:
         model = sx.load_model(args.model, dtype=args.dtype)
@@ -213,15 +229,28 @@ def _what_is_asked(args: argparse.Namespace) -> dict:
     }
 
 
+def _lines(args: argparse.Namespace) -> list[Line] | None:
+    """The texts of --batch, if it is given."""
+    if args.batch is not None:
+        return read_lines(_content(args.batch), str(args.batch), args.column)
+    if args.column is not None:
+        raise ValueError("--column names a column of a --batch file; give that file, too.")
+    return None
+
+
 def _read(args: argparse.Namespace) -> str:
     if args.text is not None:
         return args.text
     if args.file is not None:
-        with args.file.open("rb") as file:
-            return _decoded(file.read(_MOST + 1), str(args.file))
+        return _content(args.file)
     if sys.stdin is None or sys.stdin.isatty():
         raise ValueError("There is no text: give it as an argument, with --file, or on standard input.")
     return _decoded(sys.stdin.buffer.read(_MOST + 1), "Standard input")
+
+
+def _content(path: Path) -> str:
+    with path.open("rb") as file:
+        return _decoded(file.read(_MOST + 1), str(path))
 
 
 def _decoded(content: bytes, name: str) -> str:

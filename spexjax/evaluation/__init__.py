@@ -1,9 +1,9 @@
 """Masks in, values out."""
 
-from spexjax.evaluation._engine import evaluate, run
+from spexjax.evaluation._engine import evaluate, run, run_many
 from spexjax.evaluation._evaluation import Evaluation
 from spexjax.evaluation._progress import progress_bar
 from spexjax.evaluation._sharding import from_first_host, mesh
 from spexjax.evaluation._store import Store
 
-__all__ = ["Evaluation", "Store", "evaluate", "from_first_host", "mesh", "progress_bar", "run"]
+__all__ = ["Evaluation", "Store", "evaluate", "from_first_host", "mesh", "progress_bar", "run", "run_many"]

@@ -5,7 +5,7 @@ import contextlib
 import dataclasses
 import time
 import weakref
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -20,7 +20,7 @@ from spexjax._compiling import compiling
 from spexjax.ablation import Ablation, Batch, Plan, checked_ablation, checked_plan
 from spexjax.evaluation import _sharding as sharding
 from spexjax.evaluation._evaluation import Evaluation
-from spexjax.evaluation._ledger import Ledger
+from spexjax.evaluation._ledger import Ledger, Ledgers
 from spexjax.evaluation._progress import progress_bar
 from spexjax.evaluation._store import Store
 from spexjax.spectrum import checked_masks
@@ -82,45 +82,106 @@ def run(
       store: where values are looked up and saved.
       progress: show a progress bar.
     """
+    return run_many([ablation], [masks], mesh=mesh, store=store, progress=progress)[0]
+
+
+def run_many(
+    ablations: Sequence[Ablation],
+    masks: Sequence[ArrayLike],
+    *,
+    mesh: Mesh | None = None,
+    store: Store | None = None,
+    progress: bool | None = None,
+) -> list[Evaluation]:
+    """Like `run`, of several ablations. Those of one `Ablation.batch_group` share batches.
+
+    What shared batches cost is divided among the evaluations, in proportion to what was evaluated for each.
+
+    Args:
+      ablations: k of them.
+      masks: `[m, n]` of each.
+      mesh: as in `evaluate`.
+      store: as in `evaluate`.
+      progress: show one progress bar for all.
+    """
     start = time.perf_counter()
-    masks = np.asarray(checked_masks(masks, checked_ablation(ablation).num_features))
+    rows = [
+        np.asarray(checked_masks(some, checked_ablation(ablation).num_features))
+        for ablation, some in zip(ablations, masks, strict=True)
+    ]
     mesh = mesh if mesh is not None or jax.device_count() == 1 else sharding.mesh()
     devices = 1 if mesh is None else sharding.width(mesh)
-    ledger = Ledger(masks, ablation, store)
-    cost = _Cost()
+    ledgers = [Ledger(some, ablation, store) for some, ablation in zip(rows, ablations, strict=True)]
+    groups: dict[Any, list[int]] = {}
+    for i, ablation in enumerate(ablations):
+        group = ablation.batch_group
+        groups.setdefault(i if group is None else (type(ablation), group, ledgers[i].shape), []).append(i)
+    found: dict[int, Evaluation] = {}
+    with progress_bar(progress) as report, ThreadPoolExecutor(1) as planner:
+        total = sum(map(len, rows))
+        report(sum(ledger.reused for ledger in ledgers), total)
+        for i, ledger in enumerate(ledgers):
+            ledger.report = lambda done, _: report(done, total)
+            ledger.called += f" of ablation {i}" if len(ledgers) > 1 else ""
+        for members in groups.values():
+            some = [ablations[i] for i in members], [ledgers[i] for i in members]
+            found |= zip(members, _run_group(*some, planner, mesh, devices, start), strict=True)
+            start = time.perf_counter()
+    return [found[i] for i in range(len(ablations))]
+
+
+def _run_group(
+    ablations: Sequence[Ablation],
+    ledgers: Sequence[Ledger],
+    planner: ThreadPoolExecutor,
+    mesh: Mesh | None,
+    devices: int,
+    start: float,
+) -> list[Evaluation]:
+    """Evaluates ablations that share batches."""
+    ledger, cost = Ledgers(ledgers), _Cost(np.zeros(len(ablations), np.int64))
 
     @_under_settings_of_this_thread
     def plan(rows: np.ndarray, shrink: int) -> tuple[Plan, np.ndarray, int]:
-        made = checked_plan(ablation.plan(ledger.distinct[rows], devices=devices, shrink=shrink), len(rows))
+        wanted = ledger.masks(rows)
+        some, of_each = [ablations[k] for k in wanted], list(wanted.values())
+        if len(some) == 1:
+            made = some[0].plan(of_each[0], devices=devices, shrink=shrink)
+        else:
+            made = type(some[0]).plan_together(some, of_each, devices=devices, shrink=shrink)
+        made = checked_plan(made, len(rows))
         known = _SHRINK.get(made.apply, 1)  # found out by another ablation with the same program
         return (made, rows, shrink) if known <= shrink else plan(rows, known)
 
-    with compiling() as watch, progress_bar(progress) as report, ThreadPoolExecutor(1) as planner:
-        ledger.report = report
-        report(ledger.reused, len(masks))
-        parts = np.split(ledger.missing(), range(_AT_ONCE, len(ledger.missing()), _AT_ONCE))
-        ahead, plan_seconds = planner.submit(plan, parts[0], 1), 0.0
+    missing, plan_seconds = ledger.missing(), 0.0
+    parts = np.split(missing, range(_AT_ONCE, len(missing), _AT_ONCE)) if len(missing) else []
+    with compiling() as watch:
+        ahead = [planner.submit(plan, rows, 1) for rows in parts[:1]]
         for i in range(len(parts)):
-            made, rows, shrink = ahead.result()
+            made, rows, shrink = ahead.pop().result()
             plan_seconds = plan_seconds or time.perf_counter() - start - watch.seconds
-            ahead = planner.submit(plan, parts[i + 1], shrink) if i + 1 < len(parts) else ahead
+            ahead += [planner.submit(plan, after, shrink) for after in parts[i + 1 : i + 2]]
             while len(rows):
                 try:
                     _evaluate(made, rows, ledger, cost, mesh)
                     break
                 except jax.errors.JaxRuntimeError as error:
                     made, rows, shrink = plan(ledger.missing(rows), _less(error, made, shrink))
-
-    return Evaluation(
-        values=ledger.values(),
-        num_evaluations=cost.num_evaluations,
-        num_reused=ledger.reused,
-        num_programs=len(cost.shapes),
-        padding=1 - cost.work / cost.capacity if cost.capacity else 0.0,
-        plan_seconds=plan_seconds,
-        compile_seconds=watch.seconds,
-        seconds=time.perf_counter() - start,
-    )
+    seconds, count = time.perf_counter() - start, max(1, cost.num_evaluations.sum())
+    shares = (cost.num_evaluations / count).tolist() if len(ablations) > 1 else [1.0]
+    return [
+        Evaluation(
+            values=ledger.values(),
+            num_evaluations=int(evaluations),
+            num_reused=ledger.reused,
+            num_programs=len(cost.shapes),
+            padding=1 - cost.work / cost.capacity if cost.capacity else 0.0,
+            plan_seconds=plan_seconds * share,
+            compile_seconds=watch.seconds * share,
+            seconds=seconds * share,
+        )
+        for ledger, evaluations, share in zip(ledgers, cost.num_evaluations, shares, strict=True)
+    ]
 
 
 def _under_settings_of_this_thread(work: Callable) -> Callable:
@@ -141,13 +202,13 @@ def _under_settings_of_this_thread(work: Callable) -> Callable:
 class _Cost:
     """What has been spent so far."""
 
-    num_evaluations: int = 0
+    num_evaluations: np.ndarray  # for each ablation
     work: int = 0
     capacity: int = 0
     shapes: set = dataclasses.field(default_factory=set)
 
 
-def _evaluate(plan: Plan, rows: np.ndarray, ledger: Ledger, cost: _Cost, mesh: Mesh | None) -> None:
+def _evaluate(plan: Plan, rows: np.ndarray, ledger: Ledgers, cost: _Cost, mesh: Mesh | None) -> None:
     """Runs a plan for the distinct masks `rows`; a few batches are in flight before the first is collected."""
     apply: Any = jax.jit(plan.apply) if plan.compiled else plan.apply
     parameters, batches = plan.parameters, plan.batches
@@ -162,7 +223,8 @@ def _evaluate(plan: Plan, rows: np.ndarray, ledger: Ledger, cost: _Cost, mesh: M
         real = np.flatnonzero(slots >= 0)
         starts, counts = first[slots[real]], first[slots[real] + 1] - first[slots[real]]
         places = np.arange(counts.sum()) + np.repeat(starts - (np.cumsum(counts) - counts), counts)
-        cost.num_evaluations += len(real)
+        askers = ledger.place(rows[asking[starts[counts > 0]]])
+        cost.num_evaluations += np.bincount(askers, minlength=len(cost.num_evaluations))
         ledger.enter(rows[asking[places]], np.repeat(np.asarray(result, np.float64)[real], counts, axis=0))
 
     for batch in batches:

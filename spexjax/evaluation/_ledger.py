@@ -1,6 +1,6 @@
 """The ledger of one evaluation: the values known so far, and which are missing."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import numpy as np
 from jaxtyping import Bool, Float64, Int
@@ -24,6 +24,7 @@ class Ledger:
         _, first, inverse = np.unique(np.packbits(masks, axis=1), axis=0, return_index=True, return_inverse=True)
         self.distinct = masks[first]
         self.report: Callable[[int, int], None] = lambda done, total: None
+        self.called = "The value function"
         self._inverse = inverse.ravel()
         self._shelf: Shelf | None = None  # on the first host, which reads and writes for all
         self._copies = np.bincount(self._inverse, minlength=len(first))
@@ -82,9 +83,49 @@ class Ledger:
         fine = int(self._copies[_whole(self._found)].sum())
         some = ", ".join(map(str, rows[:5])) + (", ..." if len(rows) > 5 else "")
         raise ValueError(
-            f"The value function is not finite at {len(rows)} of the first {fine + len(rows)} masks evaluated "
+            f"{self.called} is not finite at {len(rows)} of the first {fine + len(rows)} masks evaluated "
             f"(rows {some}); check the model's precision and the value function before explaining it."
         )
+
+
+class Ledgers:
+    """The ledgers of ablations that share batches, as one: its rows are those of the first ledger, the second, ..."""
+
+    def __init__(self, ledgers: Sequence[Ledger]):
+        self.shape = ledgers[0].shape  # of the values of one mask, the same in all
+        self._ledgers = ledgers
+        self._starts = np.cumsum([0, *(len(ledger.distinct) for ledger in ledgers)])
+
+    def place(self, rows: Int[np.ndarray, " r"]) -> Int[np.ndarray, " r"]:
+        """The number of the ledger that holds each row."""
+        return np.searchsorted(self._starts, rows, side="right") - 1
+
+    def masks(self, rows: Int[np.ndarray, " r"]) -> dict[int, Bool[np.ndarray, "_ n"]]:
+        """The masks at ascending rows, by the number of their ledger."""
+        return {k: self._ledgers[k].distinct[some] for k, some, _ in self._split(rows)}
+
+    def missing(self, rows: Int[np.ndarray, " r"] | None = None) -> Int[np.ndarray, " k"]:
+        """The rows without a value, among `rows` or among all; ascending if these are."""
+        rows = np.arange(self._starts[-1]) if rows is None else rows
+        without = [self._starts[k] + self._ledgers[k].missing(some) for k, some, _ in self._split(rows)]
+        return np.concatenate([rows[:0], *without])
+
+    def enter(self, rows: Int[np.ndarray, " r"], values: Float64[np.ndarray, "r *t"]) -> None:
+        """Enters values as `Ledger.enter` does; if some are refused, all others are entered and saved first."""
+        errors = []
+        for k, some, here in self._split(rows):
+            try:
+                self._ledgers[k].enter(some, values[here])
+            except ValueError as error:
+                errors.append(error)
+        if errors:
+            raise errors[0]
+
+    def _split(self, rows: np.ndarray) -> list[tuple[int, np.ndarray, np.ndarray]]:
+        """For each ledger that has some of the rows: its number, the rows there, and which of the rows these are."""
+        place = self.place(rows)
+        found = ((k, np.flatnonzero(place == k)) for k in np.unique(place).tolist())
+        return [(k, rows[here] - self._starts[k], here) for k, here in found]
 
 
 def _whole(values: Float64[np.ndarray, "m *t"]) -> Bool[np.ndarray, " m"]:

@@ -10,11 +10,13 @@ Report = Callable[[int, int], None]  # (masks done since the last report, masks 
 
 
 @contextlib.contextmanager
-def progress_bar(enabled: bool | None = None) -> Iterator[Report]:
-    """Shows a bar on standard error with masks/s and the time left.
+def progress_bar(enabled: bool | None = None, what: str = "ablations", unit: str = "masks") -> Iterator[Report]:
+    """Shows a bar on standard error with the rate and the time left.
 
     Args:
       enabled: True or False; None shows it only on a terminal and in a notebook.
+      what: the name of the bar.
+      unit: what is counted.
     """
     if not is_watched(enabled):
         yield lambda done, total: None
@@ -24,7 +26,7 @@ def progress_bar(enabled: bool | None = None) -> Iterator[Report]:
 
     class Rate(progress.ProgressColumn):
         def render(self, task: progress.Task) -> str:
-            return f"{task.finished_speed or task.speed or 0:,.1f} masks/s"
+            return f"{task.finished_speed or task.speed or 0:,.1f} {unit}/s"
 
     columns = (
         progress.TextColumn("{task.description}"),
@@ -36,7 +38,7 @@ def progress_bar(enabled: bool | None = None) -> Iterator[Report]:
     plain = True if in_notebook() and find_spec("ipywidgets") is None else None  # rich's bar for notebooks is a widget
     console = Console(stderr=True, force_terminal=plain, force_jupyter=False if plain else None)
     with progress.Progress(*columns, console=console) as bar:
-        task = bar.add_task("ablations", total=None)
+        task = bar.add_task(what, total=None)
 
         def report(done: int, total: int) -> None:
             bar.update(task, total=total, advance=done)

@@ -222,16 +222,16 @@ class Transformer(nnx.Module):
         table = self.embedding.embedding if self.config.tie_embeddings else self.head.kernel.T
         return jnp.einsum("...d,vd->...v", hidden, table[...], preferred_element_type=jnp.float32)
 
-    def logits_of(self, hidden: Float[Array, "*b d"], tokens: Int[Array, " k"]) -> Float[Array, "*b k"]:
+    def logits_of(self, hidden: Float[Array, "*b d"], tokens: Int[Array, "*c k"]) -> Float[Array, "*b k"]:
         """The logits of k tokens only, in float32: no product with the rest of the vocabulary.
 
         Args:
           hidden: after the last norm.
-          tokens: the k tokens.
+          tokens: the k tokens, the same for all hidden states or some for each.
         """
         tied = self.config.tie_embeddings
-        rows = self.embedding.embedding[tokens] if tied else self.head.kernel[:, tokens].T
-        return jnp.einsum("...d,kd->...k", hidden, rows, preferred_element_type=jnp.float32)
+        rows = self.embedding.embedding[tokens] if tied else jnp.moveaxis(self.head.kernel[:, tokens], 0, -1)
+        return jnp.einsum("...d,...kd->...k", hidden, rows, preferred_element_type=jnp.float32)
 
 
 def run_prefix(model: Transformer, tokens: Int[Array, " p"], length: Int[Array, ""]) -> Prefix:

@@ -2,7 +2,18 @@
 
 from spexjax.report._curves import draw_curves
 from spexjax.report._html import html, write_html
+from spexjax.report._overview import overview, overview_table, write_overview
 from spexjax.report._tables import interaction_table
 from spexjax.report._words import labels, where_time_went
 
-__all__ = ["draw_curves", "html", "interaction_table", "labels", "where_time_went", "write_html"]
+__all__ = [
+    "draw_curves",
+    "html",
+    "interaction_table",
+    "labels",
+    "overview",
+    "overview_table",
+    "where_time_went",
+    "write_html",
+    "write_overview",
+]

@@ -71,7 +71,7 @@ def html(
     scale = max((abs(value) for _, value in ranked), default=0.0)
     position = {s: k for k, (s, _) in enumerate(linked)}
 
-    page, style, script = _assets("page.html", "page.css", "page.js")
+    page, style, script = assets("page.html", "page.css", "page.js")
     words = directions(provenance)
     warning = caution(explanation.faithfulness.r2)
     unit = "part of the text" if "pieces" in provenance else "feature"
@@ -102,10 +102,7 @@ def html(
         "script": script,
         "script_hash": f"sha256-{base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()}",
     }
-    whole = _MARKER.sub(
-        lambda marker: parts[marker[1]], page
-    )  # one pass: markers in the explained text stay as they are
-    return whole.encode("utf-8", "replace").decode()  # lone surrogates cannot be written to a file
+    return filled(page, parts)
 
 
 def write_html(
@@ -134,9 +131,21 @@ def write_html(
     return write_durably(path, page)
 
 
-def _assets(*files: str) -> list[str]:
+def assets(*files: str) -> list[str]:
+    """The contents of files of this room."""
     folder = resources.files("spexjax.report")
     return [folder.joinpath(file).read_text(encoding="utf-8") for file in files]
+
+
+def filled(page: str, parts: Mapping[str, str]) -> str:
+    """The page with a part in place of each marker.
+
+    Args:
+      page: with markers such as {{title}}.
+      parts: by the names of their markers.
+    """
+    whole = _MARKER.sub(lambda marker: parts[marker[1]], page)  # one pass: markers in an explained text stay
+    return whole.encode("utf-8", "replace").decode()  # lone surrogates cannot be written to a file
 
 
 def _json(data: Any) -> str:

@@ -23,7 +23,7 @@ def labels(names: Sequence[str], width: int = 40) -> tuple[str, ...]:
     >>> labels(["the", "cat", "and", "the", "dog"])
     ('the₁', 'cat', 'and', 'the₂', 'dog')
     """
-    short = [_shortened(name, width) for name in names]
+    short = [printable_line(name, width) for name in names]
     count, seen = Counter(short), Counter[str]()
     taken = {name for name in short if count[name] == 1}
     distinct = []
@@ -38,7 +38,13 @@ def labels(names: Sequence[str], width: int = 40) -> tuple[str, ...]:
     return tuple(distinct)
 
 
-def _shortened(name: str, width: int) -> str:
+def printable_line(name: str, width: int) -> str:
+    """A string on one line, cut to a width, its control characters escaped.
+
+    Args:
+      name: any string.
+      width: the most characters.
+    """
     line = printable(" ".join(name.split())) or "␣"
     return line if len(line) <= width else line[: width - 1].rstrip() + "…"
 

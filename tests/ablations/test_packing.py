@@ -12,6 +12,11 @@ def sequences(count, length, alphabet, seed=0):
     return sorted(made, key=hash)
 
 
+def batched(tokens, **options):
+    answers = np.array([(t[-1], 7) for t in tokens], np.int32).reshape(len(tokens), 2)
+    return batches(tokens, [tuple(range(len(t))) for t in tokens], answers, 1, **options)
+
+
 def path(rows, row, node):
     """The nodes that `node` sees: its ancestors and itself."""
     nodes = np.arange(node + 1)
@@ -87,14 +92,14 @@ def test_many_sequences_share_their_programs():
     shapes = set()
     for seed in range(4):
         tokens = sequences(12000, 12, 20, seed)
-        made = list(batches(tokens, [tuple(range(len(t))) for t in tokens], 1, most=4096))
+        made = list(batched(tokens, most=4096))
         shapes |= {tuple(np.shape(leaf) for leaf in b.inputs) for b in made}
     assert len(shapes) <= 2  # the number of values read is rounded up, to one or the next
 
 
 def test_batches_answer_each_sequence_once_in_one_shape():
     tokens = sequences(500, 40, 3)
-    made = list(batches(tokens, [tuple(range(len(t))) for t in tokens], 1))
+    made = list(batched(tokens))
     slots = np.concatenate([b.slots for b in made])
     assert sorted(slots[slots >= 0].tolist()) == list(range(len(tokens)))
     assert len({tuple(np.shape(leaf) for leaf in b.inputs) for b in made}) == 1
@@ -103,4 +108,6 @@ def test_batches_answer_each_sequence_once_in_one_shape():
         for slot, read in zip(batch.slots, batch.inputs.reads, strict=True):
             if slot >= 0:
                 assert batch.inputs.tokens.reshape(-1)[read[0]] == tokens[slot][-1]
-    assert list(batches([], [], 1)) == []
+        real = batch.slots >= 0
+        assert batch.inputs.targets[real].tolist() == [[tokens[slot][-1], 7] for slot in batch.slots[real]]
+    assert list(batched([])) == []

@@ -119,7 +119,7 @@ def test_log_odds_of_an_answer_that_is_nearly_certain():
     log_p = logits[..., 0] - np.log(np.exp(logits).sum(-1))
     for k in (1, 3):
         p = log_p[:, :k].sum(1)
-        found = jax.jit(log_odds)(jax.nn.log_softmax(np.float32(logits[:, :k])), targets[:k])
+        found = jax.jit(log_odds)(jax.nn.log_softmax(np.float32(logits[:, :k])), np.tile(targets[:k], (4, 1)))
         np.testing.assert_allclose(found, p - np.log(-np.expm1(p)), rtol=1e-5, atol=1e-5)
 
 

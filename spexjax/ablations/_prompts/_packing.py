@@ -4,6 +4,7 @@ Ablated prompts differ late, so that neighbours in sorted order have long common
 sequences in depth-first order. Node j is an ancestor of node i exactly when `j <= i < ends[j]`: one integer per node is
 all that causal attention over a trie needs, and a common beginning is computed once. Rows are cut into blocks, each
 with a list of the ancestors before it, so that the cost of attention grows with the sequences' lengths, not the row's.
+All sizes are powers of two that depend on little, so that texts of about the same length share one program.
 """
 
 from collections.abc import Iterator, Sequence
@@ -16,7 +17,11 @@ from spexjax.ablation import Batch
 from spexjax.ablations._prompts._reading import Inputs
 
 _BLOCK = 64  # nodes per block; the length of a row is a multiple of it
-_MANY = 8192  # sequences; from here on, rows are as long as allowed, so that all plans share one program
+_LEAST = 256  # nodes in a row, where there are as many: fewer do not keep a processor busy
+_ROWS = 16  # from this many rows on they become longer; half of the last one is spare on average
+_LONGER = 4  # than the longest sequence: each row begins with a sequence that shares nothing
+_DENSE = 16  # nodes for each place to read from; there may be more places
+_FEW = 16  # places for the ancestors of a block, at least
 
 
 class Rows(NamedTuple):
@@ -52,7 +57,7 @@ def pack(
       tokens: s sequences of token ids.
       positions: the position of each token; equal tokens at different positions are different nodes.
       reads: k, how many of each sequence's last nodes are wanted.
-      row_length: t, nodes per row, at least the length of the longest sequence; None for the cheapest.
+      row_length: t, nodes per row, at least the length of the longest sequence; None to choose it.
       devices: how many share the rows.
       most: the longest row, if the row length is None and no sequence is longer.
     """
@@ -63,7 +68,7 @@ def pack(
     order = np.lexsort(merged.T[::-1]) if merged.size else np.arange(len(tokens))
     shared = np.minimum(common_prefix(merged[order]), lengths[order])
     if row_length is None:
-        row_length = _least_costly(lengths[order], shared, devices, most)
+        row_length = _row_length(int(lengths.max(initial=1)), int((lengths[order] - shared).sum()), devices, most)
     starts = _starts(lengths[order], shared, row_length)
     shared[starts] = 0
     r = len(starts)
@@ -100,16 +105,17 @@ def shared_prefix(tokens: Sequence[Sequence[int]], positions: Sequence[Sequence[
     return next((i for i, found in enumerate(nodes) if found != {(tokens[0][i], i)}), limit)
 
 
-def ancestors(ends: Int[np.ndarray, "r t"], block: int) -> Int[np.ndarray, "r b a"]:
+def ancestors(ends: Int[np.ndarray, "r t"], block: int, least: int = 0) -> Int[np.ndarray, "r b a"]:
     """The nodes before each block of t / b that its first node sees, -1 for none; a is the most there are.
 
     Args:
       ends: where each node's subtree ends.
       block: nodes a block.
+      least: the smallest a.
     """
     starts = range(0, ends.shape[1], block)
     seen = [np.flatnonzero(row[:start] > start) for row in ends for start in starts]
-    listed = np.full((len(seen), _round_up(max(map(len, seen), default=0), 16)), -1, np.int32)
+    listed = np.full((len(seen), max(least, *map(len, seen), 0)), -1, np.int32)
     for row, nodes in zip(listed, seen, strict=True):
         row[: len(nodes)] = nodes
     return listed.reshape(len(ends), len(starts), listed.shape[1])
@@ -118,6 +124,7 @@ def ancestors(ends: Int[np.ndarray, "r t"], block: int) -> Int[np.ndarray, "r b 
 def batches(
     tokens: Sequence[Sequence[int]],
     positions: Sequence[Sequence[int]],
+    targets: Int[np.ndarray, "s a"],
     reads: int,
     *,
     devices: int = 1,
@@ -128,21 +135,21 @@ def batches(
     Args:
       tokens: as in `pack`.
       positions: as in `pack`.
+      targets: the tokens of each sequence's answers.
       reads: as in `pack`.
       devices: how many share the batches.
       most: the most nodes per batch, unless one sequence has more.
     """
     rows = pack(tokens, positions, reads, devices=devices, most=most)
-    above = ancestors(rows.ends, _BLOCK)
+    above = ancestors(rows.ends, _BLOCK, power_of_two(max(map(len, tokens), default=0), _FEW))
     members = [np.flatnonzero(rows.row_of == row) for row in range(len(rows.tokens))]
-    most_members = max(map(len, members), default=0)
-    slots = _round_up(most_members, max(8, 1 << max(most_members.bit_length() - 4, 0)))  # few sizes, few programs
+    slots = power_of_two(max(map(len, members), default=0), rows.tokens.shape[1] // _DENSE)
 
     def batch(row: int) -> Batch:
         inside, one = members[row], slice(row, row + 1)
         spare = (0, slots - len(inside))
-        reads_at = np.pad(rows.last_nodes[inside], (spare, (0, 0)))
-        inputs = Inputs(rows.tokens[one], rows.positions[one], rows.ends[one], above[one], reads_at)
+        wanted = (np.pad(each[inside], (spare, (0, 0))) for each in (rows.last_nodes, targets))
+        inputs = Inputs(rows.tokens[one], rows.positions[one], rows.ends[one], above[one], *wanted)
         return Batch(np.pad(inside, spare, constant_values=-1), inputs, int(rows.used[row]), rows.tokens.shape[1])
 
     return map(batch, range(len(rows.tokens)))
@@ -160,24 +167,21 @@ def _starts(lengths: Int[np.ndarray, " s"], shared: Int[np.ndarray, " s"], row_l
     return starts
 
 
-def _least_costly(lengths: Int[np.ndarray, " s"], shared: Int[np.ndarray, " s"], devices: int, most: int) -> int:
-    """The row length that leaves the busiest device the fewest nodes, spare ones counted."""
-    least, total = _round_up(int(lengths.max(initial=1)), _BLOCK), int((lengths - shared).sum())
-    most = max(most // _BLOCK * _BLOCK, least)
-    if len(lengths) >= _MANY:
-        return most
-    fewest = max(1, -(-total // (most * devices)))  # rows a device
-    options = {
-        _round_up(-(-total // (count * devices)), _BLOCK) + spare * _BLOCK
-        for count in range(fewest, fewest + 3)
-        for spare in range(3)
-    }
-
-    def nodes(row_length: int) -> int:
-        return -(-len(_starts(lengths, shared, row_length)) // devices) * row_length
-
-    return min(sorted({min(max(option, least), most) for option in options}), key=nodes)
+def _row_length(longest: int, total: int, devices: int, most: int) -> int:
+    """Nodes per row, for so many nodes in all: a power of two, unless a sequence is longer than allowed."""
+    total = power_of_two(-(-total // devices), _BLOCK)
+    wanted = max(total // _ROWS, _LONGER * power_of_two(longest, 1), _LEAST)
+    return max(min(wanted, total, power_of_two(most + 1, 2 * _BLOCK) // 2), -(-longest // _BLOCK) * _BLOCK)
 
 
-def _round_up(number: int, multiple: int) -> int:
-    return -(-number // multiple) * multiple
+def power_of_two(size: int, least: int) -> int:
+    """The least power of two that is not below `size`.
+
+    Args:
+      size: what has to find room.
+      least: the smallest answer, a power of two.
+
+    >>> [power_of_two(size, 16) for size in (0, 16, 17, 100)]
+    [16, 16, 32, 128]
+    """
+    return max(least, 1 << max(size - 1, 0).bit_length())

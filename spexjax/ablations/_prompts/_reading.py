@@ -21,7 +21,6 @@ class ReadingParameters(NamedTuple):
     weights: nnx.State
     prefix: Prefix
     gates: Gates
-    targets: Int[Array, " k"]  # the two answers' first tokens, or the tokens of the one answer
 
 
 class Inputs(NamedTuple):
@@ -32,6 +31,7 @@ class Inputs(NamedTuple):
     ends: Int[Array, "r t"]
     ancestors: Int[Array, "r b a"]
     reads: Int[Array, "b k"]  # into the r * t nodes
+    targets: Int[Array, "b a"]  # the two answers' first tokens, or the k tokens of the one answer
 
 
 @functools.cache
@@ -48,32 +48,32 @@ def reading_program(graph: nnx.GraphDef, value: str) -> Callable[[ReadingParamet
 
     def apply(parameters: ReadingParameters, inputs: Inputs) -> Float[Array, " b"]:
         model = nnx.merge(graph, parameters.weights)
-        tokens, *places, ancestors, reads = inputs
+        tokens, *places, ancestors, reads, targets = inputs
         shared = parameters.prefix, parameters.gates
         hidden, _ = model.run(model.embed(tokens), *places, *shared, ancestors=ancestors, reads=reads)
         hidden = model.norm(hidden)
         if value == "logit-difference":
-            chosen = model.logits_of(hidden[:, -1], parameters.targets)
+            chosen = model.logits_of(hidden[:, -1], targets)
             return chosen[:, 0] - chosen[:, 1]
         log_probabilities = jax.nn.log_softmax(model.logits(hidden))
         if value == "log-odds":
-            return log_odds(log_probabilities, parameters.targets)
-        return jnp.take_along_axis(log_probabilities, parameters.targets[None, :, None], -1).sum((1, 2))
+            return log_odds(log_probabilities, targets)
+        return jnp.take_along_axis(log_probabilities, targets[..., None], -1).sum((1, 2))
 
     return apply
 
 
-def log_odds(log_probabilities: Float[Array, "b k v"], targets: Int[Array, " k"]) -> Float[Array, " b"]:
+def log_odds(log_probabilities: Float[Array, "b k v"], targets: Int[Array, "b k"]) -> Float[Array, " b"]:
     """`log p - log(1 - p)` of an answer of k tokens, finite where p rounds to 1.
 
     `1 - p` is the sum over i of the probability of the answer's first i tokens and another one after them.
 
     Args:
-      log_probabilities: of every token at each of the answer's k positions.
-      targets: the answer's tokens.
+      log_probabilities: of every token at each of the answers' k positions.
+      targets: the answers' tokens.
     """
     answer = jax.nn.one_hot(targets, log_probabilities.shape[-1], dtype=bool)
-    each = jnp.take_along_axis(log_probabilities, targets[None, :, None], -1)[..., 0]
+    each = jnp.take_along_axis(log_probabilities, targets[..., None], -1)[..., 0]
     others = jax.nn.logsumexp(log_probabilities, -1, where=~answer)
     return each.sum(1) - jax.nn.logsumexp(jnp.cumsum(each, 1) - each + others, 1)
 

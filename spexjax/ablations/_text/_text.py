@@ -6,19 +6,19 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-import jax.numpy as jnp
 import numpy as np
+from jaxtyping import Bool
 
 from spexjax.ablation import Ablation, Plan
 from spexjax.ablations._prompts._answers import read_answers
 from spexjax.ablations._prompts._frame import STABLE_DATE, Frame, frame
-from spexjax.ablations._prompts._packing import batches, shared_prefix
+from spexjax.ablations._prompts._packing import batches, power_of_two, shared_prefix
 from spexjax.ablations._prompts._reading import VALUES, ReadingParameters, prefix_program, reading_program
 from spexjax.ablations._prompts._strings import check_length, check_room, check_text
 from spexjax.ablations._text._inputs import FromText, FromTokens, cut
 from spexjax.ablations._text._removal import REMOVALS
 from spexjax.models import Gates, LanguageModel, Prefix, greedy_answer, nodes_that_fit, tensor_parallel
-from spexjax.typing import Masks
+from spexjax.typing import Array, Masks
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -65,35 +65,52 @@ class TextAblation(Ablation):
 
     def plan(self, masks: Masks, *, devices: int = 1, shrink: int = 1) -> Plan:
         """Tokenises, merges equal sequences, runs the shared prefix and packs the rest into fixed-shape batches."""
-        forced = () if self.value == "logit-difference" else self.targets[:-1]
-        sequences = list(zip(*self.inputs.sequences(np.asarray(masks), forced), strict=True))
+        return self.plan_together([self], [masks], devices=devices, shrink=shrink)
+
+    @property
+    def batch_group(self) -> tuple:
+        """Texts share batches if the model, the value and the number of answers' tokens are the same."""
+        return self.model, self.value, len(self.targets)
+
+    @classmethod
+    def plan_together(
+        cls,
+        ablations: Sequence[Any],
+        masks: Sequence[Bool[Array, "_ _"]],
+        *,
+        devices: int = 1,
+        shrink: int = 1,
+    ) -> Plan:
+        """The plan of one text or several: their sequences are packed into the same rows."""
+        model, value, reads = ablations[0].model, ablations[0].value, 1 + len(ablations[0].forced)
+        sequences = [s for ablation, some in zip(ablations, masks, strict=True) for s in ablation.sequences(some)]
         index = {sequence: i for i, sequence in enumerate(dict.fromkeys(sequences))}
-        tokens, positions = ([s[part] for s in index] for part in (0, 1))
-        check_length(self.model, max(map(len, tokens), default=0))
-        shared = shared_prefix(tokens, positions, reads=len(forced) + 1)
-        parameters = ReadingParameters(
-            self.model.parameters,
-            self.prefix(tokens[0][:shared] if tokens else ()),
-            Gates.open(self.model.config),
-            jnp.asarray(self.targets, jnp.int32),
-        )
+        tokens, positions, targets = ([s[part] for s in index] for part in range(3))
+        check_length(model, max(map(len, tokens), default=0))
+        shared = shared_prefix(tokens, positions, reads)
+        prefix = _prefix(model, tokens[0][:shared] if tokens else ())
         tails = [t[shared:] for t in tokens], [p[shared:] for p in positions]
-        keys = parameters.prefix.keys.shape[1] + max(map(len, tails[0]), default=0)
-        most = nodes_that_fit(self.model.config, self.model.dtype, keys) // shrink
+        keys = prefix.keys.shape[1] + max(map(len, tails[0]), default=0)
+        most = nodes_that_fit(model.config, model.dtype, keys) // shrink
+        wanted = np.array(targets, np.int32).reshape(len(tokens), -1)
         return Plan(
             owner=np.array([index[s] for s in sequences], np.int64),
             num_evaluations=len(index),
-            apply=reading_program(self.model.graph, self.value),
-            parameters=parameters,
-            batches=batches(*tails, reads=len(forced) + 1, devices=devices, most=most),
+            apply=reading_program(model.graph, value),
+            parameters=ReadingParameters(model.parameters, prefix, Gates.open(model.config)),
+            batches=batches(*tails, wanted, reads, devices=devices, most=most),
             partition=tensor_parallel,
         )
 
-    def prefix(self, tokens: Sequence[int]) -> Prefix:
-        """Keys and values of what all sequences begin with."""
-        padded = np.zeros(max(16, -(-len(tokens) // 16) * 16), np.int32)
-        padded[: len(tokens)] = tokens
-        return prefix_program(self.model.graph)(self.model.parameters, padded, len(tokens))
+    @property
+    def forced(self) -> tuple[int, ...]:
+        """The answer's tokens that the model is given, all but the last."""
+        return () if self.value == "logit-difference" else self.targets[:-1]
+
+    def sequences(self, masks: Masks) -> list[tuple]:
+        """For each mask the tokens that the model is given, their positions, and the answers' tokens."""
+        tokens, positions = self.inputs.sequences(np.asarray(masks), self.forced)
+        return [(*one, self.targets) for one in zip(tokens, positions, strict=True)]
 
 
 def text(
@@ -170,6 +187,13 @@ def text(
         raise ValueError("Nothing is left of the prompt with every unit removed; give a question or an answer prefix.")
     check_length(model, len(bare))
     return TextAblation(model, text, around, strings, found.value, targets, names, spans, removal, inputs)
+
+
+def _prefix(model: LanguageModel, tokens: Sequence[int]) -> Prefix:
+    """Keys and values of what all sequences begin with."""
+    padded = np.zeros(power_of_two(len(tokens), 16), np.int32)
+    padded[: len(tokens)] = tokens
+    return prefix_program(model.graph)(model.parameters, padded, len(tokens))
 
 
 def _check_strings(model: LanguageModel, strings: Mapping[str, str]) -> None:

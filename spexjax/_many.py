@@ -1,0 +1,139 @@
+"""`explain_many` and `fit_many`: several explanations at once, in order."""
+
+from collections.abc import Iterable, Sequence
+from typing import Any, cast
+
+import numpy as np
+from jax.sharding import Mesh
+from numpy.typing import ArrayLike
+
+from spexjax._compilation_cache import keep_programs
+from spexjax._inputs import check_key, checked_values, named
+from spexjax._random import split_key
+from spexjax._road import explained, resembling, travel
+from spexjax.ablation import Ablation
+from spexjax.evaluation import Evaluation, Store, progress_bar
+from spexjax.explanation import Explanation
+from spexjax.methods import Design, Method
+from spexjax.proxies import Proxy
+from spexjax.typing import Key
+
+
+def explain_many(
+    ablations: Sequence[Ablation],
+    *,
+    key: Key,
+    budget: int | None = None,
+    target_faithfulness: float | None = None,
+    max_budget: int | None = None,
+    method: str | Method | Proxy = "auto",
+    index: str | None = None,
+    like: Explanation | Iterable[Explanation] = (),
+    mesh: Mesh | None = None,
+    store: Store | None = None,
+    progress: bool | None = None,
+) -> list[Explanation]:
+    """Explains several value functions; the ablations of texts that ask one model share batches and programs.
+
+    Explanation i is that of `explain(ablations[i], key=jax.random.split(key, k)[i], ...)`, except that a model rounds
+    differently in batches that hold other prompts, too. Ablations share batches if their `batch_group` is the same: for
+    texts, if model, value and the number of answer tokens are. `provenance["seconds"]` divides what batches cost.
+
+    All inputs are checked before the first ablation. A `store` keeps every value: after an interruption, the same call
+    evaluates only what is missing.
+
+    Args:
+      ablations: k value functions.
+      key: PRNG key, consumed.
+      budget: ablations to spend on each, as in `explain`, like all that follow.
+      target_faithfulness: the held-out R2 that each is to reach.
+      max_budget: the most ablations to spend on each.
+      method: a name, a `Method` or a `Proxy`.
+      index: the interaction index you will ask for.
+      like: explanations of other inputs with the same features.
+      mesh: devices.
+      store: where values are looked up and kept.
+      progress: show progress bars, one for all ablations and one for all fits.
+
+    Returns:
+      k explanations, in order.
+
+    Raises:
+      ValueError: as `explain`; the message names the ablation, counted from 0.
+      ImportError: as `explain`.
+    """
+    check_key(key)
+    if isinstance(ablations, Ablation):
+        raise ValueError("explain_many takes a list of ablations; use explain for one.")
+    ablations = list(ablations)
+    return travel(
+        ablations,
+        split_key(key, len(ablations)),
+        mesh=mesh,
+        store=store,
+        progress=progress,
+        budget=budget,
+        target_faithfulness=target_faithfulness,
+        max_budget=max_budget,
+        method=method,
+        index=index,
+        like=list(like) if isinstance(like, Iterable) else like,
+    )
+
+
+def fit_many(
+    masks: ArrayLike | Sequence[ArrayLike],
+    values: ArrayLike | Sequence[ArrayLike],
+    *,
+    method: str | Method | Proxy = "auto",
+    key: Key,
+    feature_names: Sequence[str] | Sequence[Sequence[str] | None] | None = None,
+    like: Explanation | Iterable[Explanation] = (),
+    progress: bool | None = None,
+) -> list[Explanation]:
+    """Explains several games from masks and values alone, one after another by the same compiled programs.
+
+    Explanation i is that of `fit(masks[i], values[i], key=jax.random.split(key, g)[i], ...)`. Games may differ in m and
+    n; those of about the same size share their programs.
+
+    Args:
+      masks: `[m, n]` of each game, True or 1 = kept: a list, an array `[g, m, n]`, or `[m, n]` for all games.
+      values: `[m]` of each game: a list, or an array `[g, m]`.
+      method: as in `fit`.
+      key: PRNG key, consumed.
+      feature_names: n names for all games, or a list of names for each.
+      like: as in `fit`.
+      progress: show a progress bar; None shows it only on a terminal.
+
+    Returns:
+      g explanations, in order.
+
+    Raises:
+      ValueError: as `fit`, before the first fit where it can be; the message names the game, counted from 0.
+      ImportError: as `fit`.
+    """
+    keep_programs()
+    check_key(key)
+    of_masks, of_values, of_names = cast(Any, masks), cast(Any, values), cast(Any, feature_names)
+    count = len(of_values)
+    shared = len(of_masks) > 0 and np.ndim(of_masks[0]) == 1
+    of_all = feature_names is None or all(isinstance(name, str) for name in feature_names)
+    of_each = [of_masks] * count if shared else of_masks, [of_names] * count if of_all else of_names
+    if any(len(some) != count for some in of_each):
+        raise ValueError(
+            f"There are values of {count} games, but masks of {len(of_each[0])} and feature names of {len(of_each[1])}."
+        )
+    like = list(like) if isinstance(like, Iterable) else [like]
+    games = []
+    for i, (some, known, names) in enumerate(zip(of_each[0], of_values, of_each[1], strict=True)):
+        with named(f"Game {i}"):
+            game = checked_values(some, known, names)
+            games.append((*game, resembling(method, like, game[0].shape[1])[0]))
+    found = []
+    with progress_bar(progress, "fits", "games") as report:
+        for i, ((some, known, names, chosen), one) in enumerate(zip(games, split_key(key, count), strict=True)):
+            with named(f"Game {i}"):
+                design = Design("given", some, np.arange(len(some)))
+                found.append(explained(chosen, design, Evaluation.given(known), one, names))
+            report(1, count)
+    return found

@@ -1,0 +1,170 @@
+"""The road itself: a method's design, ablations, its fit, an Explanation; for one ablation or several side by side."""
+
+import dataclasses
+from collections.abc import Generator, Iterable, Sequence
+from typing import Any
+
+import numpy as np
+from jax.sharding import Mesh
+
+from spexjax import indices, methods
+from spexjax._budget import reason_to_stop, rounds
+from spexjax._compilation_cache import keep_programs
+from spexjax._inputs import check_key, named
+from spexjax._random import split_key
+from spexjax._status import Spent, phase
+from spexjax.ablation import Ablation, checked_ablation
+from spexjax.evaluation import Evaluation, Store, from_first_host, progress_bar, run_many
+from spexjax.explanation import Explanation, measured
+from spexjax.methods import Design, Method, checked_design
+from spexjax.proxies import Proxy, checked
+from spexjax.typing import Key, Masks
+
+Road = Generator[Masks, Evaluation, Explanation]
+
+
+def road(
+    ablation: Ablation,
+    *,
+    key: Key,
+    budget: int | None,
+    target_faithfulness: float | None,
+    max_budget: int | None,
+    method: str | Method | Proxy,
+    index: str | None,
+    like: Explanation | Iterable[Explanation],
+    progress: bool | None,
+) -> Road:
+    """One explanation: yields the masks to evaluate, is sent their `Evaluation`, and returns the explanation.
+
+    What is wrong with the arguments, as `explain` takes them, is said before the first masks.
+    """
+    names = tuple(map(str, checked_ablation(ablation, single=True).feature_names))
+    n = len(names)
+    check_key(key)
+    chosen, others = resembling(method, like, n)
+    sizes = rounds(n, budget, target_faithfulness, max_budget)
+    design_key, fit_key = split_key(key, 2)
+    most, wanted = sizes[-1], None if index is None else indices.get(index)
+    with phase("design", progress) as designing:
+        design = checked_design(chosen.design(design_key, n, most, wanted), chosen.name, n, most)
+    look = design.look if target_faithfulness is None else None
+    if look:
+        sizes = [look.size, *sizes]
+    if target_faithfulness is not None and len(sizes) > 1 and not design.nested:
+        raise ValueError(
+            f"The method {chosen.name} draws one design for one budget: give a budget, and no target_faithfulness."
+        )
+    evaluation, history, fits = Evaluation.given([]), [], []
+    stopped = f"the budget of {most} ablations is spent"
+    for size in sizes:
+        evaluation = evaluation.then((yield design.masks[len(evaluation.values) : size]))
+        with phase("fit", progress) as fitting:
+            explanation = explained(chosen, design.first(size), evaluation, fit_key, names)
+        fits.append(fitting)
+        score, error = from_first_host(explanation.faithfulness.r2, explanation.faithfulness.error)
+        history.append((len(evaluation.values), score, error))
+        if look and size == look.size and (revised := look.revise(score, error)) is not None:
+            design = checked_design(revised, chosen.name, n, most, known=design.masks[:size])
+        if target_faithfulness is not None and (why := reason_to_stop(history, target_faithfulness, most)):
+            stopped = why
+            break
+    provenance = {
+        **ablation.describe(),
+        **design.notes,
+        "fingerprint": ablation.fingerprint,
+        "budget": budget if target_faithfulness is None else max_budget,
+        "ablations": len(evaluation.values),
+        "design": design.name,
+        **({"like": [e.provenance.get("fingerprint") for e in others]} if others else {}),
+        **evaluation.describe(),
+        "seconds": _seconds(evaluation, designing, fits),
+    }
+    if target_faithfulness is not None:
+        scores = [{"ablations": m, "r2": round(r, 4), "error": round(e, 4)} for m, r, e in history]
+        provenance |= {"target_faithfulness": target_faithfulness, "rounds": scores, "stopped": stopped}
+    return dataclasses.replace(explanation, provenance=provenance)
+
+
+def travel(
+    ablations: Sequence[Ablation],
+    keys: Sequence[Key],
+    *,
+    mesh: Mesh | None,
+    store: Store | None,
+    progress: bool | None,
+    **options: Any,
+) -> list[Explanation]:
+    """Goes the road of each ablation. Those of several go on together, round by round, so that they share batches.
+
+    Args:
+      ablations: what to explain.
+      keys: one for each.
+      mesh: as in `explain`.
+      store: as in `explain`.
+      progress: as in `explain`.
+      options: of `road`.
+    """
+    keep_programs()
+    several = len(ablations) > 1
+    options["progress"] = False if several else progress  # several have one bar for all fits
+    roads = [road(ablation, key=key, **options) for ablation, key in zip(ablations, keys, strict=True)]
+    wanted: dict[int, Masks] = {}
+    found: dict[int, Explanation] = {}
+    for i, way in enumerate(roads):
+        with named(f"Ablation {i}" if several else ""):
+            wanted[i] = next(way)
+    while wanted:
+        some = [ablations[i] for i in wanted]
+        evaluations = run_many(some, list(wanted.values()), mesh=mesh, store=store, progress=progress)
+        with progress_bar(progress if several else False, "fits", "fits") as report:
+            for i, evaluation in zip(list(wanted), evaluations, strict=True):
+                with named(f"Ablation {i}" if several else ""):
+                    try:
+                        wanted[i] = roads[i].send(evaluation)
+                    except StopIteration as end:
+                        found[i] = end.value
+                        del wanted[i]
+                report(1, len(some))
+    return [found[i] for i in range(len(roads))]
+
+
+def _seconds(evaluation: Evaluation, designing: Spent, fits: Sequence[Spent]) -> dict[str, float]:
+    """The seconds of each phase of `explain`; compiling is one of them, wherever it happened."""
+    seconds = evaluation.describe()["seconds"] | {"fit": sum(fitting.seconds for fitting in fits)}
+    seconds["prepare"] += designing.seconds
+    seconds["compile"] += sum(spent.compile_seconds for spent in (designing, *fits))
+    return {name: round(s, 3) for name, s in seconds.items()}
+
+
+def explained(method: Method, design: Design, evaluation: Evaluation, key: Key, names: tuple[str, ...]) -> Explanation:
+    """The explanation of a design whose masks have been evaluated. The method gets copies, which it may change."""
+    masks, values = np.asarray(design.masks), np.asarray(evaluation.values)
+    lent = dataclasses.replace(design, masks=masks.copy()), dataclasses.replace(evaluation, values=values.copy())
+    fitted = checked(method.fit(*lent, key), method.name, masks, values)
+    return Explanation(
+        spectrum=fitted.spectrum,
+        faithfulness=measured(fitted, masks, values, by_size=design.by_size),
+        feature_names=names,
+        method="exact" if fitted.exact else method.name,
+        masks=masks,
+        values=values,
+        diagnostics=fitted.diagnostics,
+        surrogate=fitted.surrogate,
+    )
+
+
+def resembling(
+    method: str | Method | Proxy, like: Explanation | Iterable[Explanation], num_features: int
+) -> tuple[Method, list[Explanation]]:
+    """The method, with the surrogates of these explanations at hand, and the explanations as a list."""
+    others = list(like) if isinstance(like, Iterable) else [like]
+    if not all(isinstance(e, Explanation) for e in others):
+        raise ValueError("`like` takes explanations, from explain or fit.")
+    surrogates = [e.surrogate for e in others if e.surrogate is not None]
+    chosen = methods.get(method, surrogates if others else None)
+    if sizes := {len(e.feature_names) for e in others} - {num_features}:
+        raise ValueError(
+            f"`like` takes explanations of the same features: there are {num_features} here, and {min(sizes)} there."
+        )
+    return chosen, others

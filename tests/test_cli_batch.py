@@ -1,0 +1,90 @@
+"""The command line on many texts: a folder for each, a page that ranks them, and bad lines by their numbers."""
+
+import json
+import re
+
+import pytest
+from common import GOLDEN
+
+import spexjax as sx
+from spexjax.cli._main import main
+
+TINY = str(GOLDEN / "tiny_llama3")
+LINES = (
+    {"text": "a quick brown fox jumps", "answers": ["x", "y"]},
+    None,
+    {"text": "one <b>two</b> three", "question": "Why not?", "answers": "x"},
+)
+
+
+@pytest.fixture
+def run(tmp_path, monkeypatch):
+    monkeypatch.setenv("JAX_COMPILATION_CACHE_DIR", str(tmp_path / "programs"))
+
+    def call(content, *arguments, name="texts.jsonl"):
+        (tmp_path / name).write_text(content, encoding="utf-8")
+        options = ["--model", TINY, "--quiet", "--method", "lasso", "--budget", "20", "--out", str(tmp_path / "out")]
+        return main(["explain", "--batch", str(tmp_path / name), *options, *arguments])
+
+    return call
+
+
+def test_a_folder_for_each_text_and_a_page_that_links_them(run, tmp_path, capsys):
+    assert run("\n".join(json.dumps(line) if line else "" for line in LINES), "--question", "Q") == 0
+    out = capsys.readouterr().out
+    page = (tmp_path / "out" / "index.html").read_text(encoding="utf-8")
+    assert str(tmp_path / "out" / "index.html") in out
+    for folder, text in (("0001", "a quick brown fox jumps"), ("0003", "one &lt;b&gt;two&lt;/b&gt; three")):
+        assert folder in out
+        assert re.search(f'<a href="{folder}/explanation.html"[^>]*>{text}</a>', page)
+        assert (tmp_path / "out" / folder / "explanation.html").is_file()
+    assert "://" not in page
+    first, second = (sx.load(tmp_path / "out" / folder) for folder in ("0001", "0003"))
+    assert (first.provenance["answers"], second.provenance["answers"]) == (["x", "y"], ["x"])
+    assert "Q" in first.provenance["before"]
+    assert "Why not?" in second.provenance["before"]
+    assert run("\n".join(json.dumps(line) if line else "" for line in LINES), "--question", "Q") == 0
+    assert sx.load(tmp_path / "out" / "0001").provenance["evaluations"] == 0
+
+
+def test_texts_in_a_column(run, tmp_path):
+    content = 'id,review\n1,"one two\nthree four"\n2,five six\n'
+    options = ["--column", "review", "--question", "Q", "--answers", "x", "y"]
+    assert run(content, *options, name="texts.csv") == 0
+    assert sx.load(tmp_path / "out" / "0002").feature_names == ("one", "two", "three", "four")
+    assert sx.load(tmp_path / "out" / "0004").feature_names == ("five", "six")
+
+
+@pytest.mark.parametrize(
+    ("content", "arguments", "message"),
+    [
+        (
+            '{"text": "a b"}\n[1]\n\n{"text": " "}',
+            [],
+            "2 line(s) of * Line 2: it is no JSON object. Line 4: ",
+        ),
+        ('{"text": "a b"', [], "Line 1: it is not JSON"),
+        ('{"text": "a b", "answer": "x"}', [], "Line 1: 'answer' is not one of text, answers, question"),
+        ('{"text": "a b", "answers": [1]}', [], "Line 1: answers must be a string or a list of strings"),
+        ('{"text": "a b", "question": 1}', [], "Line 1: question must be a string"),
+        (
+            '{"text": "a b"}\n{"text": "word"}',
+            ["--answers", "x", "y", "--question", "Q"],
+            "Line 2: The text has 1",
+        ),
+        ("\n\n", [], "There is no text in"),
+        ("id,review\n1,\n", ["--column", "review"], "Line 2: there is no text"),
+        ("id,review\n", ["--column", "reviews"], "has no column 'reviews'; its columns are id, review"),
+    ],
+)
+def test_bad_lines_are_named_by_their_numbers(content, arguments, message, run, tmp_path, capsys):
+    assert run(content, *arguments) == 2
+    said = capsys.readouterr().err
+    assert said.count("\n") == 1
+    assert re.search(".*".join(map(re.escape, message.split(" * "))), said)
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_column_needs_a_file(capsys):
+    assert main(["explain", "a b", "--column", "review"]) == 2
+    assert "give that file, too" in capsys.readouterr().err
