@@ -61,11 +61,18 @@ def condition(
       y: the values there, of mean 0; 0 where there is padding.
       used: 1 for a mask and 0 for padding; all masks by default.
     """
-    with jax.default_matmul_precision("highest"):
-        system = system_matrix(kernel, gram(kernel, z, z), used)
-        inverse, _ = spd_inverse(system)
-        alpha = inverse @ y
-        return alpha + inverse @ (y - system @ alpha), inverse  # one step of refinement wins back two digits
+    return _solved(system_matrix(kernel, gram(kernel, z, z), used), y)[:2]
+
+
+@jax.default_matmul_precision("highest")
+def _solved(
+    system: Float[Array, "m m"], y: Float[Array, " m"]
+) -> tuple[Float[Array, " m"], Float[Array, "m m"], Float[Array, " m"]]:
+    """The solution, the inverse, and the residual."""
+    inverse, _ = spd_inverse(system)
+    alpha = inverse @ y
+    alpha = alpha + inverse @ (y - system @ alpha)  # one step of refinement wins back two digits
+    return alpha, inverse, system @ alpha - y
 
 
 class Conditioned(NamedTuple):
@@ -96,14 +103,12 @@ def checked_condition(
       others: other values t, of mean 0, of which P t is wanted.
       used: as in `condition`.
     """
-    alpha, inverse = condition(kernel, z, y, used)
-    kept = jnp.ones_like(y) if used is None else used
-    residual = kept * (gram(kernel, z, z) @ alpha + kernel.noise * alpha) - y
-    norm = jnp.linalg.norm(y)
+    alpha, inverse, residual = _solved(system_matrix(kernel, gram(kernel, z, z), used), y)
     with jax.default_matmul_precision("highest"):
         products = others @ inverse
     diagonal, cross = _entries(inverse, partner)
-    return Conditioned(alpha, jnp.linalg.norm(residual) / norm, diagonal, cross, products), inverse
+    relative = jnp.linalg.norm(residual) / jnp.maximum(jnp.linalg.norm(y), jnp.finfo(y.dtype).tiny)
+    return Conditioned(alpha, relative, diagonal, cross, products), inverse
 
 
 def posterior_of(
