@@ -7,7 +7,7 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Float, Int
+from jaxtyping import Bool, Float, Int
 
 from spexjax._buckets import bucket, pad
 from spexjax.gp import ProductKernel, padded_signs, resized
@@ -114,7 +114,7 @@ def starts_of(n: int, ordered: bool, like: Sequence[ProductKernel] = ()) -> list
     return [form.init(n, np.array(ordered), like, bucket(n)) for form in (Tied, Untied)]
 
 
-def try_neighbours(of: Split, y: Float[np.ndarray, " m"], ordered: bool | None = None) -> tuple[bool, Trained]:
+def try_neighbours(of: Split, y: Float[np.ndarray, " m"]) -> tuple[bool, Trained]:
     """Trains one kernel with and one without a part for neighbours, and compares their evidence.
 
     Neighbouring features interact more than others if that part gains more than one nat.
@@ -122,15 +122,13 @@ def try_neighbours(of: Split, y: Float[np.ndarray, " m"], ordered: bool | None =
     Args:
       of: the masks; those `tried` are used.
       y: the values there.
-      ordered: whether there is such a part, if that is known; then nothing is compared.
 
     Returns:
       Whether there is such a part, and the better of the two.
     """
     n = of.masks.shape[1]
     both = _train([starts_of(n, part)[0] for part in (False, True)], of, y, [of.subset(of.tried, _TRIAL)] * 2)
-    if ordered is None:
-        ordered = n > 1 and bool((both.loss[0] - both.loss[1]) * len(of.tried) > 1)
+    ordered = n > 1 and bool((both.loss[0] - both.loss[1]) * len(of.tried) > 1)
     return ordered, both.at(int(ordered))
 
 
@@ -191,26 +189,39 @@ def _train(starts: Sequence[Parameters], of: Split, y: Float[np.ndarray, " m"], 
     found = []
     for i in range(0, len(starts), batch):
         some, chosen = list(starts[i : i + batch]), list(rows[i : i + batch])
-        missing = batch - len(some)
+        missing, wanted = batch - len(some), np.arange(batch) < len(some)
         stacked = jax.tree.map(lambda *leaves: np.stack(leaves), *some, *some[:1] * missing)
-        found.append(_train_batch(stacked, z, target, np.stack(chosen + chosen[:1] * missing)))
+        found.append(_train_batch(stacked, wanted, z, target, np.stack(chosen + chosen[:1] * missing)))
     joined = jax.tree.map(lambda *leaves: np.concatenate([np.asarray(leaf) for leaf in leaves]), *found)
     return Trained(*joined).at(slice(len(starts)))
 
 
 @jax.jit
-def _train_batch(starts: Parameters, z: Float[Array, "M N"], y: Float[Array, " M"], rows: Int[Array, "e S"]):
-    """The parameters, the kernel and the last loss of each member; rows that do not exist are padding."""
+def _train_batch(
+    starts: Parameters,
+    wanted: Bool[Array, " e"],
+    z: Float[Array, "M N"],
+    y: Float[Array, " M"],
+    rows: Int[Array, "e S"],
+):
+    """The parameters, the kernel and the last loss of each member that is wanted; rows that do not exist are padding."""
 
-    def one(member: tuple[Parameters, Int[Array, " S"]]):
-        start, some = member
-        z_, y_ = jnp.asarray(z), jnp.asarray(y)
-        known = (a.at[some].get(mode="fill", fill_value=0) for a in (z_, y_, jnp.ones_like(y_)))
-        parameters, losses = train(start, *known)
+    z, y = jnp.asarray(z), jnp.asarray(y)
+
+    def trained(start: Parameters, some: Int[Array, " S"]) -> tuple[Parameters, ProductKernel, Array]:
+        parameters, losses = train(
+            start, *(a.at[some].get(mode="fill", fill_value=0) for a in (z, y, jnp.ones_like(y)))
+        )
         return parameters, parameters.kernel(), losses[-1]
+
+    def one(member: tuple[Parameters, Bool[Array, ""], Int[Array, " S"]]) -> tuple[Parameters, ProductKernel, Array]:
+        start, is_wanted, some = member
+        untrained = start, start.kernel(), jnp.zeros((), y.dtype)
+        return jax.lax.cond(is_wanted, lambda: trained(start, some), lambda: untrained)
 
     return jax.lax.platform_dependent(
         starts,
+        wanted,
         rows,
         cpu=lambda *members: jax.lax.map(one, members),
         default=lambda *members: jax.vmap(one)(members),

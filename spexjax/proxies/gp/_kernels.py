@@ -75,8 +75,7 @@ class Kernels:
         settings, held_out = mean.settings(ordered), mean.held_out[inner]
         plain = _Candidate(mean.surrogate(truth, constant, spread), held_out)
         for link, scores in links:
-            _, scored = try_neighbours(split, scores, ordered)
-            latent = finer(fit_mean(starts, split, scores, scored), scores)
+            latent = finer(fit_mean(starts, split, scores), scores)
             error = latent.error(scores) ** 0.5
 
             def predict(score, link=link, error=error):
