@@ -204,7 +204,7 @@ def _train_batch(
     y: Float[Array, " M"],
     rows: Int[Array, "e S"],
 ):
-    """The parameters, the kernel and the last loss of each member that is wanted; rows that do not exist are padding."""
+    """The parameters, the kernel and the last loss of each wanted member; rows that do not exist are padding."""
 
     z, y = jnp.asarray(z), jnp.asarray(y)
 
