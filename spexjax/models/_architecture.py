@@ -88,8 +88,39 @@ class Architecture:
     gguf: GGUFForm | None = None
 
     def __post_init__(self):
+        named = isinstance(self.name, str) and bool(self.name)
+        if not (named and callable(self.config) and isinstance(self.tensors, Mapping)):
+            raise ValueError("An architecture has a name, a function `config`, and a mapping `tensors`.")
+        if not isinstance(self.gguf, GGUFForm | None):
+            raise ValueError(f"`gguf` of the architecture {self.name} must be a GGUFForm or None.")
         if wrong := sorted(self.tensors.keys() ^ LLAMA_TENSORS.keys()):
             raise ValueError(f"The tensors of an architecture must name {', '.join(LLAMA_TENSORS)}; see {wrong[0]!r}.")
+        for stored in self.tensors.values():
+            try:
+                stored.format(layer=0)
+            except (AttributeError, LookupError, ValueError) as error:
+                raise ValueError(
+                    f"{stored!r} is no name of a tensor: a text in which only {{layer}} is filled in."
+                ) from error
+
+    def read(self, record: Mapping[str, Any]) -> TransformerConfig:
+        """Reads a config.json by `config`.
+
+        Args:
+          record: its content.
+
+        Raises:
+          ValueError: if `config` does, misses a key, or returns something else.
+        """
+        try:
+            found = self.config(record)
+        except KeyError as error:
+            raise ValueError(f"config.json of a {self.name} model lacks {shown(error.args[0])}.") from error
+        if not isinstance(found, TransformerConfig):
+            raise ValueError(
+                f"`config` of the architecture {self.name} must return a TransformerConfig, not {type(found).__name__}."
+            )
+        return found
 
 
 _BY_NAME: dict[str, Architecture] = {}

@@ -50,7 +50,7 @@ def from_hugging_face(config: Mapping[str, Any]) -> tuple[Architecture, Transfor
     for key, harmless in _NOT_HONOURED.items():
         if config.get(key) not in (None, harmless):
             raise ValueError(f"config.json: {key} is {shown(config[key])}, which spexjax does not honour.")
-    return architecture, architecture.config(config)
+    return architecture, architecture.read(config)
 
 
 def complete_config(config: Mapping[str, Any], config_class: str) -> Any:

@@ -65,3 +65,31 @@ def test_the_contract_is_checked(registry, unchecked):
         models.register_architecture("mine")
     with pytest.raises(ValueError, match=r"must name embedding, norm, .*; see 'mlp.across'"):
         models.Architecture("mine", config, tensors={**models.LLAMA_TENSORS, "mlp.across": "x"})
+
+
+@pytest.mark.parametrize(
+    ("fields", "words"),
+    [
+        ({"name": None}, "has a name, a function"),
+        ({"name": "mine", "config": {}}, "has a name, a function"),
+        ({"name": "mine", "tensors": list(models.LLAMA_TENSORS)}, "has a name, a function"),
+        ({"name": "mine", "gguf": "llama"}, "must be a GGUFForm or None"),
+        ({"name": "mine", "tensors": {**models.LLAMA_TENSORS, "head": "out.{i}"}}, "no name of a tensor"),
+        ({"name": "mine", "tensors": {**models.LLAMA_TENSORS, "head": None}}, "no name of a tensor"),
+    ],
+)
+def test_mistakes_in_an_architecture_are_named(fields, words, unchecked):
+    with pytest.raises(ValueError, match=words):
+        models.Architecture(**{"config": config, **fields})
+
+
+@pytest.mark.parametrize(
+    ("read", "words"),
+    [
+        (lambda record: record["depth"], "of a mine model lacks 'depth'"),
+        (dict, "must return a TransformerConfig, not dict"),
+    ],
+)
+def test_what_a_config_reader_gets_wrong_is_named(read, words, unchecked):
+    with pytest.raises(ValueError, match=words):
+        models.Architecture("mine", read).read({"model_type": "mine"})
