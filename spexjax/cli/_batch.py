@@ -76,15 +76,17 @@ def explain_lines(
       start: when the command was called.
       write: to standard output.
     """
-    import jax
     from rich.console import Console
 
     import spexjax as sx
+    from spexjax._status import phase
     from spexjax.evaluation import progress_bar
     from spexjax.report import overview, overview_table, where_time_went, write_html, write_overview
 
-    store, progress = sx.Store(args.store or args.out / "values"), False if args.quiet else None
-    model = sx.load_model(args.model, dtype=args.dtype)
+    how = how_to_explain(args)  # a store that cannot be used is named before the model is loaded
+    progress = how["progress"]
+    with phase("load the model", progress):
+        model = sx.load_model(args.model, dtype=args.dtype)
     ablations, bad = [], {}
     for number, options in lines:
         try:
@@ -93,16 +95,7 @@ def explain_lines(
             bad[number] = str(error)
     check_lines(bad, str(args.batch))
     loaded = time.perf_counter()
-    explanations = sx.explain_many(
-        ablations,
-        **({"budget": args.budget} if args.target is None else {"max_budget": args.budget}),
-        target_faithfulness=args.target,
-        index=args.index,
-        key=jax.random.key(args.seed),
-        method=args.method,
-        store=store,
-        progress=progress,
-    )
+    explanations = sx.explain_many(ablations, **how)
     explained, shown = time.perf_counter(), {"index": args.index, "max_order": args.order}
     width = max(4, len(str(lines[-1].number)))
     named = {f"{line.number:0{width}}": each for line, each in zip(lines, explanations, strict=True)}
@@ -121,6 +114,23 @@ def explain_lines(
     write(f"time  {where_time_went(seconds)} · total {end - start:.1f} s\n")
     write(f"page  {printable(str(page))}\nJSON  {printable(str(args.out / '*' / 'explanation.json'))}\n")
     return 0
+
+
+def how_to_explain(args: argparse.Namespace) -> dict[str, Any]:
+    """The options of `explain` and `explain_many`, but for the ablation."""
+    import jax
+
+    import spexjax as sx
+
+    return {
+        "budget" if args.target is None else "max_budget": args.budget,
+        "target_faithfulness": args.target,
+        "index": args.index,
+        "key": jax.random.key(args.seed),
+        "method": args.method,
+        "store": sx.Store(args.store or args.out / "values"),
+        "progress": False if args.quiet else None,
+    }
 
 
 def _sums(explanations: Sequence[Any]) -> dict[str, float]:

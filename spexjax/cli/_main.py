@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from spexjax._printable import printable
-from spexjax.cli._batch import Line, explain_lines, read_lines
+from spexjax.cli._batch import Line, explain_lines, how_to_explain, read_lines
 from spexjax.cli._demo import ANSWER_PREFIX, ANSWERS, QUESTION, REVIEW
 
 _PLAIN = str.maketrans("−×·±│━╸╺…′₀₁₂₃₄₅₆₇₈₉", "-x-~|=--.'0123456789")  # for terminals without them
@@ -173,7 +173,6 @@ def _add_common(command: argparse.ArgumentParser) -> None:
 def _explain(args: argparse.Namespace, start: float) -> int:
     lines = _lines(args)
     text = _read(args) if lines is None else ""
-    import jax
     from rich.console import Console
 
     import spexjax as sx
@@ -188,21 +187,13 @@ def _explain(args: argparse.Namespace, start: float) -> int:
         check_target(args.target)
     if lines is not None:
         return explain_lines(args, lines, _what_is_asked(args), start, partial(_write, sys.stdout))
-    store, progress = sx.Store(args.store or args.out / "values"), False if args.quiet else None
+    how = how_to_explain(args)
+    progress = how["progress"]
     with phase("load the model", progress) as loading:
         model = sx.load_model(args.model, dtype=args.dtype)
         ablation = sx.ablations.text(model, text, **_what_is_asked(args))
     seconds = {"load": time.perf_counter() - start - loading.compile_seconds}
-    explanation = sx.explain(
-        ablation,
-        **({"budget": args.budget} if args.target is None else {"max_budget": args.budget}),
-        target_faithfulness=args.target,
-        index=args.index,
-        key=jax.random.key(args.seed),
-        method=args.method,
-        store=store,
-        progress=progress,
-    )
+    explanation = sx.explain(ablation, **how)
     console, asked = Console(), {"index": args.index, "max_order": args.order, "progress": False}
     try:  # the files first, for a terminal may fail; if the files do, the table is still worth a look
         with phase("report", progress) as reporting:

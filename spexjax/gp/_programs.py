@@ -29,6 +29,7 @@ _ROWS = 1024  # new masks that are looked at in one step
 _TERMS = 4096  # terms that are computed in one step
 _SETS, _SET_SIZE = 64, 4  # sets in one step, and the least number of places of each
 _DENSE = 256  # features up to which the indices of all pairs are computed at once
+_KEPT = 2048  # masks up to which inverses are kept: 32 MiB each
 _NODES = 256  # the least length of a list of nodes
 
 
@@ -41,10 +42,15 @@ class Members(NamedTuple):
 
 
 def means(processes: tuple[Process, ...], z: Float[Array, "m n"], new: Float[Array, "l n"]) -> Float[Array, "e l"]:
-    """The mean of every member at new masks, without padding, under any JAX transformation."""
-    return jnp.concatenate(
-        [jax.lax.map(lambda one: gram(one[0], new, z) @ one[1], (p.kernels, p.alphas)) for p in processes]
-    )
+    """The mean of every member at new masks, in blocks and without padding, under any JAX transformation."""
+
+    def at_one(x: Float[Array, " n"]) -> Float[Array, " e"]:
+        def of_member(one: tuple[ProductKernel, Array]) -> Float[Array, ""]:
+            return jnp.matmul(gram(one[0], x[None], z)[0], one[1], precision="highest")
+
+        return jnp.concatenate([jax.lax.map(of_member, (p.kernels, p.alphas)) for p in processes])
+
+    return jax.lax.map(at_one, new, batch_size=_ROWS).T
 
 
 class Padded:
@@ -69,9 +75,16 @@ class Padded:
         self._firsts = self._padded([(p.first, np.zeros(m), 1.0) for p in processes], _FIRSTS)
         self._num_members, self._num_firsts = len(every), len(processes)
 
-    @cached_property
+    @property
     def inverses(self) -> list[Float[np.ndarray, "m m"]]:
-        """`(K + noise I)^-1` of the first kernel of each process, in double precision."""
+        """`(K + noise I)^-1` of the first kernel of each process, in double precision; kept unless they are large."""
+        return self._kept_inverses if len(self._masks) <= _KEPT else self._inverses()
+
+    @cached_property
+    def _kept_inverses(self) -> list[Float[np.ndarray, "m m"]]:
+        return self._inverses()
+
+    def _inverses(self) -> list[Float[np.ndarray, "m m"]]:
         return [host_inverse(p.first, self._masks) for p in self._processes]
 
     def means_at(self, masks: Bool[np.ndarray, "l n"]) -> Float[np.ndarray, "e l"]:

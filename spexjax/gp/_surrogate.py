@@ -66,7 +66,8 @@ class Surrogate:
         """
         masks = checked_masks(masks, self.rest.num_features)
         if any(isinstance(leaf, jax.core.Tracer) for leaf in [masks, *jax.tree.leaves(self)]):
-            smooth = self.shares @ programs.means(self.processes, signs(jnp.asarray(self.masks)), signs(masks))
+            means = programs.means(self.processes, signs(jnp.asarray(self.masks)), signs(jnp.asarray(masks)))
+            smooth = jnp.matmul(self.shares, means, precision="highest")
             return self.rest(masks) + self.spread * smooth
         smooth = np.asarray(self.shares, np.float64) @ self._padded.means_at(np.asarray(masks))
         return np.asarray(self.rest(masks)) + self.spread * smooth

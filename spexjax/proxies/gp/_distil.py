@@ -54,11 +54,8 @@ def distilled(
         return spectrum.truncate(_TERMS), float((np.asarray(spectrum.coefficients[_TERMS:], np.float64) ** 2).sum())
     masks = _samples(key, n)
     values = function(masks)
-    features = bucket(n)
-    known, y = (
-        pad(masks[_FRESH:], features, fill=False).reshape(-1, _ROWS, features),
-        values[_FRESH:].reshape(-1, _ROWS),
-    )
+    features, y = bucket(n), values[_FRESH:].reshape(-1, _ROWS)
+    known = pad(masks[_FRESH:], features, fill=False).reshape(-1, _ROWS, features)
     _, centre, spread = standardise(y.ravel())
     support = joined_supports([EMPTY_SET, strongest_of_all(kernels, _TERMS)], n)
     prior = np.mean([prior_variances(_on_host(kernel), support) for kernel in kernels], axis=0)

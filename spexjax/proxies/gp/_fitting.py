@@ -205,13 +205,10 @@ def _train_batch(
     rows: Int[Array, "e S"],
 ):
     """The parameters, the kernel and the last loss of each wanted member; rows that do not exist are padding."""
-
-    z, y = jnp.asarray(z), jnp.asarray(y)
+    known = jnp.asarray(z), jnp.asarray(y), jnp.ones_like(y)
 
     def trained(start: Parameters, some: Int[Array, " S"]) -> tuple[Parameters, ProductKernel, Array]:
-        parameters, losses = train(
-            start, *(a.at[some].get(mode="fill", fill_value=0) for a in (z, y, jnp.ones_like(y)))
-        )
+        parameters, losses = train(start, *(a.at[some].get(mode="fill", fill_value=0) for a in known))
         return parameters, parameters.kernel(), losses[-1]
 
     def one(member: tuple[Parameters, Bool[Array, ""], Int[Array, " S"]]) -> tuple[Parameters, ProductKernel, Array]:

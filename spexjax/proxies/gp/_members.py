@@ -229,12 +229,10 @@ def finer(mean: Mean, y: Float[np.ndarray, " m"]) -> Mean:
     split = mean.split
     if mean.error(y) > _SMOOTH * np.var(y):
         return mean
-    kernels, parameters = (
-        [],
-        [jax.tree.map(itemgetter(slice(-split.num_folds, None)), f.parameters) for f in mean.forms],
-    )
+    outside, kernels = itemgetter(slice(-split.num_folds, None)), []
+    parameters = [jax.tree.map(outside, form.parameters) for form in mean.forms]
+    subsets = [split.chosen(y, rows) for rows in split.subset_outside()]
     for of_form in parameters:
-        subsets = [split.chosen(y, rows) for rows in split.subset_outside()]
         fine = [polish(jax.tree.map(itemgetter(k), of_form), *known) for k, known in enumerate(subsets)]
         kernels.append(jax.tree.map(lambda *leaves: np.stack(leaves), *fine))
     if not all(np.isfinite(leaf).all() for leaf in jax.tree.leaves(kernels)):
