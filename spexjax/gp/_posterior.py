@@ -8,6 +8,7 @@ import numpy as np
 import scipy.linalg
 from jaxtyping import Bool, Float, Int
 
+from spexjax._host_program import host_program
 from spexjax.gp._inverse import spd_inverse
 from spexjax.gp._kernel import ProductKernel, gram
 from spexjax.gp._neighbours import characters_of_neighbours
@@ -141,7 +142,7 @@ def posterior_of(
     return Posterior(alpha, inverse, "float64", partner, diagonal, cross, products)
 
 
-_checked_condition = jax.jit(checked_condition)
+_checked_condition = host_program(checked_condition)
 
 
 def robust_condition(

@@ -15,6 +15,7 @@ import numpy as np
 from jaxtyping import Bool, Float, Int
 
 from spexjax._buckets import bucket, pad
+from spexjax._host_program import host_program
 from spexjax.gp._extension import covariances, derivatives, index_of_pairs, variances
 from spexjax.gp._fourier import MAX_ORDER, coefficients, prior_variances
 from spexjax.gp._kernel import ProductKernel, gram
@@ -188,7 +189,7 @@ def _over_members(members: Members, function: Callable[[ProductKernel, Array], A
 
 def _on_host(program: Callable) -> Callable:
     """Compiles a program whose results are wanted on the host."""
-    compiled = jax.jit(program)
+    compiled = host_program(program)
     return lambda *args: jax.tree.map(np.asarray, compiled(*args))
 
 

@@ -9,6 +9,7 @@ import numpy as np
 from jaxtyping import Bool, Float
 
 from spexjax._buckets import bucket, pad
+from spexjax._host_program import host_program
 from spexjax._values import standardise
 from spexjax.gp import padded_signs
 from spexjax.proxies._cross_validation import folds, leave_fold_selection
@@ -126,7 +127,7 @@ def lasso_paths(
     return jax.vmap(one)(train)
 
 
-_lasso_paths = jax.jit(lasso_paths)
+_lasso_paths = host_program(lasso_paths)
 
 
 def _curvature(slope, moment: Float[Array, " n"]) -> Float[Array, ""]:

@@ -37,11 +37,11 @@ def walsh_hadamard(values: Float[Array, "*batch size"]) -> Float[jax.Array, "*ba
     return _butterfly(values, _sum_and_difference)
 
 
-def host_walsh_hadamard(values: Float[np.ndarray, " size"]) -> Float[np.ndarray, " size"]:
+def host_walsh_hadamard(values: Float[np.ndarray, "*batch size"]) -> Float[np.ndarray, "*batch size"]:
     """`walsh_hadamard` by numpy: every n would be a program of its own, which takes longer than the additions.
 
     Args:
-      values: `[2^n]`, f at every mask.
+      values: `[..., 2^n]`, f at every mask; leading axes are batches.
 
     Raises:
       ValueError: as `walsh_hadamard`.

@@ -3,25 +3,23 @@
 from collections.abc import Callable
 
 import jax
-import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Bool, Float, Int, Int8
+from jaxtyping import Float, Int
 
-from spexjax._buckets import bucket, pad
 from spexjax._random import split_key, uniforms
 from spexjax._values import standardise
 from spexjax.designs import all_masks
-from spexjax.gp import MAX_ORDER, ProductKernel, prior_variances, strongest_of_all
-from spexjax.spectrum import EMPTY_SET, Spectrum, characters, joined_supports
+from spexjax.gp import ProductKernel, prior_variances, strongest_of_all
+from spexjax.proxies.gp._cosets import Characters, Cosets, draw_cosets
+from spexjax.spectrum import EMPTY_SET, Spectrum, joined_supports
 from spexjax.transforms import exact_spectrum
-from spexjax.typing import Array, Key, Masks, Values
+from spexjax.typing import Key, Masks, Values
 
 _ALL = 14  # with at most this many features the function is evaluated at all masks
 _TERMS = 8192  # about the most terms of the spectrum
-_MOST = _TERMS + 512  # terms that a program holds
-_UNIFORM, _SIZED = 24_576, 8192  # masks of the regression: uniform ones, and ones of uniform size
+_UNIFORM = 24, 10  # sets of uniform masks for the regression, and the binary logarithm of the size of each
+_SIZED = 128, 6  # the same of masks that keep each feature with a probability between 0 and 1
 _FRESH = 4096  # uniform masks that measure the loss
-_ROWS = 1024  # masks in a block
 _TOLERANCE, _ROUNDS = 1e-3, 40  # of conjugate gradients
 _NOISE = 1e-2  # share of the trained noise: function values are exact, but terms outside the support act as noise
 
@@ -32,11 +30,11 @@ def distilled(
     """Reads off the spectrum of a cheap function: exactly up to 14 features, beyond that by ridge regression.
 
     The regression is on the likeliest terms of the priors. With X the characters and f the function at 24,576 uniform
-    masks and 8,192 masks of uniform size, the coefficients are
+    masks and 8,192 masks of about uniform size, the coefficients are
 
         (X'X + diag(precision))^-1 X'f,    precision_S = 0.01 noise / Var F(S),
 
-    found by conjugate gradients.
+    found by conjugate gradients. The masks lie in a few affine subspaces, where products with X are fast; see `Cosets`.
 
     Args:
       function: gives the values at masks `[l, n]`.
@@ -52,61 +50,41 @@ def distilled(
         everything = all_masks(n)
         spectrum = exact_spectrum(everything, function(everything)).truncate(1 << n)
         return spectrum.truncate(_TERMS), float((np.asarray(spectrum.coefficients[_TERMS:], np.float64) ** 2).sum())
-    masks = _samples(key, n)
-    values = function(masks)
-    features, y = bucket(n), values[_FRESH:].reshape(-1, _ROWS)
-    known = pad(masks[_FRESH:], features, fill=False).reshape(-1, _ROWS, features)
-    _, centre, spread = standardise(y.ravel())
+    fresh_key, uniform_key, sized_key = split_key(key, 3)
+    (uniform, uniform_size), (sized, sized_size) = _UNIFORM, _SIZED
+    cosets = [
+        draw_cosets(uniform_key, np.full(uniform, 0.5), uniform_size, n),
+        draw_cosets(sized_key, (np.arange(sized) + 0.5) / sized, sized_size, n),
+    ]
+    fresh = uniforms(fresh_key, _FRESH, n) < 0.5
+    values = function(np.concatenate([fresh, *(some.masks() for some in cosets)]))
+    y, centre, spread = standardise(values[_FRESH:])
     support = joined_supports([EMPTY_SET, strongest_of_all(kernels, _TERMS)], n)
     prior = np.mean([prior_variances(_on_host(kernel), support) for kernel in kernels], axis=0)
     precision = _NOISE * float(kernels[0].noise) / np.maximum(prior, 1e-20)
     precision[0] = 0  # no penalty: the constant differs from the mean over these masks
-    rows = max(_MOST, bucket(len(support)))
-    sets = pad(np.where(support < n, support, features).astype(np.int32), rows, MAX_ORDER, fill=features)
-    used, precision = np.arange(rows) < len(support), pad(precision.astype(np.float32), rows, fill=1)
-    found = _regression(sets, used, known, ((y - centre) / spread).astype(np.float32), precision)
-    found = np.asarray(found, np.float64)
-    found = found[: len(support)] * spread + centre * (np.arange(len(support)) == 0)
+    found = _regression(support, cosets, y, precision) * spread
+    found[0] += centre
     spectrum = Spectrum(support, found, n).truncate(len(found))
-    return spectrum, float(np.mean((values[:_FRESH] - spectrum(masks[:_FRESH])) ** 2))
+    return spectrum, float(np.mean((values[:_FRESH] - spectrum(fresh)) ** 2))
 
 
 def _on_host(kernel: ProductKernel) -> ProductKernel:
     return jax.tree.map(lambda leaf: np.asarray(leaf, np.float64), kernel)
 
 
-def _samples(key: Key, n: int) -> Masks:
-    """Masks `[m, n]`: the fresh ones, the uniform ones, and those of uniform size."""
-    share_key, mask_key = split_key(key, 2)
-    uniform = _FRESH + _UNIFORM
-    share = uniforms(share_key, uniform + _SIZED, 1)
-    share[:uniform] = 0.5
-    return uniforms(mask_key, uniform + _SIZED, n) < share
-
-
-@jax.jit
-@jax.default_matmul_precision("highest")
 def _regression(
-    support: Int[Array, "k d"],
-    used: Bool[Array, " k"],
-    masks: Bool[Array, "b r n"],
-    y: Float[Array, "b r"],
-    precision: Float[Array, " k"],
-) -> Float[Array, " k"]:
-    """The ridge solution of `distilled`, with X stored as int8; 0 for terms that are padding."""
-    x: Int8[Array, "b r k"] = jax.lax.map(lambda block: (characters(support, block) * used).astype(jnp.int8), masks)
+    support: Int[np.ndarray, "k d"],
+    cosets: list[Cosets],
+    y: Float[np.ndarray, " m"],
+    precision: Float[np.ndarray, " k"],
+) -> Float[np.ndarray, " k"]:
+    """The ridge solution of `distilled`."""
+    from scipy.sparse.linalg import LinearOperator, cg
 
-    def projected(weigh: Callable, *blocks: Float[Array, "b r"]) -> Float[Array, " k"]:
-        """`X'u`, where `weigh` computes a block of u from a block of X; only one block of X is float32 at a time."""
-
-        def add(total, block):
-            signs = block[0].astype(jnp.float32)
-            return total + weigh(signs, *block[1:]) @ signs, None
-
-        return jax.lax.scan(add, jnp.zeros_like(precision), (x, *blocks))[0]
-
-    def normal(w: Float[Array, " k"]) -> Float[Array, " k"]:
-        return projected(lambda signs: signs @ w) + precision * w
-
-    moments, diagonal = projected(lambda signs, y: y, y), y.size + precision
-    return jax.scipy.sparse.linalg.cg(normal, moments, tol=_TOLERANCE, maxiter=_ROUNDS, M=lambda w: w / diagonal)[0]
+    parts, shape = [Characters(support, some) for some in cosets], (len(support), len(support))
+    targets = np.split(y, np.cumsum([some.num_masks for some in cosets])[:-1])
+    normal = LinearOperator(shape, lambda w: sum(x.projected(x.times(w)) for x in parts) + precision * w, dtype=float)
+    scaled = LinearOperator(shape, lambda w: w / (len(y) + precision), dtype=float)
+    moments = sum(x.projected(target) for x, target in zip(parts, targets, strict=True))
+    return cg(normal, moments, rtol=_TOLERANCE, maxiter=_ROUNDS, M=scaled)[0]

@@ -10,6 +10,7 @@ import numpy as np
 from jaxtyping import Bool, Float, Int
 
 from spexjax._buckets import bucket, pad
+from spexjax._host_program import host_program
 from spexjax.gp import ProductKernel, padded_signs, resized
 from spexjax.proxies.gp._parameters import Parameters, Tied, Untied
 from spexjax.proxies.gp._training import train
@@ -196,7 +197,7 @@ def _train(starts: Sequence[Parameters], of: Split, y: Float[np.ndarray, " m"], 
     return Trained(*joined).at(slice(len(starts)))
 
 
-@jax.jit
+@host_program
 def _train_batch(
     starts: Parameters,
     wanted: Bool[Array, " e"],

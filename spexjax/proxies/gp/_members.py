@@ -11,6 +11,7 @@ import scipy.special
 from jaxtyping import Float, Int
 
 from spexjax._buckets import pad
+from spexjax._host_program import host_program
 from spexjax.gp import (
     Conditioned,
     Posterior,
@@ -130,7 +131,7 @@ def best_mean(forms: list[Form], split: Split, y: Float[np.ndarray, " m"]) -> Me
 
     Candidates mix two forms with the same initialisation, or all of them equally.
     """
-    candidates = np.kron(np.eye(len(forms) // 2), _SHARES)
+    candidates = np.kron(np.eye(len(forms) // 2), _SHARES) if len(forms) > 1 else np.ones((1, 1))
     if len(forms) > 2:
         candidates = np.vstack([candidates, np.full(len(forms), 1 / len(forms))])
     # Forms without a share are skipped, because 0 * NaN would spoil the mean.
@@ -169,13 +170,15 @@ def _conditioned(
     targets = np.stack([*others, *[np.zeros(m)] * (_TARGETS - len(others))])
     count, most = len(kernels[0].noise), split.num_folds + (split.everything is not None)
     for i in range(0, len(kernels), 2):
+        some = kernels[i : i + 2]
         both = jax.tree.map(
             lambda *leaves: np.stack([np.concatenate([leaf, leaf[: most - count]]) for leaf in leaves]),
-            *kernels[i : i + 2],
+            some[0],
+            some[-1],  # the same again if there is one form only: no program of its own
         )
         found, inverses = _condition_all(both, *split.padded(y), partner, pad(targets.astype(np.float32), rows), used)
         found = jax.tree.map(np.asarray, found)
-        for j, inverse in enumerate(inverses):
+        for j, inverse in enumerate(inverses[: len(some)]):
             kernel = unpadded(kernels[i + j], n)
             alphas, held_out, first = [], np.empty(m), None
             for k in range(count):
@@ -196,7 +199,7 @@ def _conditioned(
     return forms
 
 
-@jax.jit
+@host_program
 def _condition_all(
     kernels: ProductKernel,
     z: Float[Array, "M N"],
@@ -224,13 +227,14 @@ def _condition_all(
 def finer(mean: Mean, y: Float[np.ndarray, " m"]) -> Mean:
     """Continues training in double precision where there is next to no noise; keeps the result if it predicts better.
 
-    Members trained on masks of all folds are left out: held-out errors would not show that such a training failed.
+    Only for forms that have a share. Members trained on masks of all folds are left out: held-out errors would not show
+    that such a training failed.
     """
-    split = mean.split
+    split, used = mean.split, np.flatnonzero(mean.shares)
     if mean.error(y) > _SMOOTH * np.var(y):
         return mean
     outside, kernels = itemgetter(slice(-split.num_folds, None)), []
-    parameters = [jax.tree.map(outside, form.parameters) for form in mean.forms]
+    parameters = [jax.tree.map(outside, mean.forms[i].parameters) for i in used]
     subsets = [split.chosen(y, rows) for rows in split.subset_outside()]
     for of_form in parameters:
         fine = [polish(jax.tree.map(itemgetter(k), of_form), *known) for k, known in enumerate(subsets)]
@@ -238,4 +242,9 @@ def finer(mean: Mean, y: Float[np.ndarray, " m"]) -> Mean:
     if not all(np.isfinite(leaf).all() for leaf in jax.tree.leaves(kernels)):
         return mean  # on a handful of masks the likelihood may have no maximum
     better = best_mean(_conditioned(kernels, parameters, split, y), split, y)
-    return better if better.error(y) < mean.error(y) else mean
+    if better.error(y) >= mean.error(y):
+        return mean
+    forms, shares = list(mean.forms), np.zeros(len(mean.forms))
+    for i, form, share in zip(used, better.forms, better.shares, strict=True):
+        forms[i], shares[i] = form, share
+    return better._replace(forms=forms, shares=shares)

@@ -11,6 +11,7 @@ import optax
 from jax.flatten_util import ravel_pytree
 from jaxtyping import Float
 
+from spexjax._host_program import host_program
 from spexjax.gp import (
     ProductKernel,
     characters_of_neighbours,
@@ -194,7 +195,7 @@ def _fine_loss(trained, fixed, z, y, used):
     return loss(parameters, z, y, _FINE_FLOOR, used), _with_floor(parameters.kernel(), _FINE_FLOOR)
 
 
-_fine_slope = jax.jit(jax.value_and_grad(_fine_loss, has_aux=True))
+_fine_slope = host_program(jax.value_and_grad(_fine_loss, has_aux=True))
 
 
 def fit_kernel(

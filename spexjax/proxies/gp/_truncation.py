@@ -8,6 +8,7 @@ import numpy as np
 from jaxtyping import Float, Int
 
 from spexjax._buckets import bucket, pad
+from spexjax._host_program import host_program
 from spexjax.gp import MAX_ORDER, Posterior, ProductKernel, padded_signs, prior_variances, resized
 from spexjax.spectrum import characters
 from spexjax.typing import Array, Leaf, Masks
@@ -27,7 +28,7 @@ class Part(NamedTuple):
     share: Leaf  # Float[]
 
 
-@jax.jit
+@host_program
 def truncated_predictions(
     parts: tuple[Part, ...],
     z: Float[Array, "m n"],

@@ -19,7 +19,7 @@ from spexjax.spectrum import Spectrum
 @pytest.fixture(autouse=True)
 def _few(monkeypatch):
     """Fewer terms and masks to distil from than `kernels` takes."""
-    for name, number in {"_TERMS": 1024, "_UNIFORM": 6144, "_SIZED": 2048, "_FRESH": 2048}.items():
+    for name, number in {"_TERMS": 1024, "_UNIFORM": (12, 9), "_SIZED": (64, 5), "_FRESH": 2048}.items():
         monkeypatch.setattr(_distil, name, number)
 
 

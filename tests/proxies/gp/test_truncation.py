@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from common import all_masks, covariance, random_kernel
 
+from spexjax._compiling import compiling
 from spexjax.gp import leave_one_out, prior_variances, robust_condition, signs
 from spexjax.proxies.gp._truncation import Part, held_out_errors, truncated_predictions
 
@@ -76,7 +77,8 @@ def test_beyond_256_terms_only_some_numbers_are_tried(monkeypatch, candidates, b
 
 def test_unused_terms_and_posteriors_cost_no_program():
     """The numbers of terms, of tested masks and of posteriors are data."""
-    held_out_errors([(*fitted(0), 1.0)], MASKS, Y, SUPPORT, np.arange(M))
-    programs = truncated_predictions._cache_size()
-    held_out_errors([(*fitted(0), 0.5), (*fitted(1), 0.5)], MASKS, Y, SUPPORT[:7], np.arange(M - 3))
-    assert truncated_predictions._cache_size() == programs
+    one, two = [(*fitted(0), 1.0)], [(*fitted(0), 0.5), (*fitted(1), 0.5)]
+    held_out_errors(one, MASKS, Y, SUPPORT, np.arange(M))
+    with compiling() as watch:
+        held_out_errors(two, MASKS, Y, SUPPORT[:7], np.arange(M - 3))
+    assert watch.seconds == 0
