@@ -217,10 +217,6 @@ def _train_batch(
         untrained = start, start.kernel(), jnp.zeros((), y.dtype)
         return jax.lax.cond(is_wanted, lambda: trained(start, some), lambda: untrained)
 
-    return jax.lax.platform_dependent(
-        starts,
-        wanted,
-        rows,
-        cpu=lambda *members: jax.lax.map(one, members),
-        default=lambda *members: jax.vmap(one)(members),
-    )
+    # `platform_dependent` would trace both, half a second for every fit of a new process.
+    over_members = jax.lax.map if jax.default_backend() == "cpu" else lambda f, members: jax.vmap(f)(members)
+    return over_members(one, (starts, wanted, rows))

@@ -45,7 +45,7 @@ class Form(NamedTuple):
     shares: Float[np.ndarray, " e"]  # of each member in the form
     held_out: Float[np.ndarray, " m"]  # each mask predicted by the member trained without its fold
     posterior: Posterior  # of the first member
-    parameters: Parameters  # every leaf with a leading axis e, padded
+    trained: Trained  # the members as training left them
 
 
 class Mean(NamedTuple):
@@ -121,9 +121,7 @@ def fit_mean(
       trial: as in `train_members`.
       others: at most two other targets, for `errors_of_others`.
     """
-    members = train_members(starts, split, y, trial)
-    forms = _conditioned([form.kernel for form in members], [form.parameters for form in members], split, y, others)
-    return best_mean(forms, split, y)
+    return best_mean(_conditioned(train_members(starts, split, y, trial), split, y, others), split, y)
 
 
 def best_mean(forms: list[Form], split: Split, y: Float[np.ndarray, " m"]) -> Mean:
@@ -146,8 +144,7 @@ def best_mean(forms: list[Form], split: Split, y: Float[np.ndarray, " m"]) -> Me
 
 
 def _conditioned(
-    kernels: Sequence[ProductKernel],
-    parameters: Sequence[Parameters],
+    members: Sequence[Trained],
     split: Split,
     y: Float[np.ndarray, " m"],
     others: Sequence[Float[np.ndarray, " m"]] = (),
@@ -158,8 +155,7 @@ def _conditioned(
     on masks of all folds, if there is one, has a share of one half; the others divide the rest equally.
 
     Args:
-      kernels: of each form, padded, with a leading axis of members.
-      parameters: the same.
+      members: those of each form, with a leading axis.
       split: the masks.
       y: the values there.
       others: as in `fit_mean`.
@@ -168,18 +164,18 @@ def _conditioned(
     partner = np.append(split.partner, np.arange(m, rows)).astype(np.int32)
     used = (np.arange(rows) < m).astype(np.float32)
     targets = np.stack([*others, *[np.zeros(m)] * (_TARGETS - len(others))])
-    count, most = len(kernels[0].noise), split.num_folds + (split.everything is not None)
-    for i in range(0, len(kernels), 2):
-        some = kernels[i : i + 2]
+    count, most = len(members[0].kernel.noise), split.num_folds + (split.everything is not None)
+    for i in range(0, len(members), 2):
+        some = members[i : i + 2]
         both = jax.tree.map(
             lambda *leaves: np.stack([np.concatenate([leaf, leaf[: most - count]]) for leaf in leaves]),
-            some[0],
-            some[-1],  # the same again if there is one form only: no program of its own
+            some[0].kernel,
+            some[-1].kernel,  # the same again if there is one form only: no program of its own
         )
         found, inverses = _condition_all(both, *split.padded(y), partner, pad(targets.astype(np.float32), rows), used)
         found = jax.tree.map(np.asarray, found)
-        for j, inverse in enumerate(inverses[: len(some)]):
-            kernel = unpadded(kernels[i + j], n)
+        for j, (trained, inverse) in enumerate(zip(some, inverses, strict=False)):
+            kernel = unpadded(trained.kernel, n)
             alphas, held_out, first = [], np.empty(m), None
             for k in range(count):
                 one = jax.tree.map(itemgetter((j, k)), found)
@@ -195,7 +191,7 @@ def _conditioned(
                 shares = np.full(count, 0.5 / split.num_folds, np.float32)
                 shares[0] = 0.5
             assert first is not None  # there is at least one kernel
-            forms.append(Form(kernel, np.stack(alphas), shares, held_out, first, parameters[i + j]))
+            forms.append(Form(kernel, np.stack(alphas), shares, held_out, first, trained))
     return forms
 
 
@@ -227,23 +223,25 @@ def _condition_all(
 def finer(mean: Mean, y: Float[np.ndarray, " m"]) -> Mean:
     """Continues training in double precision where there is next to no noise; keeps the result if it predicts better.
 
-    Only for forms that have a share. Members trained on masks of all folds are left out: held-out errors would not show
-    that such a training failed.
+    Only for forms that have a share, and at first only for the members without fold 0: if these predict no better, the
+    others are left as they are. Members trained on masks of all folds are left out: held-out errors would not show that
+    such a training failed.
     """
     split, used = mean.split, np.flatnonzero(mean.shares)
     if mean.error(y) > _SMOOTH * np.var(y):
         return mean
-    outside, kernels = itemgetter(slice(-split.num_folds, None)), []
-    parameters = [jax.tree.map(outside, mean.forms[i].parameters) for i in used]
+    members = [mean.forms[i].trained.at(slice(-split.num_folds, None)) for i in used]
     subsets = [split.chosen(y, rows) for rows in split.subset_outside()]
-    for of_form in parameters:
-        fine = [polish(jax.tree.map(itemgetter(k), of_form), *known) for k, known in enumerate(subsets)]
-        kernels.append(jax.tree.map(lambda *leaves: np.stack(leaves), *fine))
-    if not all(np.isfinite(leaf).all() for leaf in jax.tree.leaves(kernels)):
-        return mean  # on a handful of masks the likelihood may have no maximum
-    better = best_mean(_conditioned(kernels, parameters, split, y), split, y)
-    if better.error(y) >= mean.error(y):
-        return mean
+    for folds in (range(1), range(1, split.num_folds)):
+        for place, trained in enumerate(members):
+            each = [trained.at(k) for k in range(split.num_folds)]
+            kernels = [polish(one.parameters, *subsets[k]) if k in folds else one.kernel for k, one in enumerate(each)]
+            members[place] = trained._replace(kernel=jax.tree.map(lambda *leaves: np.stack(leaves), *kernels))
+        if not all(np.isfinite(leaf).all() for trained in members for leaf in jax.tree.leaves(trained.kernel)):
+            return mean  # on a handful of masks the likelihood may have no maximum
+        better = best_mean(_conditioned(members, split, y), split, y)
+        if better.error(y) >= mean.error(y):
+            return mean
     forms, shares = list(mean.forms), np.zeros(len(mean.forms))
     for i, form, share in zip(used, better.forms, better.shares, strict=True):
         forms[i], shares[i] = form, share

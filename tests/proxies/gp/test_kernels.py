@@ -173,7 +173,7 @@ def test_a_form_that_predicts_nothing_finite_takes_no_other_out(broken):
     y, fold = np.random.default_rng(0).normal(size=30), np.arange(30) % 3
     found = [y + 0.1 * (i + 1) for i in range(4)]
     found[broken] = np.full(30, np.nan)
-    forms = [Form(None, None, None, each, None, [None] * 3) for each in found]
+    forms = [Form(None, None, None, each, None, None) for each in found]
     mean = best_mean(forms, Split(None, fold, None, None, np.zeros((3, 0), int), np.arange(30)), y)
     assert mean.shares[broken] == 0
     assert mean.shares.sum() == 1
