@@ -52,13 +52,22 @@ def compiling() -> Iterator[Compiling]:
         _watching.remove(watch)
 
 
+def add_stretch(seconds: float) -> None:
+    """Tells everyone who watches of a stretch that ends now.
+
+    Args:
+      seconds: its length.
+    """
+    for watch in tuple(_watching):
+        watch.add(seconds)
+
+
 _watching: list[Compiling] = []
 
 
 def _heard(event: str, duration_secs: float, **_: str | int) -> None:
     if event.startswith(_COMPILING):
-        for watch in tuple(_watching):
-            watch.add(duration_secs)
+        add_stretch(duration_secs)
 
 
 jax.monitoring.register_event_duration_secs_listener(_heard)  # once, on import

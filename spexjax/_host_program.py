@@ -1,39 +1,114 @@
-"""Programs that are called from the host only, compiled in a third less time on a CPU."""
+"""Programs that are called from the host only: quick to compile on a CPU, and kept as files once they are."""
 
+import contextlib
 import functools
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Hashable
+from pathlib import Path
 from typing import Any
 
 import jax
+
+from spexjax._cache import cache_folder, prune
+from spexjax._compiling import add_stretch
+from spexjax._durable import write_durably
+from spexjax._executables import digest, packed, unpacked
 
 # XLA generates and optimises each fusion by itself, through MLIR. Our programs are many small fusions around large
 # matrix products, so that costs a third of the compile time and saves nothing when they run.
 _QUICK = {"xla_cpu_use_fusion_emitters": False}
 _UNKNOWN = "No such compile option"  # says an XLA that has only the one way
+_MOST = 1 << 30  # bytes of files
 
 _quick = True  # until XLA says that it does not know the option
+_programs: list[dict[Hashable, Any]] = []  # of each function, the compiled ones
 
 
 def host_program(function: Callable) -> Callable:
     """`jax.jit` for a function that is only called on concrete arrays, never inside another program.
 
-    JAX refuses compiler options in a nested program. So use plain `jax.jit` for what other functions may trace.
+    JAX refuses compiler options in a nested program. So use plain `jax.jit` for what other functions may trace. Where
+    JAX keeps its programs on disk, these are kept whole: a new process does not even trace them.
 
     Args:
       function: of arrays, to be compiled.
     """
     plain, quick = jax.jit(function), jax.jit(function, compiler_options=_QUICK)
+    name, programs = f"{function.__module__}.{function.__qualname__}", dict[Hashable, Any]()
+    _programs.append(programs)
 
-    @functools.wraps(function)
-    def call(*args: Any) -> Any:
+    def compiled(*args: Any) -> Any:
         global _quick
         if _quick and jax.default_backend() == "cpu":
             try:
-                return quick(*args)
+                return quick.lower(*args).compile()
             except jax.errors.JaxRuntimeError as error:
                 if _UNKNOWN not in str(error):
                     raise
                 _quick = False
-        return plain(*args)
+        return plain.lower(*args).compile()
+
+    @functools.wraps(function)
+    def call(*args: Any) -> Any:
+        leaves, structure = jax.tree.flatten(args)
+        if any(isinstance(leaf, jax.core.Tracer) for leaf in leaves):
+            return plain(*args)
+        signature = (structure, _settings(), *map(_kind, leaves))
+        if signature not in programs:
+            file = _file(name, signature)
+            programs[signature] = _loaded(file) or _saved(file, compiled(*args))
+        return programs[signature](*args)
 
     return call
+
+
+def forget_programs() -> None:
+    """Drops what is compiled, as `jax.clear_caches` does for other programs."""
+    for programs in _programs:
+        programs.clear()
+
+
+def _kind(leaf: Any) -> Hashable:
+    """What a program must know of an argument."""
+    aval = jax.typeof(leaf)
+    return aval.shape, str(aval.dtype), aval.weak_type, str(leaf.sharding) if isinstance(leaf, jax.Array) else ""
+
+
+def _settings() -> Hashable:
+    """What a program must know of JAX."""
+    config: Any = jax.config
+    return config.jax_enable_x64, config.jax_default_matmul_precision, str(config.jax_default_device)
+
+
+def _file(name: str, signature: Hashable) -> Path | None:
+    """Where a program is kept; None unless JAX keeps programs, too, and it is for the first device of one process."""
+    config: Any = jax.config
+    keeps = config.jax_enable_compilation_cache and config.jax_compilation_cache_dir is not None
+    alone = jax.process_count() == 1 and config.jax_default_device in (None, jax.local_devices()[0])
+    folder = _folder() if keeps and alone else None
+    return folder and folder / f"{name.rpartition('.')[2].strip('_')}-{digest(name, signature)}"
+
+
+@functools.cache
+def _folder() -> Path | None:
+    folder = cache_folder("executables")
+    if folder is not None:
+        prune(folder, _MOST)
+    return folder
+
+
+def _loaded(file: Path | None) -> Any:
+    start = time.perf_counter()
+    try:
+        program = unpacked(file.read_bytes()) if file else None
+    except Exception:  # not there, damaged, or from another world after all: it is compiled
+        return None
+    add_stretch(time.perf_counter() - start)
+    return program
+
+
+def _saved(file: Path | None, program: Any) -> Any:
+    with contextlib.suppress(OSError):  # no room
+        if file:
+            write_durably(file, packed(program))
+    return program

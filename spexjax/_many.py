@@ -1,9 +1,13 @@
 """`explain_many` and `fit_many`: several explanations at once, in order."""
 
-from collections.abc import Iterable, Sequence
+import queue
+from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any, cast
 
+import jax
 import numpy as np
+from jax import Device
 from jax.sharding import Mesh
 from numpy.typing import ArrayLike
 
@@ -89,12 +93,14 @@ def fit_many(
     key: Key,
     feature_names: Sequence[str] | Sequence[Sequence[str] | None] | None = None,
     like: Explanation | Iterable[Explanation] = (),
+    mesh: Mesh | None = None,
     progress: bool | None = None,
 ) -> list[Explanation]:
-    """Explains several games from masks and values alone, one after another by the same compiled programs.
+    """Explains several games from masks and values alone, on every device one after another by the same programs.
 
     Explanation i is that of `fit(masks[i], values[i], key=jax.random.split(key, g)[i], ...)`. Games may differ in m and
-    n; those of about the same size share their programs.
+    n; those of about the same size share their programs. On a GPU or TPU the kernels of a game are trained side by
+    side, and each device takes the next game when it is free.
 
     Args:
       masks: `[m, n]` of each game, True or 1 = kept: a list, an array `[g, m, n]`, or `[m, n]` for all games.
@@ -103,6 +109,7 @@ def fit_many(
       key: PRNG key, consumed.
       feature_names: n names for all games, or a list of names for each.
       like: as in `fit`.
+      mesh: the devices that take games; all of this host by default.
       progress: show a progress bar; None shows it only on a terminal.
 
     Returns:
@@ -129,11 +136,56 @@ def fit_many(
         with named(f"Game {i}"):
             game = checked_values(some, known, names)
             games.append((*game, resembling(method, like, game[0].shape[1])[0]))
-    found = []
+    keys = split_key(key, count)
+
+    def explain_game(i: int) -> Explanation:
+        some, known, names, chosen = games[i]
+        with named(f"Game {i}"):
+            design = Design("given", some, np.arange(len(some)))
+            return explained(chosen, design, Evaluation.given(known), keys[i], names)
+
     with progress_bar(progress, "fits", "games") as report:
-        for i, ((some, known, names, chosen), one) in enumerate(zip(games, split_key(key, count), strict=True)):
-            with named(f"Game {i}"):
-                design = Design("given", some, np.arange(len(some)))
-                found.append(explained(chosen, design, Evaluation.given(known), one, names))
-            report(1, count)
+        return _on_devices(explain_game, count, _local_devices(mesh), lambda: report(1, count))
+
+
+def _local_devices(mesh: Mesh | None) -> list[Device] | list[None]:
+    """Those of the mesh, or all of this host; on a CPU, which every program uses whole, JAX's default one."""
+    if mesh is not None:
+        return list(mesh.local_devices)
+    return [None] if jax.default_backend() == "cpu" else jax.local_devices()
+
+
+def _on_devices(
+    function: Callable[[int], Any], count: int, devices: Sequence[Device | None], done: Callable[[], None]
+) -> list:
+    """`function(0), function(1), ...`, each on the device that is free first.
+
+    Args:
+      function: its programs run on JAX's default device.
+      count: how often it is called.
+      devices: of this process.
+      done: called after each.
+    """
+    free: queue.SimpleQueue[Device | None] = queue.SimpleQueue()
+    for device in devices:
+        free.put(device)
+
+    def on_one(i: int) -> Any:
+        device = free.get()
+        try:
+            with jax.default_device(device):
+                return function(i)
+        finally:
+            free.put(device)
+
+    found = []
+    with ThreadPoolExecutor(len(devices)) as pool:
+        each = map(on_one, range(count)) if len(devices) == 1 else pool.map(on_one, range(count))
+        try:
+            for one in each:
+                found.append(one)
+                done()
+        except BaseException:  # nothing that has not begun is begun
+            pool.shutdown(cancel_futures=True)
+            raise
     return found

@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 from common import GAMES, GOLDEN
 
+from spexjax._host_program import forget_programs
 from spexjax.models import load_model
 
 CACHE, MODELS = "JAX_COMPILATION_CACHE_DIR", "SPEXJAX_CACHE"
@@ -39,6 +40,7 @@ def few_programs():
     maps = Path("/proc/self/maps")
     if maps.is_file() and len(maps.read_text().splitlines()) > 20_000:
         jax.clear_caches()
+        forget_programs()
 
 
 @pytest.fixture(scope="session")

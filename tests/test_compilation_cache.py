@@ -65,7 +65,7 @@ def test_a_second_process_compiles_nothing(environment):
     assert first["hits"] == 0
     assert first["misses"] == first["asked"] > 0
     assert second["misses"] == 0
-    assert second["hits"] == second["asked"] == first["asked"]
+    assert second["hits"] == second["asked"] < first["asked"]  # some programs are kept whole: JAX is not asked for them
 
 
 def test_processes_that_start_at_once_share_it(environment):

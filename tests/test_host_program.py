@@ -1,28 +1,110 @@
 import jax
 import jax.numpy as jnp
+import numpy as np
 import pytest
 
-from spexjax import _host_program
-from spexjax._host_program import host_program
+from spexjax import _executables, _host_program
+from spexjax._compiling import compiling
+from spexjax._host_program import forget_programs, host_program
+
+
+@pytest.fixture
+def folder(tmp_path, monkeypatch):
+    """Where programs are kept."""
+    monkeypatch.setattr(_host_program, "_folder", lambda: tmp_path)
+    return tmp_path
+
+
+def made():
+    """A program of its own, and how often it has been traced."""
+    traced = []
+
+    def program(x, y):
+        traced.append(1)
+        return {"sum": jnp.sin(x) + y}
+
+    return host_program(program), traced
+
+
+def as_new():
+    """What a new process knows: nothing."""
+    jax.clear_caches()
+    forget_programs()
+
+
+def right(program, x, y):
+    np.testing.assert_allclose(program(x, y)["sum"], np.sin(x) + y, rtol=1e-6)
 
 
 @pytest.mark.parametrize("known", [True, False], ids=["quick", "an XLA without the option"])
-def test_the_result_is_that_of_jit(known, monkeypatch):
+def test_the_result_is_that_of_jit(known, folder, monkeypatch):
     monkeypatch.setattr(_host_program, "_quick", True)
     monkeypatch.setattr(_host_program, "_QUICK", _host_program._QUICK if known else {"xla_cpu_no_such_thing": False})
-
-    @host_program
-    def program(x, y):
-        return {"sum": jnp.sin(x) + y}
-
-    assert program(2.0, jnp.arange(3))["sum"].tolist() == pytest.approx((jnp.sin(2.0) + jnp.arange(3)).tolist())
-    assert known or not _host_program._quick
+    program, _ = made()
+    right(program, np.float32(2), np.arange(3.0))
+    assert _host_program._quick or not known
 
 
-def test_other_errors_pass(monkeypatch):
-    def refuse(*_):
-        raise jax.errors.JaxRuntimeError("RESOURCE_EXHAUSTED: Out of memory")
+def test_other_errors_pass(folder):
+    with pytest.raises(TypeError, match="add got incompatible shapes"):
+        made()[0](np.zeros(2), np.zeros(3))
 
-    monkeypatch.setattr(_host_program.jax, "jit", lambda *_, **__: refuse)
-    with pytest.raises(jax.errors.JaxRuntimeError, match="Out of memory"):
-        host_program(lambda x: x)(1.0)
+
+def test_shapes_types_and_precision_have_programs_of_their_own(folder):
+    program, _ = made()
+    for x in (np.zeros(2), np.zeros(3), np.zeros(2, np.float16), 0.0, jnp.zeros(2)):
+        for _ in range(2):
+            right(program, x, x)
+    with jax.enable_x64(True):
+        assert program(np.zeros(2), np.zeros(2))["sum"].dtype == np.float64
+    assert program(np.zeros(2), np.zeros(2))["sum"].dtype == np.float32
+    assert len(list(folder.iterdir())) == 6
+
+
+def test_a_new_process_traces_nothing(folder):
+    program, traced = made()
+    right(program, np.ones(4), np.ones(4))
+    as_new()
+    with compiling() as watch:
+        right(program, np.ones(4), np.ones(4))
+    assert len(traced) == 1
+    assert watch.seconds > 0  # of loading
+
+
+@pytest.mark.parametrize("content", [b"", b"no program", None])
+def test_a_damaged_program_is_compiled_again(content, folder):
+    program, traced = made()
+    right(program, np.ones(5), np.ones(5))
+    (file,) = folder.iterdir()
+    whole = file.read_bytes()
+    file.write_bytes(whole[: len(whole) // 2] if content is None else content)
+    as_new()
+    right(program, np.ones(5), np.ones(5))
+    assert len(traced) == 2
+    assert len(file.read_bytes()) == pytest.approx(len(whole), rel=0.1)
+
+
+def test_without_a_folder_nothing_is_kept(monkeypatch):
+    monkeypatch.setattr(_host_program, "_folder", lambda: None)
+    right(made()[0], np.ones(2), np.ones(2))
+
+
+def test_a_folder_that_is_full_is_no_fault(folder, monkeypatch):
+    def full(*_):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(_host_program, "write_durably", full)
+    right(made()[0], np.ones(2), np.ones(2))
+
+
+def test_under_transformations_it_is_a_plain_program():
+    program, _ = made()
+    np.testing.assert_allclose(jax.vmap(program)(jnp.ones(3), jnp.ones(3))["sum"], np.sin(1) + 1, rtol=1e-6)
+    assert jax.grad(lambda x: program(x, 0.0)["sum"])(0.0) == 1.0
+    assert jax.jit(lambda x: program(x, 0.0)["sum"])(0.0) == 0.0
+
+
+def test_another_source_or_version_is_another_program(monkeypatch):
+    names = {_executables.digest("f", (2, "float32")), _executables.digest("f", (3, "float32"))}
+    monkeypatch.setattr(_executables, "_origin", lambda: ("another source",))
+    assert len(names | {_executables.digest("f", (2, "float32"))}) == 3

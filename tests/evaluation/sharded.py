@@ -8,6 +8,7 @@ import chex
 import jax
 import jax.numpy as jnp
 import numpy as np
+import pytest
 
 import spexjax as sx
 from spexjax.evaluation import mesh, run
@@ -48,6 +49,30 @@ def decoder():
     chex.assert_trees_all_close(together, alone, rtol=1e-5, atol=1e-6)
 
 
+def games():
+    """Several fits at a time, each on one device: in order, and what one after another gives."""
+    rng = np.random.default_rng(3)
+    masks = [np.unique(rng.random((m, 8)) < 0.5, axis=0) for m in (50, 60, 55)]
+    values = [x @ rng.normal(size=8) + 2 * x[:, 0] * x[:, 1] for x in masks]
+    options = {"method": "proxyspex-gp", "key": jax.random.key(0)}
+    for one, other in zip(
+        sx.fit_many(masks, values, **options), sx.fit_many(masks, values, mesh=mesh(2), **options), strict=True
+    ):
+        assert len(one.masks) == len(other.masks)
+        np.testing.assert_allclose(one.predict(one.masks), other.predict(one.masks), atol=1e-5)
+    with pytest.raises(ValueError, match=r"^Game 1: No\.$"):
+        sx.fit_many(masks, values, mesh=mesh(2), **options | {"method": Refusing()})
+
+
+class Refusing:
+    """A proxy that fits some games only."""
+
+    def __call__(self, masks, values, key):
+        if len(masks) > 53:
+            raise ValueError("No.")
+        return sx.proxies.lasso()(masks, values, key)
+
+
 def language_model(folder, scratch):
     """Prompts over the devices, and weights cut over them."""
     model = sx.load_model(folder)
@@ -71,4 +96,5 @@ if __name__ == "__main__":
     functions()
     several_values()
     decoder()
+    games()
     language_model(*sys.argv[1:])
