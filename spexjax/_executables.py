@@ -30,7 +30,9 @@ def unpacked(content: bytes) -> Any:
     Args:
       content: from where only this user can write, for what is in it is run.
     """
-    return serialize_executable.deserialize_and_load(*pickle.loads(content))
+    program, in_tree, out_tree = pickle.loads(content)
+    devices = jax.local_devices()[:1]
+    return serialize_executable.deserialize_and_load(program, in_tree, out_tree, execution_devices=devices)
 
 
 def digest(name: str, signature: Hashable) -> str:
@@ -44,14 +46,20 @@ def digest(name: str, signature: Hashable) -> str:
 
 
 @functools.cache
+def source() -> str:
+    """A hash of this package's source."""
+    content = hashlib.sha256()
+    for path in sorted(Path(__file__).parent.rglob("*.py")):
+        content.update(path.read_bytes())
+    return content.hexdigest()
+
+
+@functools.cache
 def _origin() -> tuple:
     """What every program of this process depends on: our source, the versions, the device, and how XLA is set."""
-    source = hashlib.sha256()
-    for path in sorted(Path(__file__).parent.rglob("*.py")):
-        source.update(path.read_bytes())
     device = jax.local_devices()[0]
     return (
-        source.hexdigest(),
+        source(),
         *(metadata.version(package) for package in ("jax", "jaxlib", "numpy", "optax")),
         (device.platform, device.device_kind, device.client.platform_version, jax.device_count()),
         (platform.machine(), *_processor()),

@@ -2,6 +2,7 @@
 
 import contextlib
 import functools
+import threading
 import time
 from collections.abc import Callable, Hashable
 from pathlib import Path
@@ -12,13 +13,14 @@ import jax
 from spexjax._cache import cache_folder, prune
 from spexjax._compiling import add_stretch
 from spexjax._durable import write_durably
-from spexjax._executables import digest, packed, unpacked
+from spexjax._executables import digest, packed, source, unpacked
 
 # XLA generates and optimises each fusion by itself, through MLIR. Our programs are many small fusions around large
 # matrix products, so that costs a third of the compile time and saves nothing when they run.
 _QUICK = {"xla_cpu_use_fusion_emitters": False}
 _UNKNOWN = "No such compile option"  # says an XLA that has only the one way
 _MOST = 1 << 30  # bytes of files
+_SIZES = 64  # of arguments for which a function's programs stay in memory
 
 _quick = True  # until XLA says that it does not know the option
 _programs: list[dict[Hashable, Any]] = []  # of each function, the compiled ones
@@ -33,30 +35,39 @@ def host_program(function: Callable) -> Callable:
     Args:
       function: of arrays, to be compiled.
     """
-    plain, quick = jax.jit(function), jax.jit(function, compiler_options=_QUICK)
     name, programs = f"{function.__module__}.{function.__qualname__}", dict[Hashable, Any]()
     _programs.append(programs)
+
+    @functools.cache
+    def jitted(quick: bool = False) -> Any:
+        # The name makes JAX's cache miss what another version of this package has compiled: see `_saved`.
+        named = functools.wraps(function)(lambda *args: function(*args))
+        named.__name__ = f"{function.__name__}_{source()[:8]}"
+        return jax.jit(named, compiler_options=_QUICK if quick else None)
 
     def compiled(*args: Any) -> Any:
         global _quick
         if _quick and jax.default_backend() == "cpu":
             try:
-                return quick.lower(*args).compile()
+                return jitted(quick=True).lower(*args).compile()
             except jax.errors.JaxRuntimeError as error:
                 if _UNKNOWN not in str(error):
                     raise
                 _quick = False
-        return plain.lower(*args).compile()
+        return jitted().lower(*args).compile()
 
     @functools.wraps(function)
     def call(*args: Any) -> Any:
         leaves, structure = jax.tree.flatten(args)
         if any(isinstance(leaf, jax.core.Tracer) for leaf in leaves):
-            return plain(*args)
+            return jitted()(*args)
         signature = (structure, _settings(), *map(_kind, leaves))
         if signature not in programs:
             file = _file(name, signature)
-            programs[signature] = _loaded(file) or _saved(file, compiled(*args))
+            program = programs[signature] = _loaded(file) or _saved(file, lambda: compiled(*args))
+            for oldest in list(programs)[:-_SIZES]:
+                programs.pop(oldest, None)
+            return program(*args)
         return programs[signature](*args)
 
     return call
@@ -107,8 +118,22 @@ def _loaded(file: Path | None) -> Any:
     return program
 
 
-def _saved(file: Path | None, program: Any) -> Any:
+def _saved(file: Path | None, compiled: Callable[[], Any]) -> Any:
+    """Compiles, and keeps the program unless JAX's cache had it: XLA cannot write a program that it has read."""
+    before = getattr(_found, "count", 0)
+    program = compiled()
     with contextlib.suppress(OSError):  # no room
-        if file:
+        if file and getattr(_found, "count", 0) == before:
             write_durably(file, packed(program))
     return program
+
+
+_found = threading.local()  # how many programs JAX's cache has had for this thread
+
+
+def _heard(event: str, **_: str | int) -> None:
+    if event == "/jax/compilation_cache/cache_hits":
+        _found.count = getattr(_found, "count", 0) + 1
+
+
+jax.monitoring.register_event_listener(_heard)  # once, on import

@@ -1,3 +1,8 @@
+import os
+import shutil
+import subprocess
+import sys
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -108,3 +113,41 @@ def test_another_source_or_version_is_another_program(monkeypatch):
     names = {_executables.digest("f", (2, "float32")), _executables.digest("f", (3, "float32"))}
     monkeypatch.setattr(_executables, "_origin", lambda: ("another source",))
     assert len(names | {_executables.digest("f", (2, "float32"))}) == 3
+
+
+RUN = """
+import sys
+import numpy as np
+import jax
+from spexjax import _executables
+from spexjax._compilation_cache import keep_programs
+from spexjax._host_program import host_program
+keep_programs()
+_executables.source = lambda: sys.argv[1]
+_executables._origin = lambda: sys.argv[1]
+import spexjax._host_program as h
+h.source = _executables.source
+@host_program
+def program(x):
+    return jax.numpy.cos(jax.numpy.sort(x * 2) ** 2).sum()
+print(float(program(np.arange(100.0))))
+"""
+
+
+def test_what_jax_read_from_its_own_cache_is_not_written_again(tmp_path):
+    """XLA writes a program that it has read without its functions."""
+    kept = {k: v for k, v in os.environ.items() if not k.startswith(("JAX_", "SPEXJAX_", "XDG_"))}
+    environment = {**kept, "HOME": str(tmp_path), "XDG_CACHE_HOME": str(tmp_path)}
+    found = []
+    for source in ("first", "first", "second", "second", "gone", "gone"):
+        if source == "gone":  # our programs are, JAX's are not
+            shutil.rmtree(tmp_path / "spexjax" / "executables")
+        done = subprocess.run(
+            [sys.executable, "-c", RUN, source.replace("gone", "first")],
+            env=environment,
+            capture_output=True,
+            text=True,
+        )
+        assert (done.returncode, done.stderr) == (0, "")
+        found.append(done.stdout)
+    assert len(set(found)) == 1
