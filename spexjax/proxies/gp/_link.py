@@ -17,10 +17,9 @@ from jaxtyping import Float
 from spexjax._equality import by_content
 from spexjax._values import standardise
 from spexjax.gp import Posterior, errors_of_others
-from spexjax.proxies._cross_validation import surely_better
 from spexjax.typing import Values
 
-_PROMISING = 0.8  # standard errors by which a link must lower the error before it is fitted
+_GAIN = 0.01  # share of the squared error by which a link must lower it before it is fitted
 _NODES, _WEIGHTS = np.polynomial.hermite_e.hermegauss(15)
 
 
@@ -84,8 +83,8 @@ def log_odds_link(values: Values) -> tuple[LogOdds, Float[np.ndarray, " m"]] | N
 def helps(link: Link, scores: Float[np.ndarray, " m"], place: int, values: Values, posterior: Posterior) -> bool:
     """True if a link lowers the leave-one-out error of a kernel that was trained on the standardised values.
 
-    It must do so by 0.8 standard errors: a link that gains less seldom wins once it has a fit of its own. This costs
-    next to nothing, because the inverse of the kernel matrix is reused; see `errors_of_others`.
+    It must do so by 1 %: a link that gains less seldom wins once it has a fit of its own. This costs next to nothing,
+    because the inverse of the kernel matrix is reused; see `errors_of_others`.
 
     Args:
       link: from scores to values.
@@ -94,10 +93,10 @@ def helps(link: Link, scores: Float[np.ndarray, " m"], place: int, values: Value
       values: `[m]`.
       posterior: of that kernel, given the standardised values.
     """
-    error = errors_of_others(posterior)[place]
+    plain, error = np.asarray(posterior.alpha) / posterior.diagonal, errors_of_others(posterior)[place]
     through = link.expected(scores - error, float(np.sqrt(np.mean(error**2))))
-    plain = values - standardise(values).spread * np.asarray(posterior.alpha) / posterior.diagonal
-    return surely_better(through, plain, values, _PROMISING)
+    squared = np.mean(((values - through) / standardise(values).spread) ** 2)
+    return bool(squared < (1 - _GAIN) * np.mean(plain**2))
 
 
 def enlarged(predictions: Values, values: Values, loss: float) -> Values:
