@@ -3,31 +3,41 @@
 import os
 from pathlib import Path
 
-_SETTING = "SPEXJAX_CACHE"  # a folder, or "off"
+_SETTING = "SPEXJAX_CACHE"  # a folder, or one of these:
+_OFF = ("off", "0", "no", "false")
 
 
 def cache_folder(name: str) -> Path | None:
     """The folder in which one kind of thing is cached, made if it is not there.
 
     It lies in the folder that SPEXJAX_CACHE names, or in `spexjax` in the user's own cache folder. None if that
-    variable is "off", or the folder cannot be made or written. What is in a cache is believed, so a folder in the
-    usual place must also belong to the user, and be closed to all others.
+    variable is "off", or the folder cannot be made or written. What is in a cache is believed, and programs in it are
+    run. So a folder in the usual place must also belong to the user, and be closed to all others.
 
     Args:
       name: of the kind.
     """
-    chosen = os.environ.get(_SETTING)
-    if chosen == "off":
+    chosen = os.environ.get(_SETTING, "").strip()
+    if chosen.lower() in _OFF:
         return None
+    xdg = Path(os.environ.get("XDG_CACHE_HOME") or ".")
     try:
-        home = Path(chosen) if chosen else Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "spexjax"
+        home = (
+            Path(chosen).expanduser() if chosen else (xdg if xdg.is_absolute() else Path.home() / ".cache") / "spexjax"
+        )
         folder = home.absolute() / name
-        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        state = folder.stat()
+        for each in (folder.parent, folder):
+            each.mkdir(mode=0o700, parents=True, exist_ok=True)
+        trusted = chosen or (_is_own(folder.parent, 0o002) and _is_own(folder, 0o022))
     except (OSError, RuntimeError):  # RuntimeError: nobody's home, as in some containers
         return None
-    foreign = os.name == "posix" and (state.st_uid != os.geteuid() or state.st_mode & 0o002)
-    return folder if os.access(folder, os.W_OK) and (chosen or not foreign) else None
+    return folder if trusted and os.access(folder, os.W_OK) else None
+
+
+def _is_own(folder: Path, closed: int) -> bool:
+    """Whether a folder belongs to the user, and nobody may write in it who has one of these permissions."""
+    state = folder.stat()
+    return os.name != "posix" or (state.st_uid == os.geteuid() and not state.st_mode & closed)
 
 
 def prune(folder: Path, most: int) -> None:

@@ -10,7 +10,7 @@ from numpy.typing import ArrayLike
 from spexjax._compilation_cache import keep_programs
 from spexjax._inputs import check_key, checked_values
 from spexjax._road import explained, resembling, travel
-from spexjax._status import phase
+from spexjax._status import phase, seconds_of
 from spexjax.ablation import Ablation
 from spexjax.evaluation import Evaluation, Store
 from spexjax.explanation import Explanation
@@ -108,5 +108,4 @@ def fit(
     design, evaluation = Design("given", masks, np.arange(len(masks))), Evaluation.given(values)
     with phase("fit", progress) as fitting:
         explanation = explained(chosen, design, evaluation, key, names)
-    seconds = {"compile": round(fitting.compile_seconds, 3), "fit": round(fitting.seconds, 3)}
-    return dataclasses.replace(explanation, provenance={"seconds": seconds})
+    return dataclasses.replace(explanation, provenance={"seconds": seconds_of(fitting)})

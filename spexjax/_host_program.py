@@ -5,6 +5,7 @@ import functools
 import threading
 import time
 from collections.abc import Callable, Hashable
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -20,13 +21,14 @@ from spexjax._executables import digest, packed, source, unpacked
 _QUICK = {"xla_cpu_use_fusion_emitters": False}
 _UNKNOWN = "No such compile option"  # says an XLA that has only the one way
 _MOST = 1 << 30  # bytes of files
+_CHECK = 32  # bytes: a file begins with the hash of the rest, for a damaged program may end the process
 _SIZES = 64  # of arguments for which a function's programs stay in memory
 
 _quick = True  # until XLA says that it does not know the option
 _programs: list[dict[Hashable, Any]] = []  # of each function, the compiled ones
 
 
-def host_program(function: Callable) -> Callable:
+def host_program(function: Callable, double: bool = False) -> Callable:
     """`jax.jit` for a function that is only called on concrete arrays, never inside another program.
 
     JAX refuses compiler options in a nested program. So use plain `jax.jit` for what other functions may trace. Where
@@ -34,6 +36,7 @@ def host_program(function: Callable) -> Callable:
 
     Args:
       function: of arrays, to be compiled.
+      double: run it in double precision; else in single precision, whatever `jax_enable_x64` says.
     """
     name, programs = f"{function.__module__}.{function.__qualname__}", dict[Hashable, Any]()
     _programs.append(programs)
@@ -59,16 +62,18 @@ def host_program(function: Callable) -> Callable:
     @functools.wraps(function)
     def call(*args: Any) -> Any:
         leaves, structure = jax.tree.flatten(args)
-        if any(isinstance(leaf, jax.core.Tracer) for leaf in leaves):
+        config: Any = jax.config
+        if config.jax_disable_jit or any(isinstance(leaf, jax.core.Tracer) for leaf in leaves):
             return jitted()(*args)
-        signature = (structure, _settings(), *map(_kind, leaves))
-        if signature not in programs:
-            file = _file(name, signature)
-            program = programs[signature] = _loaded(file) or _saved(file, lambda: compiled(*args))
-            for oldest in list(programs)[:-_SIZES]:
-                programs.pop(oldest, None)
+        with jax.enable_x64(double):
+            signature = (structure, _settings(), *map(_kind, leaves))
+            program = programs.get(signature)
+            if program is None:
+                file = _file(name, signature)
+                program = programs[signature] = _loaded(file) or _saved(file, lambda: compiled(*args))
+                for oldest in list(programs)[:-_SIZES]:
+                    programs.pop(oldest, None)
             return program(*args)
-        return programs[signature](*args)
 
     return call
 
@@ -88,7 +93,7 @@ def _kind(leaf: Any) -> Hashable:
 def _settings() -> Hashable:
     """What a program must know of JAX."""
     config: Any = jax.config
-    return config.jax_enable_x64, config.jax_default_matmul_precision, str(config.jax_default_device)
+    return config.jax_default_matmul_precision, str(config.jax_default_device)
 
 
 def _file(name: str, signature: Hashable) -> Path | None:
@@ -111,11 +116,13 @@ def _folder() -> Path | None:
 def _loaded(file: Path | None) -> Any:
     start = time.perf_counter()
     try:
-        program = unpacked(file.read_bytes()) if file else None
-    except Exception:  # not there, damaged, or from another world after all: it is compiled
+        content = file.read_bytes() if file else b""
+        check, program = content[:_CHECK], content[_CHECK:]
+        found = unpacked(program) if program and sha256(program).digest() == check else None
+    except Exception:  # not there, or from another world after all: it is compiled
         return None
     add_stretch(time.perf_counter() - start)
-    return program
+    return found
 
 
 def _saved(file: Path | None, compiled: Callable[[], Any]) -> Any:
@@ -124,7 +131,8 @@ def _saved(file: Path | None, compiled: Callable[[], Any]) -> Any:
     program = compiled()
     with contextlib.suppress(OSError):  # no room
         if file and getattr(_found, "count", 0) == before:
-            write_durably(file, packed(program))
+            content = packed(program)
+            write_durably(file, sha256(content).digest() + content)
     return program
 
 

@@ -1,9 +1,11 @@
 """`explain_many` and `fit_many`: several explanations at once, in order."""
 
+import contextlib
+import dataclasses
 import queue
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any, cast
+from typing import Any
 
 import jax
 import numpy as np
@@ -15,6 +17,7 @@ from spexjax._compilation_cache import keep_programs
 from spexjax._inputs import check_key, checked_values, named
 from spexjax._random import split_key
 from spexjax._road import explained, resembling, travel
+from spexjax._status import phase, seconds_of
 from spexjax.ablation import Ablation
 from spexjax.evaluation import Evaluation, Store, progress_bar
 from spexjax.explanation import Explanation
@@ -121,18 +124,21 @@ def fit_many(
     """
     keep_programs()
     check_key(key)
-    of_masks, of_values, of_names = cast(Any, masks), cast(Any, values), cast(Any, feature_names)
+    of_masks, of_values = _listed(masks, "masks"), _listed(values, "values")
     count = len(of_values)
-    shared = len(of_masks) > 0 and np.ndim(of_masks[0]) == 1
-    of_all = feature_names is None or all(isinstance(name, str) for name in feature_names)
-    of_each = [of_masks] * count if shared else of_masks, [of_names] * count if of_all else of_names
-    if any(len(some) != count for some in of_each):
-        raise ValueError(
-            f"There are values of {count} games, but masks of {len(of_each[0])} and feature names of {len(of_each[1])}."
-        )
+    if len(of_masks) > 0 and np.ndim(of_masks[0]) == 1:
+        of_masks = [of_masks] * count
+    of_names: Any = None if feature_names is None else list(feature_names)
+    if of_names is None or not any(name is None or np.ndim(name) for name in of_names):
+        of_names = [of_names] * count
+    for what, some in (("masks", of_masks), ("feature names", of_names)):
+        if len(some) != count:
+            raise ValueError(f"There are values of {count} games, but {what} of {len(some)}.")
+    if not isinstance(mesh, Mesh | None):
+        raise ValueError("`mesh` takes a mesh of devices: sx.evaluation.mesh().")
     like = list(like) if isinstance(like, Iterable) else [like]
     games = []
-    for i, (some, known, names) in enumerate(zip(of_each[0], of_values, of_each[1], strict=True)):
+    for i, (some, known, names) in enumerate(zip(of_masks, of_values, of_names, strict=True)):
         with named(f"Game {i}"):
             game = checked_values(some, known, names)
             games.append((*game, resembling(method, like, game[0].shape[1])[0]))
@@ -142,10 +148,21 @@ def fit_many(
         some, known, names, chosen = games[i]
         with named(f"Game {i}"):
             design = Design("given", some, np.arange(len(some)))
-            return explained(chosen, design, Evaluation.given(known), keys[i], names)
+            with phase("fit", False) as fitting:
+                explanation = explained(chosen, design, Evaluation.given(known), keys[i], names)
+        return dataclasses.replace(explanation, provenance={"seconds": seconds_of(fitting)})
 
     with progress_bar(progress, "fits", "games") as report:
         return _on_devices(explain_game, count, _local_devices(mesh), lambda: report(1, count))
+
+
+def _listed(several: Any, what: str) -> Any:
+    """Masks or values of several games, as something that has a length."""
+    if isinstance(several, np.ndarray | jax.Array) and several.ndim:
+        return several
+    if isinstance(several, Iterable) and not isinstance(several, Mapping | str | np.ndarray | jax.Array):
+        return list(several)
+    raise ValueError(f"fit_many takes the {what} of several games: a list or an array; use fit for one.")
 
 
 def _local_devices(mesh: Mesh | None) -> list[Device] | list[None]:
@@ -173,7 +190,7 @@ def _on_devices(
     def on_one(i: int) -> Any:
         device = free.get()
         try:
-            with jax.default_device(device):
+            with jax.default_device(device) if device is not None else contextlib.nullcontext():
                 return function(i)
         finally:
             free.put(device)

@@ -68,7 +68,12 @@ def _bits(key: Key, count: int) -> UInt32[np.ndarray, " c"]:
     return np.asarray(_draw(key, length, _KEYS)[1])[:count]
 
 
-@partial(jax.jit, static_argnums=(1, 2))
 def _draw(key, num_bits, num_keys):
+    with jax.enable_x64(False):  # the same bits, whatever the user has set
+        return _program(key, num_bits, num_keys)
+
+
+@partial(jax.jit, static_argnums=(1, 2))
+def _program(key, num_bits, num_keys):
     keys = jax.random.split(key, num_keys)
     return tuple(keys[i] for i in range(num_keys)), jax.random.bits(key, (num_bits,))

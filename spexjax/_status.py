@@ -63,6 +63,15 @@ def phase(name: str, enabled: bool | None = None) -> Iterator[Spent]:
                 _write(stream, ("\r" if timer is not None else "") + f"{name} {spent}\n")
 
 
+def seconds_of(fitting: Spent) -> dict[str, float]:
+    """The seconds of a fit alone, as a provenance holds them.
+
+    Args:
+      fitting: the phase.
+    """
+    return {"compile": round(fitting.compile_seconds, 3), "fit": round(fitting.seconds, 3)}
+
+
 def is_watched(enabled: bool | None = None) -> bool:
     """Whether progress is shown: as it is asked for, or else if a terminal or a notebook shows standard error.
 

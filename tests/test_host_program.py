@@ -60,10 +60,20 @@ def test_shapes_types_and_precision_have_programs_of_their_own(folder):
     for x in (np.zeros(2), np.zeros(3), np.zeros(2, np.float16), 0.0, jnp.zeros(2)):
         for _ in range(2):
             right(program, x, x)
-    with jax.enable_x64(True):
-        assert program(np.zeros(2), np.zeros(2))["sum"].dtype == np.float64
-    assert program(np.zeros(2), np.zeros(2))["sum"].dtype == np.float32
-    assert len(list(folder.iterdir())) == 6
+    assert len(list(folder.iterdir())) == 5
+
+
+def test_precision_is_that_of_the_program_whatever_the_user_has_set(folder):
+    single, double = host_program(lambda x: x * np.array([0.1])), host_program(lambda x: x * 0.1, double=True)
+    for x64 in (False, True):
+        with jax.enable_x64(x64):
+            assert single(np.ones(1, np.float32)).dtype == np.float32
+            assert double(np.ones(1)).dtype == np.float64
+
+
+def test_without_jit(folder):
+    with jax.disable_jit():
+        right(made()[0], np.ones(3), np.ones(3))
 
 
 def test_a_new_process_traces_nothing(folder):
@@ -76,13 +86,15 @@ def test_a_new_process_traces_nothing(folder):
     assert watch.seconds > 0  # of loading
 
 
-@pytest.mark.parametrize("content", [b"", b"no program", None])
+@pytest.mark.parametrize("content", [b"", b"no program", b"x" * 5000, None])
 def test_a_damaged_program_is_compiled_again(content, folder):
     program, traced = made()
     right(program, np.ones(5), np.ones(5))
     (file,) = folder.iterdir()
     whole = file.read_bytes()
-    file.write_bytes(whole[: len(whole) // 2] if content is None else content)
+    flipped = bytearray(whole)
+    flipped[len(whole) // 2] ^= 64
+    file.write_bytes(flipped if content is None else content)
     as_new()
     right(program, np.ones(5), np.ones(5))
     assert len(traced) == 2

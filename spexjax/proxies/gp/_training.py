@@ -181,10 +181,9 @@ def polish(
         (value, _), slope = _fine_slope(unravel(flat), fixed, *known)
         return (float(value), ravel(slope)) if np.isfinite(value) else (1e9, np.zeros_like(flat))
 
-    with jax.enable_x64(True):
-        options = {"maxiter": _FINE_STEPS, "maxcor": 20}
-        found = minimize(descend, ravel(leaves), jac=True, method="L-BFGS-B", options=options)
-        (_, kernel), _ = _fine_slope(unravel(found.x), fixed, *known)
+    options = {"maxiter": _FINE_STEPS, "maxcor": 20}
+    found = minimize(descend, ravel(leaves), jac=True, method="L-BFGS-B", options=options)
+    (_, kernel), _ = _fine_slope(unravel(found.x), fixed, *known)
     with np.errstate(over="ignore"):  # an infinite kernel is not used
         return jax.tree.map(lambda leaf: np.asarray(leaf, np.float32), kernel)
 
@@ -195,7 +194,7 @@ def _fine_loss(trained, fixed, z, y, used):
     return loss(parameters, z, y, _FINE_FLOOR, used), _with_floor(parameters.kernel(), _FINE_FLOOR)
 
 
-_fine_slope = host_program(jax.value_and_grad(_fine_loss, has_aux=True))
+_fine_slope = host_program(jax.value_and_grad(_fine_loss, has_aux=True), double=True)
 
 
 def fit_kernel(
