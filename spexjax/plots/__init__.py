@@ -1,0 +1,31 @@
+"""Pictures of explanations by matplotlib: each one call, which returns the axes."""
+
+from spexjax.plots._bars import bars
+from spexjax.plots._beeswarm import beeswarm
+from spexjax.plots._budget import budget
+from spexjax.plots._force import force
+from spexjax.plots._heads import heads
+from spexjax.plots._heatmap import heatmap
+from spexjax.plots._image import image
+from spexjax.plots._network import network
+from spexjax.plots._orders import orders
+from spexjax.plots._plot import plot
+from spexjax.plots._text import text
+from spexjax.plots._upset import upset
+from spexjax.plots._waterfall import waterfall
+
+__all__ = [
+    "bars",
+    "beeswarm",
+    "budget",
+    "force",
+    "heads",
+    "heatmap",
+    "image",
+    "network",
+    "orders",
+    "plot",
+    "text",
+    "upset",
+    "waterfall",
+]
