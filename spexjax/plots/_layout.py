@@ -38,6 +38,7 @@ def wrapped(pieces: Iterable[tuple[str, int]], width: float, measure: Callable[[
     words: list[Word] = []
     line, x, space = 0, 0.0, measure("x x") - measure("xx")
     for string, feature in pieces:
+        string = "␣" if feature >= 0 and not string.strip() else string  # a unit can be a space
         for token in re.findall(r"\s+|\S+", string):
             if token.isspace():
                 line, x = (line + (x > 0), 0.0) if "\n" in token else (line, x + space * (x > 0))

@@ -20,12 +20,12 @@ from spexjax.plots._style import (
     legend,
     new_axes,
     plain,
+    size_in_points,
     text_width,
     tint,
     titled,
 )
 
-_RADIUS = 200.0  # points: half the width of a new figure's axes, about
 _ALL = 16  # features up to which those without a link are drawn, too
 _ROW = 0.13  # the height of a node with its name, in radii of the picture
 
@@ -71,24 +71,25 @@ def network(
     features = sorted({i for term in links for i in term.members})
     if n <= _ALL or not features:
         features = list(range(min(n, max(_ALL, top))))
-    widths = {i: text_width(shown.labels[i], SMALL) / _RADIUS for i in features}
-    nodes, diamonds = _places(features, links, layout, widths)
+    strongest = max((abs(term.value) for term in links), default=1.0)
+    drawn = [*links, *(singles[i] for i in features if i in singles)]
     ax = new_axes(ax, 6.4, 6.6)
     ax.set_axis_off()
-    strongest = max((abs(term.value) for term in links), default=1.0)
+    legend(ax, shown.directions, faded=any_noise(drawn))
+    notes = [shown.unit, *shown.notes(len(links), shown.count(lambda order: order > 1))]
+    notes += [f"{len(features)} of {n:,} features"] if len(features) < n else []
+    titled(ax, shown.headline(links or drawn), notes)
+    radius = min(size_in_points(ax)) / 2
+    widths = {i: text_width(shown.labels[i], SMALL) / radius for i in features}
+    nodes, diamonds = _places(features, links, layout, widths)
     for term in reversed(links):
         _link(ax, term, nodes, diamonds, strongest, 0.22 if layout == "circular" else 0.0)
     own = max((abs(singles[i].value) for i in features if i in singles), default=1.0)
     for i in features:
         _node(ax, nodes[i], singles.get(i), own)
     _label(ax, shown, features, nodes, layout)
-    room = 1.12 / (1 - 0.9 * min(0.7, max(widths.values()))) if layout == "circular" else 1.15
+    room = 1.12 / (1 - min(0.6, max(widths.values()))) if layout == "circular" else 1.15
     ax.set(xlim=(-room, room), ylim=(-room, room), aspect="equal")
-    drawn = [*links, *(singles[i] for i in features if i in singles)]
-    legend(ax, shown.directions, faded=any_noise(drawn))
-    notes = [shown.unit, *shown.notes(len(links), shown.count(lambda order: order > 1))]
-    notes += [f"{len(features)} of {n:,} features"] if len(features) < n else []
-    titled(ax, shown.headline(links or drawn), notes)
     return ax
 
 
@@ -180,7 +181,7 @@ def _label(ax: Axes, shown: Shown, features: Sequence[int], nodes: Places, layou
     for i in features:
         x, y = nodes[i]
         look: dict[str, Any] = {"fontsize": SMALL, "color": INK, "zorder": 4}
-        if layout == "force":
+        if layout == "force" or len(features) == 1:
             halo = [withStroke(linewidth=2.2, foreground="white")]
             place: dict[str, Any] = {
                 "xytext": (0, 8),

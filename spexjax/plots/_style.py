@@ -5,6 +5,8 @@ import textwrap
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 else:
@@ -16,6 +18,7 @@ POSITIVE, NEGATIVE = "#0b4f9c", "#f0814f"  # dark and light: apart in grey, and 
 INK, MUTED, LINE, REST = "#1b1f24", "#5b6472", "#d5dae1", "#a9b1bc"
 FADED = 0.3  # the opacity of what looks like noise
 SMALL, NORMAL, LARGE = 7.5, 8.5, 11  # points
+_SMALLEST = 4.0  # points
 _MIXED = 0.85  # of the full colour, for the strongest: ink on it stays legible
 
 
@@ -138,20 +141,33 @@ def titled(ax: Axes, title: str, notes: Sequence[str] = (), width: float | None 
     note = _joined([note for note in notes if note], max(24, int(width / (0.52 * SMALL))))
     above = 7 + 1.35 * SMALL * (note.count("\n") + 1) if note else 6
     title = re.sub('"[^"]*"', lambda quoted: quoted[0].replace(" ", "\u00a0"), title)  # no break inside quotes
-    title = textwrap.fill(title, max(20, int(width / (0.62 * LARGE))))
+    title = textwrap.fill(title, max(20, int(width / (0.66 * LARGE))))
     ax.set_title(plain(title), loc="left", fontsize=LARGE, fontweight="bold", color=INK, pad=above + 2)
     if note:
         place: dict[str, Any] = {"xytext": (0, 6), "xycoords": "axes fraction", "textcoords": "offset points"}
         ax.annotate(plain(note), (0, 1), **place, va="bottom", fontsize=SMALL, color=MUTED, linespacing=1.25)
+    if ax.axison:
+        _fit_labels(ax)
 
 
 def _room(ax: Axes) -> float:
-    """The width that titles and legends may take, in points; the figure has perhaps not been laid out yet."""
+    """The width that titles and legends may take, in points: what labels at the left leave."""
     figure = ax.get_figure(root=True)
     assert figure is not None
-    if len(figure.axes) == 1 and not ax.axison:
-        return float(0.94 * 72 * figure.get_size_inches()[0])
-    return float(ax.get_window_extent().width * 72 / figure.dpi)
+    whole = 0.94 * 72 * float(figure.get_size_inches()[0])
+    return whole if len(figure.axes) == 1 and not ax.axison else size_in_points(ax)[0]
+
+
+def _fit_labels(ax: Axes) -> None:
+    """Makes the names beside rows and under columns smaller where they would overlap."""
+    sizes = dict(zip("xy", size_in_points(ax), strict=True))
+    for axis, limits in ((ax.xaxis, ax.get_xlim()), (ax.yaxis, ax.get_ylim())):
+        labels, places = axis.get_ticklabels(), np.sort(axis.get_ticklocs())
+        if len(places) < 2 or axis.get_scale() != "linear" or (axis is ax.xaxis and labels[0].get_rotation() != 90):
+            continue
+        apart = float(np.diff(places).min() / abs(limits[1] - limits[0])) * sizes["x" if axis is ax.xaxis else "y"]
+        for label in labels:
+            label.set_fontsize(min(label.get_fontsize(), max(_SMALLEST, 0.95 * apart)))
 
 
 def _joined(phrases: Sequence[str], most: int) -> str:

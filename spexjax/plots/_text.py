@@ -2,6 +2,7 @@
 
 import dataclasses
 from collections.abc import Mapping, Sequence
+from functools import cache
 from typing import Any
 
 from spexjax._printable import printable
@@ -110,6 +111,7 @@ def _fitting(pieces: Pieces, links: Sequence[Term], width: float, height: float,
 
 
 def _laid_out(pieces: Pieces, links: Sequence[Term], width: float, size: float) -> _Page:
+    @cache
     def measure(string: str) -> float:
         return text_width(string, size)
 
