@@ -3,10 +3,10 @@
     ax = sx.plots.bars(explanation)
     ax.figure.savefig("bars.pdf")
 
-Blue is positive and dark, orange negative and light, and lines of negative values are dashed, so that a grey print shows
-the sign as well. A value below two standard errors looks like noise and is faded. What would not be legible is left out,
-weakest first, and the note under the title says so. Give `ax` of a figure with `layout="constrained"` to combine
-pictures. If the font lacks characters of your text, name a second one that has them:
+Blue is positive and dark, orange negative and light, and lines of negative values are dashed, so that a grey print
+shows the sign as well. A value below two standard errors looks like noise and is faded. What would not be legible is
+left out, weakest first, and the note under the title says so. Give `ax` of a figure with `layout="constrained"` to
+combine pictures. If the font lacks characters of your text, name a second one that has them:
 `matplotlib.rcParams["font.family"] = ["DejaVu Sans", "Noto Sans CJK JP"]`.
 """
 

@@ -88,7 +88,7 @@ def heads(
     ax.set(xlim=(-0.55, columns - 0.45), ylim=(-0.55, rows - 0.45), ylabel="layer")
     ax.set_xlabel("head" if any(name.isdigit() for name in grid.columns) else "")
     drawn = [*links, *singles.values()]
-    legend(ax, shown.directions, faded=any_noise(drawn), below=34)
+    legend(ax, shown.directions, faded=any_noise(drawn), below=34.0)
     prompts = shown.provenance.get("prompts") or ()
     notes = [shown.unit, f"mean over {len(prompts):,} prompts" if prompts else ""]
     notes += shown.notes(len(links), shown.count(lambda order: order > 1))

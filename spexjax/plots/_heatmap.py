@@ -36,10 +36,10 @@ def heatmap(
       ValueError: if the index is unknown, or `top` is below 1.
     """
     shown = read(source, index, max_order)
-    n, terms = shown.table.num_features, shown.terms(where=lambda order: order <= 2)
-    features = _features(terms, n, checked_top(top))
+    n = shown.table.num_features
+    features = _features(shown, checked_top(top))
     k, at = len(features), {feature: place for place, feature in enumerate(features)}
-    cells = [term for term in terms if all(i in at for i in term.members)]
+    cells = shown.within(features, 2)
     names = [shown.name([i], 24) for i in features]
     side, below = max(3.4, 1.2 + 0.21 * k), max(text_width(name, SMALL) for name in names)
     ax, wide = new_axes(ax, side + 0.4 + below / 72, side + 1.3 + below / 72), 72 * side
@@ -60,10 +60,11 @@ def heatmap(
     return ax
 
 
-def _features(terms: Sequence[Term], n: int, top: int) -> list[int]:
+def _features(shown: Shown, top: int) -> list[int]:
     """Those of the strongest pairs, then the strongest by themselves, then any others: at most `top`, in order."""
-    ranked = sorted(terms, key=lambda term: (-len(term.members), -abs(term.value)))
-    return sorted(list(dict.fromkeys([i for term in ranked for i in term.members] + list(range(n))))[:top])
+    ranked = [*shown.strongest(where=lambda order: order == 2), *shown.strongest(where=lambda order: order == 1)]
+    found = dict.fromkeys([i for s, _ in ranked for i in s] + list(range(shown.table.num_features)))
+    return sorted(list(found)[:top])
 
 
 def _draw(ax: Axes, shown: Shown, cells: Sequence[Term], at: Mapping[int, int]) -> None:

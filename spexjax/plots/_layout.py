@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from spexjax.plots._style import Axes
 
-Span = tuple[float, float]
+Span = tuple[float | int, float | int]
 
 
 @dataclasses.dataclass(frozen=True)

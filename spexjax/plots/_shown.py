@@ -7,6 +7,7 @@ from functools import cached_property
 from typing import Any, NamedTuple
 
 import numpy as np
+from jaxtyping import Bool
 
 from spexjax._printable import printable
 from spexjax.explanation import Explanation
@@ -84,29 +85,53 @@ class Shown:
         """A value with its sign, rounded to what matters beside the largest."""
         return signed(value, self.scale)
 
-    def terms(self, top: int | None = None, where: Callable[[int], bool] = lambda order: order > 0) -> list[Term]:
-        """The strongest terms that are not 0, strongest first.
+    def strongest(self, top: int | None = None, where: Callable[[int], bool] = lambda order: True) -> Interactions:
+        """The strongest terms that are not 0, strongest first, without the empty set.
 
         Args:
-          top: the most; all by default.
+          top: the most terms; all by default.
           where: which orders.
         """
-        wanted = np.array([where(order) and order > 0 for order in self.table.orders.tolist()], bool)
-        rows = np.flatnonzero(wanted & (self.table.values != 0))
-        few = dataclasses.replace(self.table, support=self.table.support[rows], values=self.table.values[rows])
-        strongest = few.top(len(few) if top is None else top)
-        unknown = np.full(len(strongest), math.nan)
-        errors = unknown if self.explanation is None else self.explanation.standard_errors(strongest)
-        return [Term(s, value, float(error)) for (s, value), error in zip(strongest, errors, strict=True)]
+        few = self._where(np.array([where(order) for order in self.table.orders.tolist()], bool))
+        return few.top(len(few) if top is None else top)
+
+    def terms(self, top: int | None = None, where: Callable[[int], bool] = lambda order: True) -> list[Term]:
+        """`strongest` with standard errors.
+
+        Args:
+          top: as in `strongest`.
+          where: as in `strongest`.
+        """
+        return self.with_errors(self.strongest(top, where))
+
+    def within(self, features: Sequence[int], most: int) -> list[Term]:
+        """The terms of at most so many features, all of them among these.
+
+        Args:
+          features: the features.
+          most: the largest order.
+        """
+        inside = np.isin(self.table.support, [*features, self.table.num_features]).all(1) & (self.table.orders <= most)
+        few = self._where(inside)
+        return self.with_errors(few.top(len(few)))
+
+    def with_errors(self, table: Interactions) -> list[Term]:
+        """The terms of a table, in its order, with their standard errors."""
+        unknown = np.full(len(table), math.nan)
+        errors = unknown if self.explanation is None else self.explanation.standard_errors(table)
+        return [Term(s, value, float(error)) for (s, value), error in zip(table, errors, strict=True)]
+
+    def _where(self, rows: Bool[np.ndarray, " k"]) -> Interactions:
+        rows = rows & (self.table.values != 0)
+        return dataclasses.replace(self.table, support=self.table.support[rows], values=self.table.values[rows])
 
     def singles(self) -> dict[int, Term]:
         """The terms of one feature."""
         return {term.members[0]: term for term in self.terms(where=lambda order: order == 1)}
 
-    def count(self, where: Callable[[int], bool] = lambda order: order > 0) -> int:
+    def count(self, where: Callable[[int], bool] = lambda order: True) -> int:
         """How many terms are not 0."""
-        orders = self.table.orders[self.table.values != 0].tolist()
-        return sum(order > 0 and where(order) for order in orders)
+        return len(self.strongest(where=where))
 
     def headline(self, terms: Sequence[Term]) -> str:
         """What the strongest term does, in a sentence."""

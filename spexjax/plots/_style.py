@@ -85,7 +85,7 @@ def colour(value: float) -> str:
 
 def dashes(value: float) -> str | tuple[float, tuple[float, ...]]:
     """The line style of a sign: negative lines are dashed."""
-    return "-" if value > 0 else (0, (3.2, 1.4))
+    return "-" if value > 0 else (0.0, (3.2, 1.4))
 
 
 def tint(value: float, scale: float, *, faded: bool = False) -> Colour:
@@ -186,7 +186,7 @@ def legend(
     directions: tuple[str, str],
     *,
     faded: bool,
-    below: float = 4,
+    below: float = 4.0,
     marks: bool = False,
     width: float | None = None,
 ) -> None:
@@ -209,9 +209,9 @@ def legend(
             return Patch(**{"facecolor": colour(sign), "label": plain(label), **changes})
         return Line2D([], [], **{"color": colour(sign), "linestyle": dashes(sign), "label": plain(label), **changes})
 
-    handles = [handle(1, directions[0]), handle(-1, directions[1])]
+    handles = [handle(1.0, directions[0]), handle(-1.0, directions[1])]
     if faded:
-        handles.append(handle(1, "faded: below two standard errors", alpha=FADED))
+        handles.append(handle(1.0, "faded: below two standard errors", alpha=FADED))
     figure = ax.get_figure(root=True)
     assert figure is not None
     needed = sum(38 + text_width(handle.get_label(), SMALL) for handle in handles)

@@ -42,7 +42,7 @@ def text(
     index: str | None = None,
     max_order: int | None = None,
     top: int = 8,
-    font_size: float = 11.0,
+    font_size: float | int = 11.0,
     ax: Axes | None = None,
 ) -> Axes:
     """Draws the text with every word coloured by its own value, and links over the words that work together.
@@ -74,7 +74,7 @@ def text(
     notes += [f"{left_out:,} of {shown.table.num_features:,} units left out"] if left_out else []
     titled(ax, shown.headline(drawn), notes, width=72 * _WIDTH if own else None)
     width, height = size_in_points(ax)
-    page = _fitting(pieces, links, width, float("inf") if own else height, font_size)
+    page = _fitting(pieces, links, width, float("inf") if own else height, float(font_size))
     if own:
         figure = ax.get_figure(root=True)
         assert figure is not None

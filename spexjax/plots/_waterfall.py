@@ -44,13 +44,13 @@ def waterfall(
     for row, (step, start) in enumerate(zip(steps, starts[:-1], strict=True), 1):
         alpha, hatch, side = FADED if step.noise else 1.0, None if step.term else "////", 1 if step.change > 0 else -1
         ax.barh(row, step.change, left=start, height=0.66, color=step.colour, alpha=alpha, hatch=hatch, edgecolor="w")
-        beside = _beside(3 * side) | {"ha": "left" if side > 0 else "right", "color": MUTED if step.noise else INK}
+        beside = _beside(3.0 * side) | {"ha": "left" if side > 0 else "right", "color": MUTED if step.noise else INK}
         ax.annotate(number(step.change), (start + step.change, row), **beside)
     for row, at in enumerate(starts):
         ax.plot([at, at], [row, row + 1], color=MUTED, linewidth=0.7, zorder=0.9)
     for row, value in ((0, found.nothing), (last, found.everything)):
         ax.plot(value, row, marker="D", markersize=5, color=INK)
-        ax.annotate(number(value), (value, row), **_beside(7), color=INK, fontweight="bold")
+        ax.annotate(number(value), (value, row), **_beside(7.0), color=INK, fontweight="bold")
     ax.set_yticks(range(last + 1), map(plain, ["nothing kept", *(step.name for step in steps), "everything kept"]))
     ax.tick_params(axis="y", length=0)
     low, high = min(*starts, found.everything), max(*starts, found.everything)
