@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from spexjax.explanation import Explanation
 from spexjax.plots._steps import Step, way
-from spexjax.plots._style import FADED, INK, MUTED, REST, SMALL, Axes, new_axes, plain, text_width, tidy
+from spexjax.plots._style import FADED, INK, MUTED, REST, SMALL, Axes, new_axes, plain, root_figure, text_width, tidy
 
 _ROW = 0.75  # the height of a row of names, in heights of the strip
 
@@ -85,8 +85,7 @@ def _named(ax: Axes, names: Sequence[tuple[float, str, str]], span: float) -> in
     Returns:
       The number of rows.
     """
-    figure = ax.get_figure(root=True)
-    assert figure is not None
+    figure = root_figure(ax)
     points = ax.get_window_extent().width * 72 / figure.dpi
     free: list[float] = []  # where each row ends
     for at, name, ink in sorted(names):

@@ -40,10 +40,14 @@ def new_axes(ax: Axes | None, width: float, height: float) -> Axes:
     return plt.subplots(figsize=(width, height), layout="constrained")[1] if ax is None else ax
 
 
+def root_figure(ax: Axes) -> Any:
+    """The figure of axes, even if they are in a subfigure."""
+    return ax.figure.canvas.figure
+
+
 def size_in_points(ax: Axes) -> tuple[float, float]:
     """Width and height of axes, once their figure has been laid out."""
-    figure = ax.get_figure(root=True)
-    assert figure is not None
+    figure = root_figure(ax)
     figure.draw_without_rendering()
     box, scale = ax.get_window_extent(), 72 / figure.dpi
     return box.width * scale, box.height * scale
@@ -152,8 +156,7 @@ def titled(ax: Axes, title: str, notes: Sequence[str] = (), width: float | None 
 
 def _room(ax: Axes) -> float:
     """The width that titles and legends may take, in points: what labels at the left leave."""
-    figure = ax.get_figure(root=True)
-    assert figure is not None
+    figure = root_figure(ax)
     whole = 0.94 * 72 * float(figure.get_size_inches()[0])
     return whole if len(figure.axes) == 1 and not ax.axison else size_in_points(ax)[0]
 
@@ -212,8 +215,7 @@ def legend(
     handles = [handle(1.0, directions[0]), handle(-1.0, directions[1])]
     if faded:
         handles.append(handle(1.0, "faded: below two standard errors", alpha=FADED))
-    figure = ax.get_figure(root=True)
-    assert figure is not None
+    figure = root_figure(ax)
     needed = sum(38 + text_width(handle.get_label(), SMALL) for handle in handles)
     one_row = needed <= (width or _room(ax))
     shift = ScaledTranslation(0, -below / 72, figure.dpi_scale_trans)

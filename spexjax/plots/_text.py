@@ -21,6 +21,7 @@ from spexjax.plots._style import (
     legend,
     new_axes,
     plain,
+    root_figure,
     size_in_points,
     text_width,
     tint,
@@ -29,6 +30,7 @@ from spexjax.plots._style import (
 
 _WIDTH = 7.0  # inches
 _MOST = 3600  # characters up to which the text is shown whole: a page
+_LINKS = 24  # the most that leave room for words
 _CONTEXT = 3  # units beside a strong one, where it is not
 _TRACK, _LANE, _NUMBER = 10.5, 6.0, 6.5  # points: between tracks, between lanes, and the size of a number
 _SMALLEST = 4.5  # points: of a font that is made smaller to fit
@@ -53,7 +55,8 @@ def text(
       source: an explanation of `ablations.text`; of anything else, the names of the features make up the text.
       index: a name from `indices.INDICES`, FSII by default.
       max_order: the order of the index.
-      top: the most links. Of a text that exceeds a page only the strongest units and their neighbours are shown.
+      top: the most links, up to 24. Of a text that exceeds a page, only the strongest units are shown, with their
+        neighbours.
       font_size: in points; smaller if the text does not fit into the axes that were given.
       ax: where to draw; by default a new figure, as high as the text needs.
 
@@ -64,7 +67,7 @@ def text(
       ValueError: if the index is unknown, or `top` is below 1.
     """
     shown = read(source, index, max_order)
-    links, singles = shown.terms(checked_top(top), lambda order: order > 1), shown.singles()
+    links, singles = shown.terms(min(checked_top(top), _LINKS), lambda order: order > 1), shown.singles()
     drawn, (pieces, left_out) = [*links, *singles.values()], _pieces(shown, links, singles)
     own = ax is None
     ax = new_axes(ax, _WIDTH, 3.0)
@@ -76,8 +79,7 @@ def text(
     width, height = size_in_points(ax)
     page = _fitting(pieces, links, width, float("inf") if own else height, float(font_size))
     if own:
-        figure = ax.get_figure(root=True)
-        assert figure is not None
+        figure = root_figure(ax)
         figure.set_size_inches(_WIDTH, figure.get_size_inches()[1] + (page.height - height) / 72)
     ax.set(xlim=(0, width), ylim=(page.height if own else max(height, page.height), 0))
     _words(ax, page, singles)
@@ -98,6 +100,7 @@ class _Page:
     height: float
 
     def track(self, line: int, number: int) -> float:
+        """How high a track above a line is."""
         return self.tops[line] - 3 - _TRACK * (number + 0.5)
 
 
@@ -136,7 +139,7 @@ def _pieces(shown: Shown, links: Sequence[Term], singles: Mapping[int, Term]) ->
     pieces = [(_printable(str(string)), int(i) if 0 <= i < n else -1) for string, i in given]
     if sum(len(string) for string, _ in pieces) <= _MOST:
         return pieces, 0
-    length = dict.fromkeys(range(n), 0) | {i: len(string) for string, i in pieces}
+    length = dict.fromkeys(range(n), 0) | {i: len(string) + 1 for string, i in pieces}
     context = _CONTEXT if sum(length.values()) < 14 * n else 0
     ranked = [i for term in links for i in term.members]
     ranked += sorted(singles, key=lambda i: -abs(singles[i].value))
