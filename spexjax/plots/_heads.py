@@ -70,14 +70,13 @@ def heads(
     shown = read(source, index, max_order)
     names = shown.table.names(range(shown.table.num_features))
     grid, singles = _grid(names), shown.singles()
-    links = shown.terms(checked_top(top), lambda order: order > 1)
+    links = shown.links(checked_top(top))
     rows, columns = len(grid.layers), len(grid.columns)
     ax = new_axes(ax, min(9.0, max(4.2, 1.2 + 0.34 * columns)), min(9.5, 2.2 + 0.3 * max(rows, 3)))
     tidy(ax, left=False)
     _cells(ax, grid, singles)
-    strongest = max((abs(term.value) for term in links), default=1.0)
     for term in reversed(links):
-        _link(ax, term, grid, strongest)
+        _link(ax, term, grid, shown.link_share(term))
     every = 1 if columns <= 16 else 4
     ticks = [k for k, name in enumerate(grid.columns) if not name.isdigit() or k % every == 0]
     ax.set_xticks(ticks, [grid.columns[k] for k in ticks], fontsize=SMALL)
@@ -90,8 +89,7 @@ def heads(
     drawn = [*links, *singles.values()]
     legend(ax, shown.directions, faded=any_noise(drawn), below=34.0)
     prompts = shown.provenance.get("prompts") or ()
-    notes = [shown.unit, f"mean over {len(prompts):,} prompts" if prompts else ""]
-    notes += shown.notes(len(links), shown.count(lambda order: order > 1))
+    notes = [*shown.link_notes(links), f"mean over {len(prompts):,} prompts" if prompts else ""]
     titled(ax, shown.headline(links if not singles else drawn), notes)
     return ax
 
@@ -124,9 +122,8 @@ def _cells(ax: Axes, grid: _Grid, singles: Mapping[int, Term]) -> None:
             ax.text(column, row, "−", ha="center", va="center", fontsize=7, color=ink_on(fill))
 
 
-def _link(ax: Axes, term: Term, grid: _Grid, strongest: float) -> None:
+def _link(ax: Axes, term: Term, grid: _Grid, share: float) -> None:
     """A bent line through the members of a set, from the lowest layer to the highest."""
-    share = abs(term.value) / strongest
     places = np.array(sorted(grid.cells[i] for i in term.members), float)[:, ::-1]
     look: dict[str, Any] = {"color": colour(term.value), "alpha": FADED if term.noise else 0.95}
     centre = np.array([len(grid.columns), len(grid.layers)]) / 2 - 0.5

@@ -9,7 +9,7 @@ from jaxtyping import Bool, Float, Int
 from spexjax.explanation import Explanation
 from spexjax.indices import Interactions
 from spexjax.plots._shown import Term, any_noise, checked_top, read
-from spexjax.plots._style import FADED, Axes, colour, dashes, legend, new_axes, titled
+from spexjax.plots._style import FADED, NORMAL, Axes, colour, dashes, legend, new_axes, titled
 
 _OPACITY = 0.75  # of the strongest region
 _SIGNED = 30  # regions that carry a plus or a minus
@@ -53,7 +53,7 @@ def image(
         raise ValueError(
             f"A region is the number of a feature, 0 to {n - 1}, or -1; got {where.min()} to {where.max()}."
         )
-    links, singles = shown.terms(checked_top(top), lambda order: order > 1), shown.singles()
+    links, singles = shown.links(checked_top(top)), shown.singles()
     height, width = grey.shape
     side = 4.6 / max(height, width)
     ax = new_axes(ax, max(2.8, side * width) + 0.6, max(1.6, side * height) + 1.1)
@@ -63,13 +63,12 @@ def image(
     strong = sorted((i for i in singles if i in centres), key=lambda i: -abs(singles[i].value))[:_SIGNED]
     for i in strong:
         _outline(ax, where == i, singles[i])
-    strongest = max((abs(term.value) for term in links), default=1.0)
+        _mark(ax, centres[i], singles[i])
     for term in reversed([term for term in links if all(i in centres for i in term.members)]):
-        _link(ax, term, centres, strongest)
+        _link(ax, term, centres, shown.link_share(term))
     drawn = [*links, *singles.values()]
     legend(ax, shown.directions, faded=any_noise(drawn))
-    notes = [shown.unit, *shown.notes(len(links), shown.count(lambda order: order > 1))]
-    titled(ax, shown.headline(drawn), notes)
+    titled(ax, shown.headline(drawn), shown.link_notes(links))
     return ax
 
 
@@ -121,8 +120,17 @@ def _outline(ax: Axes, inside: Bool[np.ndarray, "h w"], term: Term) -> None:
     ax.add_collection(LineCollection(level + upright, linewidth=1.1, **look))
 
 
-def _link(ax: Axes, term: Term, centres: Mapping[int, Sequence[float]], strongest: float) -> None:
-    share = abs(term.value) / strongest
+def _mark(ax: Axes, place: tuple[float, float], term: Term) -> None:
+    """The sign of a region's value, unless it looks like noise; beside the centre, where links end."""
+    from matplotlib.patheffects import withStroke
+
+    look: dict[str, Any] = {"xytext": (0, -9), "textcoords": "offset points", "ha": "center", "va": "center"}
+    look |= {"fontsize": NORMAL, "path_effects": [withStroke(linewidth=1.8, foreground="white")]}
+    if not term.noise:
+        ax.annotate("+" if term.value > 0 else "−", place, **look)
+
+
+def _link(ax: Axes, term: Term, centres: Mapping[int, Sequence[float]], share: float) -> None:
     x, y = zip(*(centres[i] for i in term.members), strict=True)
     look: dict[str, Any] = {"color": colour(term.value), "alpha": FADED if term.noise else 1.0}
     ax.plot(x, y, color="white", linewidth=3.2 + 2 * share, alpha=look["alpha"], zorder=2 + share)

@@ -65,25 +65,24 @@ def network(
     shown = read(source, index, max_order)
     n, links, singles = (
         shown.table.num_features,
-        shown.terms(checked_top(top), lambda order: order > 1),
+        shown.links(checked_top(top)),
         shown.singles(),
     )
     features = sorted({i for term in links for i in term.members})
     if n <= _ALL or not features:
         features = list(range(min(n, max(_ALL, top))))
-    strongest = max((abs(term.value) for term in links), default=1.0)
     drawn = [*links, *(singles[i] for i in features if i in singles)]
     ax = new_axes(ax, 6.4, 6.6)
     ax.set_axis_off()
     legend(ax, shown.directions, faded=any_noise(drawn))
-    notes = [shown.unit, *shown.notes(len(links), shown.count(lambda order: order > 1))]
+    notes = shown.link_notes(links)
     notes += [f"{len(features)} of {n:,} features"] if len(features) < n else []
     titled(ax, shown.headline(links or drawn), notes)
     radius = min(size_in_points(ax)) / 2
     widths = {i: text_width(shown.labels[i], SMALL) / radius for i in features}
     nodes, diamonds = _places(features, links, layout, widths)
     for term in reversed(links):
-        _link(ax, term, nodes, diamonds, strongest, 0.22 if layout == "circular" else 0.0)
+        _link(ax, term, nodes, diamonds, shown.link_share(term), 0.22 if layout == "circular" else 0.0)
     own = max((abs(singles[i].value) for i in features if i in singles), default=1.0)
     for i in features:
         _node(ax, nodes[i], singles.get(i), own)
@@ -149,8 +148,7 @@ def _middle(places: Sequence[Any]) -> tuple[float, float]:
     return 0.85 * float(y), 0.85 * float(x)
 
 
-def _link(ax: Axes, term: Term, nodes: Places, diamonds: Places, strongest: float, bend: float) -> None:
-    share = abs(term.value) / strongest
+def _link(ax: Axes, term: Term, nodes: Places, diamonds: Places, share: float, bend: float) -> None:
     look: dict[str, Any] = {"color": colour(term.value), "alpha": FADED if term.noise else 0.35 + 0.6 * share}
     line: dict[str, Any] = {"linewidth": 0.6 + 4 * share, "linestyle": dashes(term.value), "solid_capstyle": "round"}
     if len(term.members) == 2:

@@ -16,6 +16,7 @@ from spexjax.plots._style import cut
 from spexjax.report import directions, labels, signed, value_in_words
 
 _ANSWER = 24  # characters of an answer
+_NOTHING = 0.02  # of the strongest term: a weaker link is not drawn
 
 
 class Term(NamedTuple):
@@ -124,6 +125,30 @@ class Shown:
     def _where(self, rows: Bool[np.ndarray, " k"]) -> Interactions:
         rows = rows & (self.table.values != 0)
         return dataclasses.replace(self.table, support=self.table.support[rows], values=self.table.values[rows])
+
+    def links(self, top: int) -> list[Term]:
+        """The strongest terms of two or more features, without those that would be next to nothing in the picture."""
+        joint = self.strongest(top, lambda order: order > 1)
+        return self.with_errors(joint.top(int((np.abs(joint.values) >= _NOTHING * self.scale).sum())))
+
+    def link_share(self, term: Term) -> float:
+        """How strong a link is, 0 to 1: beside the strongest link, or a third of the strongest of all terms."""
+        return abs(term.value) / self._link_scale
+
+    @cached_property
+    def _link_scale(self) -> float:
+        joint = self.strongest(1, lambda order: order > 1)
+        return max(float(np.abs(joint.values).max(initial=0)), self.scale / 3)
+
+    def link_notes(self, links: Sequence[Term]) -> list[str]:
+        """The unit, how many links there are, and how faithful the explanation is.
+
+        Args:
+          links: those in the picture.
+        """
+        of = self.count(lambda order: order > 1)
+        none = [f"none of {of:,} interactions above {_NOTHING:.0%} of the strongest value"] if of and not links else []
+        return [self.unit, *none, *self.notes(len(links), 0 if none else of)]
 
     def singles(self) -> dict[int, Term]:
         """The terms of one feature."""

@@ -67,13 +67,13 @@ def text(
       ValueError: if the index is unknown, or `top` is below 1.
     """
     shown = read(source, index, max_order)
-    links, singles = shown.terms(min(checked_top(top), _LINKS), lambda order: order > 1), shown.singles()
+    links, singles = shown.links(min(checked_top(top), _LINKS)), shown.singles()
     drawn, (pieces, left_out) = [*links, *singles.values()], _pieces(shown, links, singles)
     own = ax is None
     ax = new_axes(ax, _WIDTH, 3.0)
     ax.set_axis_off()
     legend(ax, shown.directions, faded=any_noise(drawn))
-    notes = [shown.unit, *shown.notes(len(links), shown.count(lambda order: order > 1))]
+    notes = shown.link_notes(links)
     notes += [f"{left_out:,} of {shown.table.num_features:,} units left out"] if left_out else []
     titled(ax, shown.headline(drawn), notes, width=72 * _WIDTH if own else None)
     width, height = size_in_points(ax)
@@ -84,7 +84,7 @@ def text(
     ax.set(xlim=(0, width), ylim=(page.height if own else max(height, page.height), 0))
     _words(ax, page, singles)
     for term, comb in reversed(list(zip(links, page.combs, strict=True))):
-        _comb(ax, page, shown, term, comb, max(abs(link.value) for link in links))
+        _comb(ax, page, shown, term, comb)
     return ax
 
 
@@ -190,9 +190,9 @@ def _words(ax: Axes, page: _Page, singles: Mapping[int, Term]) -> None:
         ax.text(word.left, page.tops[word.line] + size, plain(word.string), fontsize=size, color=ink, va="baseline")
 
 
-def _comb(ax: Axes, page: _Page, shown: Shown, term: Term, comb: Comb, strongest: float) -> None:
+def _comb(ax: Axes, page: _Page, shown: Shown, term: Term, comb: Comb) -> None:
     """Draws one link: stems, tracks, and the lane beside the text if it spans several lines."""
-    share, lines = abs(term.value) / strongest, list(comb.stems)
+    share, lines = shown.link_share(term), list(comb.stems)
     look: dict[str, Any] = {
         "color": colour(term.value),
         "alpha": FADED if term.noise else 1.0,

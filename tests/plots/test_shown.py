@@ -1,7 +1,7 @@
 """What a picture shows: terms, standard errors, words."""
 
 import pytest
-from conftest import ERROR, text_explanation
+from conftest import ERROR, of_terms, text_explanation
 
 from spexjax import plots
 from spexjax.plots._shown import read
@@ -61,3 +61,13 @@ def test_what_cannot_be_drawn_is_said(small):
         plots.beeswarm([small], by="word")
     with pytest.raises(ValueError, match="pair of ablations and R2"):
         plots.budget([3])
+
+
+def test_links_that_are_next_to_nothing_are_not_drawn():
+    shown = read(of_terms({(0,): 1.0, (1,): -1.0, (0, 1): 0.005, (1, 2): 0.3}, list("abc")), "Fourier")
+    assert [term.members for term in shown.links(9)] == [(1, 2)]
+    assert shown.link_share(shown.links(1)[0]) == pytest.approx(0.9), "beside a third of the strongest"
+    assert "the 1 strongest of 2 interactions" in shown.link_notes(shown.links(9))
+    alone = read(of_terms({(0,): 1.0, (0, 1): 0.005}, list("ab")), "Fourier")
+    assert alone.links(9) == []
+    assert "none of 1 interactions above 2% of the strongest value" in alone.link_notes([])
