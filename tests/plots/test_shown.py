@@ -70,4 +70,4 @@ def test_links_that_are_next_to_nothing_are_not_drawn():
     assert "the 1 strongest of 2 interactions" in shown.link_notes(shown.links(9))
     alone = read(of_terms({(0,): 1.0, (0, 1): 0.005}, list("ab")), "Fourier")
     assert alone.links(9) == []
-    assert "none of 1 interactions above 2% of the strongest value" in alone.link_notes([])
+    assert "none of 1 interactions above 2 % of the strongest value" in alone.link_notes([])
