@@ -1,7 +1,7 @@
 """Beeswarm: the values of the same features, or words, in many explanations."""
 
 from collections.abc import Sequence
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 
@@ -89,20 +89,24 @@ def _rows(shown: Sequence[Shown], by_feature: bool) -> dict[str, Row]:
 
 
 def _row(ax: Axes, row: int, terms: Row, reach: float) -> None:
+    from matplotlib.colors import to_rgba
+
     values = np.array([term.value for term in terms])
-    bins = np.round(values / reach * _BINS).astype(int)
+    bins, shifts = np.round(values / reach * _BINS).astype(int), np.zeros(len(values))
     for place in np.unique(bins):
         members = np.flatnonzero(bins == place)
-        step = min(_STEP, 0.76 / max(1, len(members) - 1))
-        for k, i in enumerate(members):
-            shift = step * ((k + 1) // 2) * (-1) ** k
-            term = terms[i]
-            ink = colour(term.value) if term.value else MUTED
-            marker = "o" if term.value >= 0 else "v"
-            look: dict[str, Any] = {"color": ink, "alpha": FADED if term.noise else 0.8, "markeredgewidth": 0}
-            ax.plot(term.value, row + shift, marker=marker, markersize=4.2, **look)
+        k = np.arange(len(members))  # alternately to both sides of the middle
+        shifts[members] = min(_STEP, 0.76 / max(1, len(members) - 1)) * ((k + 1) // 2) * (-1) ** k
+    inks = np.array([to_rgba(*_ink(term)) for term in terms])
+    for marker, some in (("o", values >= 0), ("v", values < 0)):
+        ax.scatter(values[some], row + shifts[some], s=18, c=inks[some], marker=marker, linewidths=0, zorder=2)
     mean = float(values.mean())
-    ax.plot([mean, mean], [row - 0.32, row + 0.32], color=INK, linewidth=1.6, solid_capstyle="butt")
+    ax.plot([mean, mean], [row - 0.32, row + 0.32], color=INK, linewidth=1.6, solid_capstyle="butt", zorder=3)
+
+
+def _ink(term: Term) -> tuple[str, float]:
+    """Colour and opacity of a dot."""
+    return colour(term.value) if term.value else MUTED, FADED if term.noise else 0.8
 
 
 def _common(strings: Sequence[str], otherwise: str) -> str:

@@ -147,7 +147,11 @@ class Shown:
           links: those in the picture.
         """
         of = self.count(lambda order: order > 1)
-        none = [f"none of {of:,} interactions above {100 * _NOTHING:.0f} % of the strongest value"] if of and not links else []
+        none = (
+            [f"none of {of:,} interactions above {100 * _NOTHING:.0f} % of the strongest value"]
+            if of and not links
+            else []
+        )
         return [self.unit, *none, *self.notes(len(links), 0 if none else of)]
 
     def singles(self) -> dict[int, Term]:

@@ -116,10 +116,10 @@ def test_a_text_that_exceeds_a_page_is_cut_to_what_matters():
 def test_beeswarm_has_a_dot_for_each_explanation():
     several = [text_explanation(4, seed=seed) for seed in range(5)]
     ax = plots.beeswarm(several)
-    dots = [line for line in ax.lines if line.get_marker() in ("o", "v")]
+    dots = [x for dots in ax.collections for x in dots.get_offsets()[:, 0]]
     assert len(dots) == 20
     values = sorted(value for one in several for _, value in one.interactions("SV"))
-    assert sorted(line.get_xdata()[0] for line in dots) == pytest.approx(values)
+    assert sorted(dots) == pytest.approx(values)
 
 
 def test_beeswarm_by_name():
