@@ -77,7 +77,6 @@ def _draw(ax: Axes, shown: Shown, cells: Sequence[Term], at: Mapping[int, int]) 
         ax.add_patch(Rectangle((x - side / 2, y - side / 2), side, side, facecolor=fill, linewidth=0))
         number = shown.number(term.value)
         sign = "−" if term.value < 0 and not term.noise and abs(term.value) > _SIGN * scale else ""
-        label = number if len(at) <= _NUMBERS and not term.noise else sign
-        ax.text(
-            x, y, label, ha="center", va="center", fontsize=SMALL if len(at) <= _NUMBERS else 5.5, color=ink_on(fill)
-        )
+        label, size = (number, SMALL) if len(at) <= _NUMBERS and not term.noise else (sign, 5.5)
+        if label:
+            ax.text(x, y, label, ha="center", va="center", fontsize=size, color=ink_on(fill))

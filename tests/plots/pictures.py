@@ -1,6 +1,6 @@
 """Every picture, by name, as a function of the number of features."""
 
-from conftest import explained, head_explanation, mosaic, text_explanation
+from drawable import explained, head_explanation, mosaic, text_explanation
 
 from spexjax import plots
 

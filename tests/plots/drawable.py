@@ -1,9 +1,7 @@
 """Explanations to draw: of texts, heads and regions, with 1 to 300 features, and with standard errors."""
 
 import matplotlib as mpl
-import matplotlib.pyplot as plt
 import numpy as np
-import pytest
 
 from spexjax.explanation import Explanation, Faithfulness
 from spexjax.spectrum import Spectrum
@@ -72,15 +70,7 @@ def mosaic(side, blocks):
     return picture, (y * blocks // side) * blocks + x * blocks // side
 
 
-@pytest.fixture
 def small():
     """Three words; the pair of the last two is strong, the value of the first is noise."""
     terms = {(): 0.0, (0,): 0.02, (1,): -0.4, (2,): 0.3, (1, 2): 0.25}
     return of_terms(terms, ["very", "not", "good"], answers=[" yes", " no"], value="logit-difference")
-
-
-@pytest.fixture(autouse=True)
-def closed():
-    """Pictures are closed after each test."""
-    yield
-    plt.close("all")

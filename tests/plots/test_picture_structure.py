@@ -3,7 +3,7 @@
 import matplotlib.pyplot as plt
 import numpy as np
 import pytest
-from conftest import text_explanation
+from drawable import text_explanation
 from pictures import PICTURES
 
 from spexjax import plots

@@ -4,6 +4,7 @@ import sys
 
 import matplotlib.pyplot as plt
 import pytest
+from drawable import small
 from matplotlib.colors import to_rgb
 
 from spexjax import plots
@@ -49,13 +50,13 @@ def test_titles_break_and_quotes_stay_whole():
     assert '"\u00a0a\u00a0very\u00a0long\u00a0answer"' in title
 
 
-def test_without_matplotlib_there_is_a_sentence(small, monkeypatch):
+def test_without_matplotlib_there_is_a_sentence(monkeypatch):
     monkeypatch.setitem(sys.modules, "matplotlib.pyplot", None)
     with pytest.raises(ImportError, match="pip install 'spexjax"):
-        plots.bars(small)
+        plots.bars(small())
 
 
-def test_without_networkx_there_is_a_sentence(small, monkeypatch):
+def test_without_networkx_there_is_a_sentence(monkeypatch):
     monkeypatch.setitem(sys.modules, "networkx", None)
     with pytest.raises(ImportError, match="pip install 'spexjax"):
-        plots.network(small)
+        plots.network(small())

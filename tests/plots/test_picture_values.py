@@ -4,7 +4,7 @@ import dataclasses
 
 import numpy as np
 import pytest
-from conftest import ERROR, explained, head_explanation, mosaic, of_terms, text_explanation, words
+from drawable import ERROR, explained, head_explanation, mosaic, of_terms, small, text_explanation, words
 from matplotlib.colors import same_color, to_rgb
 from matplotlib.patches import Polygon, Rectangle
 
@@ -23,9 +23,9 @@ def named(ax):
     return {names[round(bar.get_y() + bar.get_height() / 2)]: bar for bar in rectangles(ax)}
 
 
-def test_bars_have_values_signs_and_errors(small):
-    ax = plots.bars(small)
-    table, bars = small.interactions("FSII"), named(ax)
+def test_bars_have_values_signs_and_errors():
+    ax = plots.bars(small())
+    table, bars = small().interactions("FSII"), named(ax)
     assert list(bars) == ["good", "not", "very", "not × good"]
     for name, bar in bars.items():
         value = table[name.split(" × ")]
@@ -40,12 +40,12 @@ def test_bars_have_values_signs_and_errors(small):
     assert "single features, 3 of 3" in [label.get_text() for label in ax.get_yticklabels()]
 
 
-def test_bars_of_shapley_values_are_single_features(small):
-    assert list(named(plots.bars(small, index="SV"))) == ["not", "good", "very"]
+def test_bars_of_shapley_values_are_single_features():
+    assert list(named(plots.bars(small(), index="SV"))) == ["not", "good", "very"]
 
 
-def test_heatmap_has_a_cell_for_each_value(small):
-    ax = plots.heatmap(small)
+def test_heatmap_has_a_cell_for_each_value():
+    ax = plots.heatmap(small())
     cells = {(cell.get_center()[0], cell.get_center()[1]): cell for cell in rectangles(ax)}
     assert set(cells) == {(0, 0), (1, 1), (2, 2), (1, 2)}
     assert cells[0, 0].get_width() < 0.5, "noise is small"
@@ -162,10 +162,10 @@ def test_image_colours_regions():
         plots.image(explanation, picture * np.nan, regions)
 
 
-def test_budget_draws_rounds_explanations_and_pairs(small):
+def test_budget_draws_rounds_explanations_and_pairs():
     rounds = [{"ablations": m, "r2": r, "error": 0.01} for m, r in ((50, 0.2), (100, 0.7))]
-    adaptive = dataclasses.replace(small, provenance={"rounds": rounds})
-    ax = plots.budget({"rounds": adaptive, "one": [small], "pairs": [(200, 0.9), (20, float("nan")), (40, -0.5)]})
+    adaptive = dataclasses.replace(small(), provenance={"rounds": rounds})
+    ax = plots.budget({"rounds": adaptive, "one": [small()], "pairs": [(200, 0.9), (20, float("nan")), (40, -0.5)]})
     lines = [container.lines[0].get_xydata().tolist() for container in ax.containers]
     assert lines == [[[50, 0.2], [100, 0.7]], [[62, 0.83]], [[40, -0.5], [200, 0.9]]]
     assert ax.get_title(loc="left") == "pairs: R² reaches 0.90 with 200 ablations"
