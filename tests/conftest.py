@@ -4,6 +4,7 @@ import json
 import os
 import shutil
 import subprocess
+import sys
 import tempfile
 from importlib.util import find_spec
 from pathlib import Path
@@ -41,6 +42,14 @@ def few_programs():
     if maps.is_file() and len(maps.read_text().splitlines()) > 20_000:
         jax.clear_caches()
         forget_programs()
+
+
+@pytest.fixture(autouse=True)
+def no_open_pictures():
+    """matplotlib keeps every picture until it is closed."""
+    yield
+    if pyplot := sys.modules.get("matplotlib.pyplot"):
+        pyplot.close("all")
 
 
 @pytest.fixture(scope="session")

@@ -3,6 +3,7 @@
 import dataclasses
 from collections.abc import Mapping
 from functools import cached_property
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -124,6 +125,21 @@ class Explanation:
     def standard_errors(self, table: Interactions) -> Float[np.ndarray, " k"]:
         """The standard error of each value of a table from `interactions`; 0 or NaN as in `prediction_errors`."""
         return self._without_surrogate(len(table)) if self.surrogate is None else standard_errors(self.surrogate, table)
+
+    def plot(self, **options: Any) -> Any:
+        """Draws the picture that suits this explanation, by `plots.plot`: a text, heads of a model, or bars.
+
+        Args:
+          **options: of that picture, such as `index`, `max_order`, `top` and `ax`.
+
+        Returns:
+          The matplotlib axes.
+
+        Raises:
+          ImportError: if matplotlib is not installed.
+          ValueError: as the picture does.
+        """
+        return import_module("spexjax.plots").plot(self, **options)  # a room above this one, so only when asked for
 
     def remove(self, r: int, *, goal: str = "farthest", method: str = "auto", time_limit: float = 60.0) -> Subset:
         """Finds the r features whose removal changes the output most: `argmax |g(1) - g(x)|` over x that remove r.

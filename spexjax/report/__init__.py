@@ -4,15 +4,18 @@ from spexjax.report._curves import draw_curves
 from spexjax.report._html import html, write_html
 from spexjax.report._overview import overview, overview_table, write_overview
 from spexjax.report._tables import interaction_table
-from spexjax.report._words import labels, where_time_went
+from spexjax.report._words import directions, labels, signed, value_in_words, where_time_went
 
 __all__ = [
+    "directions",
     "draw_curves",
     "html",
     "interaction_table",
     "labels",
     "overview",
     "overview_table",
+    "signed",
+    "value_in_words",
     "where_time_went",
     "write_html",
     "write_overview",
