@@ -18,7 +18,7 @@ _FOLDS = 3  # of the least that a proxy makes
 
 
 @by_content
-@dataclasses.dataclass(frozen=True, eq=False)
+@dataclasses.dataclass(frozen=True, eq=False, repr=False)
 class Faithfulness:
     """R2 on masks that the fit never saw, and its standard error.
 
@@ -46,6 +46,10 @@ class Faithfulness:
 
     def __float__(self) -> float:
         return self.r2
+
+    def __repr__(self) -> str:
+        kind = "exact" if self.exact else f"on {len(self.rows)} rows"
+        return f"Faithfulness({self}, {kind})"
 
     def __str__(self) -> str:
         uncertainty = f" ± {self.error:.3f}" if self.error else ""
