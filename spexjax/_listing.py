@@ -12,9 +12,9 @@ _NOISE = 2.0  # standard errors: what is closer to 0 is shown as noise
 _WIDTH = 100  # characters of a label on a terminal
 # Colours that read on white and on black, and differ in grey; text has the notebook's own colour.
 _STYLE = """<style>
-.spexjax { color: inherit; font: 13px/1.5 system-ui, sans-serif; max-width: 60em; }
+.spexjax { color: inherit; font: 13px/1.5 system-ui, sans-serif; font-variant-numeric: tabular-nums; max-width: 60em; }
 .spexjax p { margin: 0 0 .3em; }
-.spexjax table { border-collapse: collapse; margin: .4em 0; font-variant-numeric: tabular-nums; color: inherit; }
+.spexjax table { font: inherit; color: inherit; border-collapse: collapse; margin: .4em 0; }
 .spexjax th, .spexjax td { border: 0; padding: 1px 8px; text-align: right; background: none; color: inherit; }
 .spexjax th { font-weight: 600; border-bottom: 1px solid rgba(128, 128, 128, .5); }
 .spexjax .label { text-align: left; overflow-wrap: anywhere; }

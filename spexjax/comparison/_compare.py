@@ -140,12 +140,14 @@ class Comparison(Shown):
         facts = (
             f"a: {self.titles[0]}",
             f"b: {self.titles[1]}",
-            f"Of the {self.k} strongest of each they share {self.top_k_agreement:.0%}; "
-            f"correlation {self.pearson:.3f}, of ranks {self.rank_correlation:.3f}; "
-            f"{len(flips)} of the strongest have opposite signs.",
+            f"Agreement of the {self.k} strongest (Jaccard): {self.top_k_agreement:.2f}. "
+            f"Correlation: {self.pearson:.3f}, of ranks {self.rank_correlation:.3f}. "
+            f"Opposite signs among the strongest: {len(flips)}.",
             "What changed most:",
         )
-        return Listing(f"Comparison by {_of(self.a)}", facts, ("a", "b", "b - a"), lines)
+        return Listing(
+            f"Comparison by {self.a.index} of {self.a.num_features:,} features", facts, ("a", "b", "b - a"), lines
+        )
 
 
 def compare(
