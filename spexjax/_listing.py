@@ -10,6 +10,7 @@ from spexjax._printable import one_line
 
 _NOISE = 2.0  # standard errors: what is closer to 0 is shown as noise
 _WIDTH = 100  # characters of a label on a terminal
+_CLASSES = "spexjax tex2jax_ignore mathjax_ignore"  # notebooks would typeset what stands between dollar signs
 # Colours that read on white and on black, and differ in grey; text has the notebook's own colour.
 _STYLE = """<style>
 .spexjax { color: inherit; font: 13px/1.5 system-ui, sans-serif; font-variant-numeric: tabular-nums; max-width: 60em; }
@@ -84,7 +85,7 @@ class Listing:
         facts = "".join(f"<p>{escape(fact)}</p>" for fact in self.facts)
         rest = f"<p>{escape(self.rest)}</p>" if self.rest else ""
         title = f"<p><b>{escape(self.title)}</b></p>"
-        return f'{_STYLE}<div class="spexjax">{title}{facts}{table}{rest}</div>'
+        return f'{_STYLE}<div class="{_CLASSES}">{title}{facts}{table}{rest}</div>'
 
     def rich(self) -> Any:
         """The listing as a table of `rich`."""
@@ -125,7 +126,7 @@ class Listing:
         names = " × ".join(f"<bdi>{escape(part)}</bdi>" for part in line.parts) or "∅"
         note = f" <small>({escape(line.note)})</small>" if line.note else ""
         faded = ' class="noise" title="within 2 standard errors of 0"' if line.noise else ""
-        axis = f'<td class="axis">{bar if share else ""}</td>'
+        axis = f'<td class="axis" aria-hidden="true">{bar if share else ""}</td>'
         return f'<tr{faded}>{cells}{axis}<td class="label">{names}{note}</td></tr>'
 
 

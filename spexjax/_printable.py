@@ -1,5 +1,6 @@
 """Makes text from files and models safe to print on a terminal, and short, distinct labels of it."""
 
+import sys
 import unicodedata
 from collections import Counter
 from collections.abc import Sequence
@@ -22,7 +23,8 @@ def printable(text: str) -> str:
 def labels(names: Sequence[str], width: int = 40) -> tuple[str, ...]:
     """Short, distinct, one-line names; equal names are numbered in reading order.
 
-    Control characters are escaped, because they could control a terminal or reverse the line.
+    Long names that begin alike are cut in the middle, so that their ends tell them apart. Control characters are
+    escaped, because they could control a terminal or reverse the line.
 
     Args:
       names: of the features.
@@ -30,8 +32,13 @@ def labels(names: Sequence[str], width: int = 40) -> tuple[str, ...]:
 
     >>> labels(["the", "cat", "and", "the", "dog"])
     ('the₁', 'cat', 'and', 'the₂', 'dog')
+    >>> labels(["Sentence number one", "Sentence number two"], width=12)
+    ('Sente…er one', 'Sente…er two')
     """
-    short = [one_line(name, width) for name in names]
+    lines = [one_line(name) for name in names]
+    short = [_cut(line, width) for line in lines]
+    alike = Counter(short)
+    short = [_both_ends(line, width) if alike[cut] > 1 else cut for line, cut in zip(lines, short, strict=True)]
     count, seen = Counter(short), Counter[str]()
     taken = {name for name in short if count[name] == 1}
     distinct = []
@@ -46,15 +53,30 @@ def labels(names: Sequence[str], width: int = 40) -> tuple[str, ...]:
     return tuple(distinct)
 
 
-def one_line(name: str, width: int) -> str:
+def one_line(text: str, width: int = sys.maxsize) -> str:
     """A string on one line, cut to a width, its control characters escaped.
 
     Args:
-      name: any string.
+      text: any string.
       width: the most characters.
     """
-    line = printable(" ".join(name.split())) or "␣"
-    return line if len(line) <= width else line[: width - 1].rstrip() + "…"
+    return _cut(printable(" ".join(text.split())) or "␣", width)
+
+
+def _cut(line: str, width: int) -> str:
+    """The beginning of a line that is too long, up to the last word that fits if words are not too long for that."""
+    if len(line) <= width:
+        return line
+    cut = line[: width - 1]
+    last = cut.rfind(" ")
+    whole = line[width - 1] == " " or last < width // 2
+    return (cut if whole else cut[:last]).rstrip(" ,;:") + "…"
+
+
+def _both_ends(line: str, width: int) -> str:
+    """The beginning and the end of a line that is too long."""
+    end = width // 2
+    return line if len(line) <= width else line[: width - 1 - end].rstrip() + "…" + line[-end:].lstrip()
 
 
 def _steers(character: str) -> bool:

@@ -1,19 +1,19 @@
 """Two explanations side by side: how far they agree, and what changed."""
 
 import dataclasses
+from functools import cached_property
 from html import escape
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
-from jaxtyping import Bool, Float
+from jaxtyping import Float
 
 from spexjax._durable import write_durably
 from spexjax._listing import Line, Listing, Shown
-from spexjax.explanation import Combination, Explanation
+from spexjax.explanation import Combination, Explanation, in_short, strongest
 from spexjax.indices import Interactions, check_alike
 from spexjax.metrics import agreement
-from spexjax.spectrum import joined_supports, unique_rows
 
 _CERTAIN = 2.0  # standard errors
 
@@ -32,7 +32,8 @@ class Change(NamedTuple):
 class Comparison(Shown):
     """How far two explanations of the same features agree, and what changed from `a` to `b`.
 
-    All numbers are over the interactions that either table has, the empty set aside; an absent one counts as 0.
+    An interaction stands out unless it is known to lie within two standard errors of 0. Agreement and correlations are
+    over what stands out in either table, the empty set aside; an absent interaction counts as 0.
 
     Attributes:
       a: the first table.
@@ -46,15 +47,15 @@ class Comparison(Shown):
     k: int
     titles: tuple[str, str]
 
-    @property
+    @cached_property
     def difference(self) -> Interactions:
         """`b - a`, with its standard errors."""
         return self.b - self.a
 
     @property
     def top_k_agreement(self) -> float:
-        """`|A_k ∩ B_k| / |A_k ∪ B_k|`, with A_k and B_k the k strongest interactions of each."""
-        return agreement([self.a.to_dict(), self.b.to_dict()], self.k).jaccard
+        """`|A_k ∩ B_k| / |A_k ∪ B_k|`, with A_k and B_k the k strongest interactions of each that stand out."""
+        return agreement(self._standing, self.k).jaccard
 
     @property
     def pearson(self) -> float:
@@ -68,28 +69,22 @@ class Comparison(Shown):
 
     @property
     def sign_flips(self) -> tuple[Change, ...]:
-        """What is among the k strongest of either and has opposite signs, the largest change first.
+        """What stands out in both, is among the k strongest of either, and has opposite signs; largest change first."""
+        a, b = self._standing
+        strong = {s for one in (a, b) for s in sorted(one, key=lambda s: -abs(one[s]))[: self.k]}
+        flips = {s for s in strong if a.get(s, 0.0) * b.get(s, 0.0) < 0}
+        return self._changes(self.difference.only(flips).top(len(flips)))
 
-        Where standard errors are known, both values must be more than two of them away from 0.
-        """
-        strong = {s for table in (self.a, self.b) for s, _ in table.top(self.k)}
-        clear = self._clear(self.a) & self._clear(self.b)
-        flips = [c for c in self.changes(None) if c.features in strong and c.features in clear and c.a * c.b < 0]
-        return tuple(flips)
-
-    def changes(self, k: int | None = 10) -> tuple[Change, ...]:
+    def changes(self, k: int = 10) -> tuple[Change, ...]:
         """The interactions that changed most, by |b - a|.
 
         Args:
-          k: how many; None for all.
+          k: how many, at most.
 
         Raises:
           ValueError: if k is negative.
         """
-        table = self.difference
-        top = table.top(len(table) if k is None else k)
-        rows = zip(top, top.standard_errors.tolist(), strict=True)
-        return tuple(Change(s, self.a[s], self.b[s], value, error) for (s, value), error in rows)
+        return self._changes(self.difference.top(k))
 
     def write_html(self, path: str | Path) -> Path:
         """Writes a self-contained page: how far the two agree, what changed, and both side by side.
@@ -101,30 +96,32 @@ class Comparison(Shown):
           The path.
         """
         title = escape(" and ".join(self.titles))
-        columns = "".join(f"<div>{table.top(20)._repr_html_()}</div>" for table in (self.a, self.b))
+        sides = [strongest(table, name, ()).html() for table, name in ((self.a, "a"), (self.b, "b"))]
         page = (
             '<!doctype html><html lang="en"><head><meta charset="utf-8">'
             f'<meta name="viewport" content="width=device-width"><title>{title}</title><style>'
             ":root { color-scheme: light dark; } body { max-width: 72em; margin: 2em auto; padding: 0 1em; }"
             ".side { display: grid; grid-template-columns: repeat(auto-fit, minmax(20em, 1fr)); gap: 2em; }"
-            f'</style></head><body><main>{self._repr_html_()}<div class="side">{columns}</div></main></body></html>'
+            f'</style></head><body><main>{self._repr_html_()}<div class="side">{"".join(sides)}</div></main></body>'
+            "</html>"
         )
         return write_durably(path, page)
 
-    @property
-    def _values(self) -> tuple[Float[np.ndarray, " u"], Float[np.ndarray, " u"]]:
-        """The values of both on the sets that either has."""
-        support, _ = unique_rows(joined_supports([self.a.support, self.b.support], self.a.num_features))
-        sets = [tuple(i for i in row if i < self.a.num_features) for row in support.tolist()]
-        tables = self.a.to_dict(), self.b.to_dict()
-        x, y = (np.array([table.get(s, 0.0) for s in sets if s]) for table in tables)
-        return x, y
+    def _changes(self, table: Interactions) -> tuple[Change, ...]:
+        rows = zip(table, table.standard_errors.tolist(), strict=True)
+        return tuple(Change(s, self.a[s], self.b[s], value, error) for (s, value), error in rows)
 
-    def _clear(self, table: Interactions) -> set[tuple[int, ...]]:
-        """The sets whose values are not within two standard errors of 0, as far as is known."""
-        top = table.top(len(table))
-        clear: Bool[np.ndarray, " k"] = ~(np.abs(top.values) < _CERTAIN * top.standard_errors)
-        return {s for (s, _), certain in zip(top, clear.tolist(), strict=True) if certain}
+    @cached_property
+    def _standing(self) -> tuple[dict[tuple[int, ...], float], dict[tuple[int, ...], float]]:
+        """What stands out in each table."""
+        return _standing_out(self.a), _standing_out(self.b)
+
+    @cached_property
+    def _values(self) -> tuple[Float[np.ndarray, " u"], Float[np.ndarray, " u"]]:
+        """The values of both on the sets that stand out in either."""
+        a, b = self._standing
+        sets = sorted(a.keys() | b.keys())
+        return np.array([self.a[s] for s in sets]), np.array([self.b[s] for s in sets])
 
     def _listing(self) -> Listing:
         flips = {change.features for change in self.sign_flips}
@@ -140,14 +137,13 @@ class Comparison(Shown):
         facts = (
             f"a: {self.titles[0]}",
             f"b: {self.titles[1]}",
-            f"Agreement of the {self.k} strongest (Jaccard): {self.top_k_agreement:.2f}. "
-            f"Correlation: {self.pearson:.3f}, of ranks {self.rank_correlation:.3f}. "
-            f"Opposite signs among the strongest: {len(flips)}.",
+            f"Of {len(self._values[0]):,} interactions that stand out: agreement of the {self.k} strongest (Jaccard) "
+            f"{self.top_k_agreement:.2f}, correlation {self.pearson:.3f}, of ranks {self.rank_correlation:.3f}, "
+            f"opposite signs {len(flips)}.",
             "What changed most:",
         )
-        return Listing(
-            f"Comparison by {self.a.index} of {self.a.num_features:,} features", facts, ("a", "b", "b - a"), lines
-        )
+        title = f"Comparison by {self.a.index} of {self.a.num_features:,} features"
+        return Listing(title, facts, ("a", "b", "b - a"), lines)
 
 
 def compare(
@@ -192,12 +188,12 @@ def _table(given: Any, index: str, max_order: int | None) -> Interactions:
 
 
 def _title(given: Any) -> str:
-    return (_of(given) if isinstance(given, Interactions) else str(given)).splitlines()[0]
+    return f"a table of {len(given):,} interactions" if isinstance(given, Interactions) else in_short(given)
 
 
-def _of(table: Interactions) -> str:
-    orders = "of all orders" if table.max_order is None else f"up to order {table.max_order}"
-    return f"{table.index} {orders}, {len(table):,} interactions"
+def _standing_out(table: Interactions) -> dict[tuple[int, ...], float]:
+    rows = zip(table, table.standard_errors.tolist(), strict=True)
+    return {s: value for (s, value), error in rows if s and not abs(value) < _CERTAIN * error}
 
 
 def _correlation(x: Float[np.ndarray, " u"], y: Float[np.ndarray, " u"]) -> float:

@@ -9,6 +9,8 @@ from jaxtyping import Float
 from numpy.typing import ArrayLike
 
 from spexjax._listing import Line, Listing, Shown
+from spexjax._printable import one_line
+from spexjax.explanation._verdict import verdict
 from spexjax.indices import Interactions, check_same_features, combined
 from spexjax.spectrum import Spectrum
 from spexjax.typing import Values
@@ -112,30 +114,44 @@ class Combination(Linear):
         return np.sqrt(np.tensordot(np.square(self.weights), np.square(np.array(parts, np.float64)), 1))
 
     def _listing(self) -> Listing:
+        facts = tuple(f"{weight:+.4g} × {in_short(each)}" for weight, each in self._terms()[:_SHOWN])
+        return strongest(self, f"{self._kind} of {len(self.feature_names):,} features", facts)
+
+    @property
+    def _kind(self) -> str:
         if self.weights == (1.0, -1.0):
-            title = "Difference of two explanations"
-        elif len(set(self.weights)) == 1 and np.isclose(sum(self.weights), 1):
-            title = f"Mean of {len(self.weights)} explanations"
-        else:
-            title = f"Weighted sum of {len(self.weights)} explanations"
-        facts = tuple(f"{weight:+.4g} × {each}" for weight, each in self._terms()[:_SHOWN])
-        return strongest(self, f"{title} of {len(self.feature_names):,} features", facts)
+            return "Difference of two explanations"
+        equal = len(set(self.weights)) == 1 and np.isclose(sum(self.weights), 1)
+        return f"{'Mean' if equal else 'Weighted sum'} of {len(self.weights)} explanations"
+
+
+def in_short(explained: Any) -> str:
+    """An explanation or a combination on a short line: its method, its faithfulness, and what was answered.
+
+    Args:
+      explained: an Explanation or a Combination.
+    """
+    if isinstance(explained, Combination):
+        return explained._kind
+    of = f"{one_line(explained.method)} on {len(explained.values):,} ablations, {explained.faithfulness.number}."
+    return " ".join((of, *verdict(explained)[:1]))
 
 
 def strongest(explained: Any, title: str, facts: Sequence[str]) -> Listing:
-    """The strongest interactions of an explanation or a combination, below what is said of it.
+    """The strongest interactions of an explanation, a combination or a table, below what is said of it.
 
     Args:
-      explained: has `interactions`.
+      explained: one of these.
       title: of the listing.
       facts: one line each.
     """
     try:
-        table = explained.interactions()
+        table = explained if isinstance(explained, Interactions) else explained.interactions()
     except ValueError as error:  # the sets of its terms are too many
         return Listing(title, (*facts, str(error)))
     top = table.top(_SHOWN)
     errors = top.standard_errors.tolist()
     lines = [Line(tuple(top.labels[i] for i in s), (v,), (e,)) for (s, v), e in zip(top, errors, strict=True)]
-    said = f"The strongest of {len(table):,} interactions ({table.index} up to order {table.max_order}):"
+    orders = "of all orders" if table.max_order is None else f"up to order {table.max_order}"
+    said = f"The strongest of {len(table):,} interactions ({table.index} {orders}):"
     return Listing(title, (*facts, said) if lines else tuple(facts), (table.index,), tuple(lines))

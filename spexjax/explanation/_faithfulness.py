@@ -52,8 +52,12 @@ class Faithfulness:
         return f"Faithfulness({self}, {kind})"
 
     def __str__(self) -> str:
-        uncertainty = f" ± {self.error:.3f}" if self.error else ""
-        return f"R2 = {self.r2:.3f}{uncertainty} ({printable(self.scheme)})"
+        return f"{self.number} ({printable(self.scheme)})"
+
+    @property
+    def number(self) -> str:
+        """R2 and its standard error in words."""
+        return f"R2 = {self.r2:.3f}" + (f" ± {self.error:.3f}" if self.error else "")
 
 
 def measured(fit: Fit, masks: Masks, values: Values, *, by_size: bool = False) -> Faithfulness:

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from spexjax._printable import printable
+from spexjax._printable import one_line, printable
 
 _WIDTH = 60
 
@@ -29,7 +29,8 @@ def _answer(provenance: Mapping[str, Any], value: float) -> str:
     """What a model answers to everything, if the provenance tells that it was asked for one or two answers."""
     given = provenance.get("answers")
     answers = [f'"{printable(str(answer))[:_WIDTH]}"' for answer in given or ()]
-    kind, name = provenance.get("value"), printable(str(provenance.get("model") or "The model"))
+    kind, name = provenance.get("value"), str(provenance.get("model") or "The model").rstrip("/").split("/")[-1]
+    name = one_line(name, _WIDTH)
     on_average = " on average over the prompts" if len(provenance.get("prompts") or ()) > 1 else ""
     if not isfinite(value):
         return ""

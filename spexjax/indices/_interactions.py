@@ -79,7 +79,7 @@ class Interactions(Shown):
     @cached_property
     def standard_errors(self) -> Float[np.ndarray, " k"]:
         """The standard error of each value: 0 where it is exact, NaN where it is unknown. Computed when asked for."""
-        return np.full(len(self), np.nan) if self.errors_of is None else self.errors_of(self)
+        return self.errors_of(self) if self.errors_of is not None and len(self) else np.full(len(self), np.nan)
 
     @cached_property
     def labels(self) -> tuple[str, ...]:
@@ -171,6 +171,11 @@ class Interactions(Shown):
     def order(self, o: int) -> "Interactions":
         """The interactions of exactly `o` features."""
         return self._rows(np.flatnonzero(self.orders == o))
+
+    def only(self, sets: Iterable[tuple[int, ...]]) -> "Interactions":
+        """The interactions of these sets, each a sorted tuple, as far as they have a value."""
+        wanted = set(sets)
+        return self._rows(np.array([i for i, s in enumerate(self._table) if s in wanted], np.int64))
 
     def top(self, k: int = 10) -> "Interactions":
         """The k interactions of largest |I(S)|, strongest first, without the empty set.

@@ -53,6 +53,13 @@ def test_changes_and_flips(comparison):
     assert comparison.difference.to_dict()[3, 4] == 0.25
 
 
+def test_noise_neither_agrees_nor_disagrees():
+    noisy, clear = table(A | {(4,): 0.1}, errors=0.06), table(B, errors=0.2)
+    comparison = sx.compare(noisy, clear, k=4)
+    assert comparison.top_k_agreement == pytest.approx(3 / 4)  # without (4,) and (3, 4)
+    assert "Of 4 interactions that stand out" in repr(comparison)
+
+
 def test_noise_is_no_flip():
     flips = sx.compare(table(A, errors=0.6), table(B, errors=0.1)).sign_flips
     assert flips == ()
@@ -62,8 +69,8 @@ def test_noise_is_no_flip():
 
 def test_what_it_says(comparison):
     said = repr(comparison)
-    assert f"Agreement of the 3 strongest (Jaccard): 1.00. Correlation: {comparison.pearson:.3f}, of ranks" in said
-    assert "Opposite signs among the strongest: 1." in said
+    assert "Of 5 interactions that stand out: agreement of the 3 strongest (Jaccard) 1.00, correlation" in said
+    assert "opposite signs 1." in said
     assert "-1.00  +1.00  +2.00  good  (the sign flips)" in said
     assert "+0.00  +0.25  +0.25  is₁ × is₂" in said
     page = comparison._repr_html_()

@@ -64,6 +64,11 @@ def test_order(result):
     assert len(result.order(3)) == 0
 
 
+def test_only(result):
+    assert result.only([(0, 2), (), (1, 2)]).to_dict() == {(): 9.0, (0, 2): -3.0}
+    assert len(result.only([])) == 0
+
+
 def test_names(result):
     assert result.names((0, 2)) == ("not", "good")
     assert dataclasses.replace(result, feature_names=None).names((0, 2)) == ("x0", "x2")
