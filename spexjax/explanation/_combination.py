@@ -16,6 +16,7 @@ from spexjax.spectrum import Spectrum
 from spexjax.typing import Values
 
 _SHOWN = 8  # interactions that are listed
+_GLANCE = 2_000  # sets of one order, all pairs of 63 features, that take no time to speak of
 
 
 class Linear(Shown):
@@ -26,6 +27,11 @@ class Linear(Shown):
     def _terms(self) -> tuple[tuple[float, Any], ...]:
         """Weights and explanations."""
         return ((1.0, self),)
+
+    def _glance(self, index: str = "FSII", max_order: int | None = None) -> Interactions:
+        """An index for a glance: of an order with more than 2,000 sets, the sets of the spectrum only."""
+        weights, explanations = zip(*self._terms(), strict=True)
+        return combined([each._indexed(index, max_order, all_sets=_GLANCE) for each in explanations], weights)
 
     def __add__(self, other: "Linear") -> "Combination":
         return Combination._of(self._terms() + other._terms()) if isinstance(other, Linear) else NotImplemented
@@ -146,12 +152,12 @@ def strongest(explained: Any, title: str, facts: Sequence[str]) -> Listing:
       facts: one line each.
     """
     try:
-        table = explained if isinstance(explained, Interactions) else explained.interactions()
+        table = explained if isinstance(explained, Interactions) else explained._glance()
     except ValueError as error:  # the sets of its terms are too many
         return Listing(title, (*facts, str(error)))
     top = table.top(_SHOWN)
     errors = top.standard_errors.tolist()
     lines = [Line(tuple(top.labels[i] for i in s), (v,), (e,)) for (s, v), e in zip(top, errors, strict=True)]
     orders = "of all orders" if table.max_order is None else f"up to order {table.max_order}"
-    said = f"The strongest of {len(table):,} interactions ({table.index} {orders}):"
+    said = f"The strongest interactions ({table.index} {orders}):"
     return Listing(title, (*facts, said) if lines else tuple(facts), (table.index,), tuple(lines))

@@ -125,13 +125,15 @@ class Explanation(Linear):
         Raises:
           ValueError: if the index is unknown, or `max_order` is not a whole number of at least 1.
         """
+        return self._indexed(index, max_order)
+
+    def _indexed(self, index: str, max_order: int | None = None, **bound: int) -> Interactions:
         names, ends = self.feature_names, self._missed_ends
         if self.surrogate is None:
             table = with_ends(interactions(self.spectrum, index, max_order, names), ends)
         else:
-            table = surrogate_interactions(
-                self.surrogate, self._residuals, self.spectrum, ends, index, max_order, names
-            )
+            residuals, spectrum = self._residuals, self.spectrum
+            table = surrogate_interactions(self.surrogate, residuals, spectrum, ends, index, max_order, names, **bound)
         return dataclasses.replace(table, errors_of=self.standard_errors)
 
     def standard_errors(self, table: Interactions) -> Float[np.ndarray, " k"]:

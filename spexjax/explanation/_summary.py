@@ -44,7 +44,7 @@ def summary(explanation: Any) -> dict[str, Any]:
 
 def _index(explanation: Any, name: str, order: int) -> dict[str, Any] | None:
     try:
-        table = explanation.interactions(name, order)
+        table = explanation._glance(name, order)
     except ValueError:  # the sets of its terms are too many
         return None
     strongest = table.top(_MOST)

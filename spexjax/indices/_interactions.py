@@ -67,7 +67,7 @@ class Interactions(Shown):
         if len(set(numbers)) < len(numbers) or len(numbers) > most or not all(0 <= i < n for i in numbers):
             raise ValueError(
                 f"{s!r} is not a set of at most {most} features: give different numbers out of 0..{n - 1}, or "
-                "names that only one feature has."
+                "names or labels that only one feature has."
             )
         return self._table.get(tuple(numbers), 0.0)
 

@@ -46,7 +46,7 @@ def test_repr_fits_a_screen_and_says_what_was_answered():
     assert 'tiny prefers " yes" to " no": 81.8 % of the probability of the two.' in said
     assert "The value is +1.5 with everything kept and -0.5 with nothing kept." in said
     assert "R2 = 0.500 ± 0.100 (by hand)." in said
-    assert "The strongest of 16 interactions (FSII up to order 2):" in said
+    assert "The strongest interactions (FSII up to order 2):" in said
     assert "is₁ × is₂" in said
     assert len(lines) <= 24
     assert max(map(len, lines)) <= 120
