@@ -9,7 +9,7 @@ from spexjax.explanation._verdict import verdict
 from spexjax.indices import rows
 
 _INDICES = {"SV": 1, "BV": 1, "FSII": 2}  # with their orders
-_MOST = 200  # interactions of each that are written
+_MOST = 100  # interactions of each that are written
 
 
 def summary(explanation: Any) -> dict[str, Any]:
