@@ -105,7 +105,10 @@ def test_our_game_is_theirs(ablation):
     assert estimated["a", "d"] == pytest.approx(exact["a", "d"], abs=1e-3)
 
 
-def test_our_ablation_is_their_value_function(ablation):
+def test_our_ablation_is_their_value_function(ablation, monkeypatch):
+    search, few = spectralexplain.utils.GridSearchCV, {"n_estimators": [50], "max_depth": [3], "learning_rate": [0.1]}
+    quick = {"param_grid": few, "cv": 2}  # their grid has up to 5,000 trees in each of 5 folds
+    monkeypatch.setattr(spectralexplain.utils, "GridSearchCV", lambda **options: search(**options | quick))
     theirs = spectralexplain.Explainer(
         value_function=sx.interop.to_value_function(ablation),
         features=[*NAMES],
