@@ -1,9 +1,10 @@
 # `make demo` and `make test` set up all they need in .venv, with nothing but python3 and make.
 PYTHON ?= python3
+PEERS_PYTHON ?= python3.12
 BIN := .venv/bin
 INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 
-.PHONY: demo test lint docs clean
+.PHONY: demo test lint docs bench-peers clean
 
 demo: .venv/demo
 	$(BIN)/spexjax demo
@@ -19,8 +20,12 @@ lint: .venv/dev
 docs: .venv/docs
 	$(BIN)/mkdocs build
 
+# Round trips with shapiq and spectralexplain, in an environment of its own: shapiq 1.8 needs Python 3.12.
+bench-peers: .venv-peers/peers
+	.venv-peers/bin/python -m pytest tests/interop
+
 clean:
-	rm -rf .venv out
+	rm -rf .venv .venv-peers out
 
 .venv/bin/python:
 	$(PYTHON) -m venv .venv
@@ -36,4 +41,9 @@ clean:
 
 .venv/dev: pyproject.toml .venv/demo
 	$(INSTALL) -e '.[dev]'
+	touch $@
+
+.venv-peers/peers: pyproject.toml
+	$(PEERS_PYTHON) -m venv .venv-peers
+	.venv-peers/bin/python -m pip install --quiet --disable-pip-version-check -e '.[dev,peers]'
 	touch $@

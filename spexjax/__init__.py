@@ -10,12 +10,14 @@ if TYPE_CHECKING:
         ablation,
         ablations,
         codes,
+        comparison,
         decoder,
         designs,
         evaluation,
         explanation,
         gp,
         indices,
+        interop,
         methods,
         metrics,
         models,
@@ -30,6 +32,7 @@ if TYPE_CHECKING:
     from spexjax._explain import explain, fit
     from spexjax._many import explain_many, fit_many
     from spexjax.ablation import Ablation, Batch, Plan
+    from spexjax.comparison import compare
     from spexjax.evaluation import Store, evaluate
     from spexjax.explanation import Explanation, Subset, load
     from spexjax.gp import Surrogate
@@ -58,6 +61,8 @@ __all__ = [
     "ablation",
     "ablations",
     "codes",
+    "compare",
+    "comparison",
     "decoder",
     "designs",
     "evaluate",
@@ -69,6 +74,7 @@ __all__ = [
     "fit_many",
     "gp",
     "indices",
+    "interop",
     "load",
     "load_model",
     "methods",
@@ -97,6 +103,7 @@ _HOMES = {
     "Store": "evaluation",
     "Subset": "explanation",
     "Surrogate": "gp",
+    "compare": "comparison",
     "evaluate": "evaluation",
     "explain": "_explain",
     "explain_many": "_many",

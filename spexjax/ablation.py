@@ -8,9 +8,11 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 from jaxtyping import Bool, Int, Shaped
 
+from spexjax._printable import labels, one_line, printable
 from spexjax._records import check_notes
 from spexjax.typing import Array, Masks
 
+_SHOWN = 8  # features that `repr` names
 UNNAMED = "unnamed-"  # prefix of fingerprints that no other process can reproduce
 
 
@@ -88,6 +90,15 @@ class Ablation(abc.ABC):
         """n."""
         return len(self.feature_names)
 
+    def __repr__(self) -> str:
+        kind, names, notes = type(self).__name__, getattr(self, "feature_names", None), self.describe()
+        if not isinstance(names, Sequence):  # not set yet
+            return f"{kind} without feature names"
+        more = ", ..." if len(names) > _SHOWN else ""
+        lines = [f"{kind} of {len(names):,} features: {', '.join(labels(names[:_SHOWN], 20))}{more}"]
+        lines += [f"{key}: {said}" for key, note in notes.items() if (said := _brief(note))]
+        return "\n  ".join(lines)
+
     @property
     def num_values(self) -> int | None:
         """t, where an evaluation gives t values; None where it gives a single number."""
@@ -126,6 +137,16 @@ class Ablation(abc.ABC):
           shrink: as in `plan`.
         """
         raise NotImplementedError(f"{cls.__name__} has a batch_group, so it must define plan_together.")
+
+
+def _brief(note: Any) -> str:
+    """A note of `describe` in a few words; empty where it has no short form."""
+    if isinstance(note, str):
+        return one_line(note, 60) if note else ""
+    if isinstance(note, list | tuple) and all(isinstance(each, str) for each in note):
+        more = f" and {len(note) - 3} more" if len(note) > 3 else ""
+        return ", ".join(f'"{printable(each[:40])}"' for each in note[:3]) + more
+    return str(note) if isinstance(note, bool | int | float) else ""
 
 
 def plan_rows(

@@ -15,6 +15,7 @@ from numpy.typing import ArrayLike
 
 from spexjax._buckets import bucket, pad
 from spexjax._equality import by_content
+from spexjax._shown import ShownTerms
 from spexjax.typing import Array, Leaf, Masks, Values
 
 EMPTY_SET = np.zeros((1, 0), np.int32)  # a support of one row
@@ -24,8 +25,8 @@ _BLOCK = 1 << 22  # entries of the [k, rows] block of signs, and of the [rows, n
 
 @by_content
 @jax.tree_util.register_dataclass
-@dataclasses.dataclass(frozen=True, eq=False)
-class Spectrum:
+@dataclasses.dataclass(frozen=True, eq=False, repr=False)
+class Spectrum(ShownTerms):
     """A function on `{0,1}^n` with few Fourier coefficients: `f(x) = sum_S F(S) (-1)^{|S ∩ x|}`.
 
     A row of `support` lists the features of one S in increasing order, padded at the end with `num_features`;
@@ -67,10 +68,8 @@ class Spectrum:
           ValueError: if the functions have different numbers of features.
         """
         spectra = (self, *others)
-        if len({s.num_features for s in spectra}) > 1:
-            raise ValueError(
-                f"Only functions of the same features can be added; got n = {[s.num_features for s in spectra]}."
-            )
+        if len(set(sizes := [s.num_features for s in spectra])) > 1:
+            raise ValueError(f"Only functions of the same features can be added; got n = {sizes}.")
         support, inverse = unique_rows(joined_supports([s.support for s in spectra], self.num_features))
         sums = np.zeros(len(support))
         np.add.at(sums, inverse, np.concatenate([np.asarray(s.coefficients, np.float64) for s in spectra]))

@@ -19,9 +19,10 @@ LAZY = {  # the rooms that may import what takes long to import, or may not be i
     "lightgbm": {"proxies"},
     "matplotlib": {"report", "plots"},
     "networkx": {"plots"},
-    "torch": set(),
-    "shapiq": {"interop"},
+    "pandas": {"indices"},
     "ray": set(),
+    "shapiq": {"indices", "interop"},
+    "torch": set(),
 }
 BESIDE = {"experiments", "benchmarks", "colab", "examples", "tests"}
 UNKNOWN_TO = {room: {"models", "ablations"} for room in ("_road", "_explain", "_many", "explanation")}

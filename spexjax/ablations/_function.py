@@ -13,7 +13,7 @@ from spexjax.ablations._programs import made_once
 from spexjax.typing import Masks, Values
 
 
-@dataclasses.dataclass(frozen=True, eq=False)
+@dataclasses.dataclass(frozen=True, eq=False, repr=False)
 class FunctionAblation(Ablation):
     """A value function given as code; made by `function` or `host_function`."""
 

@@ -1,7 +1,18 @@
 """What a user holds: the Explanation, its faithfulness, its most influential subsets, and its file."""
 
+from spexjax.explanation._combination import Combination, in_short, strongest
 from spexjax.explanation._explanation import Explanation, load
 from spexjax.explanation._faithfulness import Faithfulness, measured
 from spexjax.explanation._subset import Subset, Verified
 
-__all__ = ["Explanation", "Faithfulness", "Subset", "Verified", "load", "measured"]
+__all__ = [
+    "Combination",
+    "Explanation",
+    "Faithfulness",
+    "Subset",
+    "Verified",
+    "in_short",
+    "load",
+    "measured",
+    "strongest",
+]

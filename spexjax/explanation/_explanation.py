@@ -15,10 +15,13 @@ from spexjax._compilation_cache import keep_programs
 from spexjax._deprecation import renamed
 from spexjax._durable import write_durably
 from spexjax._ends import end_rows
+from spexjax._listing import Listing
 from spexjax._printable import printable
 from spexjax.explanation import _saved as saved
+from spexjax.explanation._combination import Linear, strongest
 from spexjax.explanation._faithfulness import Faithfulness
 from spexjax.explanation._subset import Subset
+from spexjax.explanation._verdict import verdict
 from spexjax.gp import Surrogate
 from spexjax.indices import Ends, Interactions, interactions, standard_errors, surrogate_interactions, with_ends
 from spexjax.spectrum import Spectrum, checked_masks, mask_numbers
@@ -29,9 +32,12 @@ _FILE = "explanation.json"
 _ROUNDING = 1e-6  # of the range of values: what a spectrum in single precision may lose
 
 
-@dataclasses.dataclass(frozen=True, eq=False)
-class Explanation:
+@dataclasses.dataclass(frozen=True, eq=False, repr=False)
+class Explanation(Linear):
     """Which combinations of features drive a value function.
+
+    It shows itself: its `repr` and what a notebook shows are the answer, the faithfulness and the strongest
+    interactions. Explanations of the same features can be added and subtracted: see `Combination`.
 
     Attributes:
       spectrum: the strongest Fourier terms. Where there is a surrogate, they are its truncation.
@@ -60,6 +66,10 @@ class Explanation:
             f"{printable(self.method)} on {len(self.values)} ablations of {len(self.feature_names)} features: "
             f"{self.faithfulness}, {len(self.spectrum)} Fourier terms"
         )
+
+    def _listing(self) -> Listing:
+        title = f"{printable(self.method)} on {len(self.values):,} ablations of {len(self.feature_names):,} features"
+        return strongest(self, title, (*verdict(self), f"{self.faithfulness}."))
 
     @property
     def details(self) -> Mapping[str, Any]:
@@ -116,11 +126,16 @@ class Explanation:
         Raises:
           ValueError: if the index is unknown, or `max_order` is not a whole number of at least 1.
         """
+        return self._indexed(index, max_order)
+
+    def _indexed(self, index: str, max_order: int | None = None, **bound: int) -> Interactions:
+        names, ends = self.feature_names, self._missed_ends
         if self.surrogate is None:
-            return with_ends(interactions(self.spectrum, index, max_order, self.feature_names), self._missed_ends)
-        return surrogate_interactions(
-            self.surrogate, self._residuals, self.spectrum, self._missed_ends, index, max_order, self.feature_names
-        )
+            table = with_ends(interactions(self.spectrum, index, max_order, names), ends)
+        else:
+            residuals, spectrum = self._residuals, self.spectrum
+            table = surrogate_interactions(self.surrogate, residuals, spectrum, ends, index, max_order, names, **bound)
+        return dataclasses.replace(table, errors_of=self.standard_errors)
 
     def standard_errors(self, table: Interactions) -> Float[np.ndarray, " k"]:
         """The standard error of each value of a table from `interactions`; 0 or NaN as in `prediction_errors`."""

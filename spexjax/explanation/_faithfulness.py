@@ -18,7 +18,7 @@ _FOLDS = 3  # of the least that a proxy makes
 
 
 @by_content
-@dataclasses.dataclass(frozen=True, eq=False)
+@dataclasses.dataclass(frozen=True, eq=False, repr=False)
 class Faithfulness:
     """R2 on masks that the fit never saw, and its standard error.
 
@@ -47,9 +47,17 @@ class Faithfulness:
     def __float__(self) -> float:
         return self.r2
 
+    def __repr__(self) -> str:
+        kind = "exact" if self.exact else f"on {len(self.rows)} rows"
+        return f"Faithfulness({self}, {kind})"
+
     def __str__(self) -> str:
-        uncertainty = f" ± {self.error:.3f}" if self.error else ""
-        return f"R2 = {self.r2:.3f}{uncertainty} ({printable(self.scheme)})"
+        return f"{self.number} ({printable(self.scheme)})"
+
+    @property
+    def number(self) -> str:
+        """R2 and its standard error in words."""
+        return f"R2 = {self.r2:.3f}" + (f" ± {self.error:.3f}" if self.error else "")
 
 
 def measured(fit: Fit, masks: Masks, values: Values, *, by_size: bool = False) -> Faithfulness:

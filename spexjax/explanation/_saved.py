@@ -1,6 +1,7 @@
-"""The file of an explanation: its record with a checksum, what must hold in it, and the format before this one.
+"""The file of an explanation: its record with a checksum, what must hold in it, and the formats before this one.
 
-Format 2 is JSON: {"format": 2, "checksum": of all that follows, the fields of `Explanation`, "arrays": their contents}.
+Format 3 is JSON: {"format": 3, "checksum": of all that follows, "summary": for other readers, the fields of
+`Explanation`, "arrays": their contents}. Format 2 has no summary. docs/explanation.schema.json describes format 3.
 """
 
 import json
@@ -12,10 +13,12 @@ import numpy as np
 
 from spexjax._printable import printable
 from spexjax._records import Records, checksum, strict_bytes
+from spexjax.explanation._summary import summary
 from spexjax.gp import Process, ProductKernel, Surrogate, neighbours
 from spexjax.spectrum import Spectrum, mask_numbers
 
-FORMAT = 2
+FORMAT = 3
+_READ = (1, 2, FORMAT)
 _LARGEST = 1 << 27  # entries of a support: a short list of sets could ask for more memory than there is
 _MALFORMED = (LookupError, TypeError, ValueError, AttributeError, ArithmeticError, RecursionError)
 
@@ -33,13 +36,17 @@ def encode(explanation: Any, *known: type) -> bytes:
     try:
         record = _records(known).to_record(explanation)
         del record["type"]
-        whole = {"format": FORMAT, "checksum": checksum(record), **record}
-        text = json.dumps(whole, ensure_ascii=False, indent=1, allow_nan=False)
-        data = text.encode("utf-8", "backslashreplace")  # a lone surrogate as JSON's \udXXX, which reads back
-        _explanation(json.loads(data), known)
+        _explanation(json.loads(_written(record)), known)
+        data = _written({"summary": summary(explanation), **record})
     except _MALFORMED as error:
         raise ValueError(f"This explanation cannot be saved: {_said(error)}.") from error
     return data
+
+
+def _written(record: Mapping[str, Any]) -> bytes:
+    whole = {"format": FORMAT, "checksum": checksum(record), **record}
+    text = json.dumps(whole, ensure_ascii=False, indent=1, allow_nan=False)
+    return text.encode("utf-8", "backslashreplace")  # a lone surrogate as JSON's \udXXX, which reads back
 
 
 def decode(data: bytes, *known: type) -> Any:
@@ -57,8 +64,8 @@ def decode(data: bytes, *known: type) -> Any:
         found = whole.get("format")
     except (ValueError, AttributeError, RecursionError) as error:
         raise ValueError(f"it is not an explanation that spexjax wrote: {_said(error)}") from error
-    if type(found) is not int or found not in (1, FORMAT):
-        raise ValueError(f"it has format {printable(repr(found)[:40])}; this spexjax reads formats 1 and {FORMAT}")
+    if type(found) is not int or found not in _READ:
+        raise ValueError(f"it has format {printable(repr(found)[:40])}; this spexjax reads formats 1 to {FORMAT}")
     try:
         return _explanation(whole, known)
     except _MALFORMED as error:
@@ -72,6 +79,7 @@ def _explanation(whole: Mapping[str, Any], known: tuple[type, ...]) -> Any:
         record = {k: v for k, v in whole.items() if k not in ("format", "checksum")}
         if whole["checksum"] != checksum(record):
             raise ValueError("its content does not match its checksum")
+        record.pop("summary", None)
         if "details" in record:  # as versions before 0.2 called it
             record["diagnostics"] = record.pop("details")
         record["faithfulness"] = _present(record)

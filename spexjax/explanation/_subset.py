@@ -6,7 +6,7 @@ from typing import NamedTuple
 import numpy as np
 from jax.sharding import Mesh
 
-from spexjax._printable import printable
+from spexjax._printable import labels
 from spexjax.ablation import Ablation, checked_ablation
 from spexjax.evaluation import Store, evaluate
 from spexjax.metrics import removal
@@ -21,7 +21,7 @@ class Verified(NamedTuple):
     removal: float
 
 
-@dataclasses.dataclass(frozen=True, eq=False)
+@dataclasses.dataclass(frozen=True, eq=False, repr=False)
 class Subset(Optimum):
     """What `Explanation.remove` and `Explanation.keep` return.
 
@@ -52,12 +52,16 @@ class Subset(Optimum):
 
     def __str__(self) -> str:
         removing = len(self.removed) <= len(self.kept)
-        names = self.removed_names if removing else self.kept_names
+        shown = labels(self.feature_names)
+        names = [shown[i] for i in (self.removed if removing else self.kept)]
         certified = {"optimal": "optimal", "timeout": f"out of time, gap {self.gap:.4g}", "local": "not certified"}
         return (
-            f"{'removing' if removing else 'keeping'} {', '.join(map(printable, names)) or 'nothing'}: "
+            f"{'removing' if removing else 'keeping'} {', '.join(names) or 'nothing'}: "
             f"{self.full:.4g} -> {self.value:.4g} by the spectrum ({certified[self.status]})"
         )
+
+    def __repr__(self) -> str:
+        return f"Subset({self})"
 
     def verify(self, ablation: Ablation, *, mesh: Mesh | None = None, store: Store | None = None) -> Verified:
         """Evaluates the value function with every feature kept and with this subset removed: two ablations.

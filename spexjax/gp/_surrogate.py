@@ -11,6 +11,7 @@ from jaxtyping import Float, Int
 from numpy.typing import ArrayLike
 
 from spexjax._equality import by_content
+from spexjax._shown import on_host, shapes
 from spexjax.gp import _programs as programs
 from spexjax.gp._by_size import index_factor
 from spexjax.gp._fourier import strongest_of_all
@@ -24,7 +25,7 @@ _ROWS = 4096  # new masks whose covariances with the known ones exist at a time
 
 @by_content
 @jax.tree_util.register_dataclass
-@dataclasses.dataclass(frozen=True, eq=False)
+@dataclasses.dataclass(frozen=True, eq=False, repr=False)
 class Surrogate:
     """A function of masks: `rest(x) + spread * sum_e share_e sum_j alpha_ej k_e(x, x_j)`, e running over all members.
 
@@ -57,6 +58,15 @@ class Surrogate:
         processes = tuple(dataclasses.replace(p, alphas=p.alphas * np.sign(factor)) for p in self.processes)
         rest, size = self.rest.scale(factor).merge(*others), abs(factor)
         return Surrogate(self.masks, processes, rest, self.deviation * size, self.spread * (size or 1), self.by_size)
+
+    def __repr__(self) -> str:
+        if not on_host(self.masks, self.deviation, *(p.shares for p in self.processes)):
+            return shapes(self)
+        m, n = self.masks.shape
+        return (
+            f"Surrogate of {n:,} features: {len(self.shares)} members of {len(self.processes)} kinds of kernel given "
+            f"{m:,} masks, and {len(self.rest):,} Fourier terms; deviation {float(self.deviation):.4g}"
+        )
 
     def __call__(self, masks: ArrayLike) -> Values:
         """The value at each mask, `Float[l]`, in memory that does not grow with their number.

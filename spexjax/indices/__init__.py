@@ -6,6 +6,7 @@ from spexjax.indices._convert import interactions
 from spexjax.indices._ends import Ends, with_ends
 from spexjax.indices._index import INDICES, Index, check_index, get, register
 from spexjax.indices._interactions import Interactions
+from spexjax.indices._tables import check_alike, check_same_features, combined, rows
 
 for _record in RECORDS:
     register(_record)
@@ -15,10 +16,14 @@ __all__ = [
     "Ends",
     "Index",
     "Interactions",
+    "check_alike",
     "check_index",
+    "check_same_features",
+    "combined",
     "get",
     "interactions",
     "register",
+    "rows",
     "standard_errors",
     "surrogate_interactions",
     "with_ends",

@@ -23,6 +23,7 @@ def surrogate_interactions(
     index: str,
     max_order: int | None = None,
     feature_names: tuple[str, ...] | None = None,
+    all_sets: int = ALL_SETS,
 ) -> Interactions:
     """An interaction index of a surrogate, with the true value at every mask that was evaluated.
 
@@ -39,6 +40,7 @@ def surrogate_interactions(
       index: a name of `INDICES`.
       max_order: the order of the index, by default as in `interactions`.
       feature_names: n names, for display.
+      all_sets: up to so many sets of one order, every one gets a value.
 
     Raises:
       ValueError: as `interactions`.
@@ -55,7 +57,7 @@ def surrogate_interactions(
         supports.append(EMPTY_SET)
         values.append(np.array([_at_nothing(surrogate, residuals)]))
     for order, (at, mu) in enumerate(measures, 1):
-        if comb(n, order) <= ALL_SETS:
+        if comb(n, order) <= all_sets:
             sets = np.array(list(combinations(range(n), order)), np.int32)
         else:
             sets = read_off.order(order).support[:, :order]

@@ -7,6 +7,7 @@ from typing import Any
 from spexjax.models._architecture import Architecture, Biases, of_config
 from spexjax.models._bounds import LARGEST, flag, number, reason, shown, whole
 from spexjax.models._config import TransformerConfig
+from spexjax.models._quiet_transformers import transformers
 from spexjax.models._rope import rope_frequencies
 
 _SIZES = {
@@ -63,8 +64,6 @@ def complete_config(config: Mapping[str, Any], config_class: str) -> Any:
     Raises:
       ValueError: if a size is out of bounds, or transformers refuses the config.
     """
-    import transformers
-
     for key in _SIZES:  # before the class makes lists of such lengths
         if config.get(key) is not None:
             _size(key, config[key])
@@ -72,7 +71,7 @@ def complete_config(config: Mapping[str, Any], config_class: str) -> Any:
         if not isinstance(config.get(key), dict | None):
             raise ValueError(f"config.json: {key} is {shown(config[key])}; it must be an object.")
     whole("config.json: num_labels", config.get("num_labels") or 0, 1 << 16, least=0)
-    kind = getattr(transformers, config_class)
+    kind = getattr(transformers(), config_class)
     try:
         resolved = kind(**copy.deepcopy(dict(config)))  # a copy, for it writes into its dictionaries
         resolved.standardize_rope_params()

@@ -4,6 +4,8 @@ import copy
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from spexjax.models._quiet_transformers import transformers
+
 _OPTIONS = {"add_special_tokens", "return_attention_mask", "return_offsets_mapping"}
 
 
@@ -39,9 +41,7 @@ class LazyTokenizer:
 
     def _whole(self) -> Any:
         if self._made is None:
-            from transformers import PreTrainedTokenizerFast
-
-            vars(self)["_made"] = PreTrainedTokenizerFast(
+            vars(self)["_made"] = transformers().PreTrainedTokenizerFast(
                 tokenizer_object=self._core,
                 chat_template=self._template,
                 clean_up_tokenization_spaces=False,

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from spexjax.models._bounds import read_json
+from spexjax.models._quiet_transformers import transformers
 
 _LARGEST = 1 << 28  # bytes; those of large vocabularies have tens of millions
 _JSON = ("tokenizer_config.json", "tokenizer.json", "special_tokens_map.json", "added_tokens.json")
@@ -19,11 +20,10 @@ def load_tokenizer(folder: Path) -> Any:
     Raises:
       ValueError: if the tokenizer cannot be read, or needs code of its own.
     """
-    from transformers import AutoTokenizer
-
+    read = transformers().AutoTokenizer.from_pretrained
     found = {name: read_json(folder / name, _LARGEST) for name in _JSON if (folder / name).is_file()}
     try:
-        return checked(lambda: AutoTokenizer.from_pretrained(folder, trust_remote_code=False, local_files_only=True))
+        return checked(lambda: read(folder, trust_remote_code=False, local_files_only=True))
     except ValueError as error:
         if "auto_map" in found.get("tokenizer_config.json", ()):
             reason = "has code of its own (auto_map in tokenizer_config.json), which is never run"

@@ -149,7 +149,7 @@ def test_the_file_before_this_format_is_saved_anew(tmp_path):
     old = sx.load(OLD)
     new = sx.load(old.save(tmp_path))
     np.testing.assert_array_equal(new.predict(all_masks(6)), old.predict(all_masks(6)))
-    assert json.loads((tmp_path / "explanation.json").read_text(encoding="utf-8"))["format"] == 2
+    assert json.loads((tmp_path / "explanation.json").read_text(encoding="utf-8"))["format"] == 3
 
 
 def test_the_oldest_files_have_neither_a_surrogate_nor_an_error(tmp_path):
@@ -292,10 +292,10 @@ def test_a_field_that_has_a_default_may_be_missing(tmp_path):
         (b"\xff\x00", "not an explanation that spexjax wrote"),
         (b"[" * 10**6, "not an explanation that spexjax wrote"),
         (b'{"format": ' + b"9" * 10**4 + b"}", "not an explanation that spexjax wrote"),
-        (b"{}", "has format None; this spexjax reads formats 1 and 2"),
+        (b"{}", "has format None; this spexjax reads formats 1 to 3"),
         (b'{"format": true}', "has format True; this spexjax reads"),
         (b'{"format": "\\u001b[31m"}', r"has format '\\x1b\[31m'; this spexjax reads"),
-        (b'{"format": 3}', "has format 3; this spexjax reads"),
+        (b'{"format": 4}', "has format 4; this spexjax reads"),
         (b'{"format": 1}', "is damaged, or not an explanation .* KeyError"),
         (b'{"format": 2}', "is damaged, or not an explanation .* KeyError: 'checksum'"),
         (b'{"format": 2, "checksum": ""}', "its content does not match its checksum"),
@@ -365,7 +365,7 @@ def test_files_of_format_2_with_the_first_names_of_its_fields(tmp_path):
     for explanation, exact in ((made(), False), (dataclasses.replace(made(), method="exact"), True)):
         record = json.loads(content(explanation))
         record["faithfulness"]["masks"] = record["faithfulness"].pop("rows")
-        del record["faithfulness"]["exact"], record["format"], record["checksum"]
+        del record["faithfulness"]["exact"], record["format"], record["checksum"], record["summary"]
         whole = {"format": 2, "checksum": saved.checksum(record), **record}
         (tmp_path / "explanation.json").write_text(json.dumps(whole), encoding="utf-8")
         assert sx.load(tmp_path).faithfulness == dataclasses.replace(explanation.faithfulness, exact=exact)

@@ -21,7 +21,7 @@ from spexjax.typing import Masks
 _MANY = 8  # steps; from here on, one that is not full costs little
 
 
-@dataclasses.dataclass(frozen=True, eq=False)
+@dataclasses.dataclass(frozen=True, eq=False, repr=False)
 class ComponentAblation(Ablation):
     """f(mask) = the mean value over prompts of a model with only the kept components; made by `components`.
 

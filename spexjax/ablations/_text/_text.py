@@ -21,7 +21,7 @@ from spexjax.models import Gates, LanguageModel, Prefix, greedy_answer, nodes_th
 from spexjax.typing import Array, Masks
 
 
-@dataclasses.dataclass(frozen=True, eq=False)
+@dataclasses.dataclass(frozen=True, eq=False, repr=False)
 class TextAblation(Ablation):
     """f(mask) = the model's answer, as a number, to a text with only the kept units; made by `text`.
 

@@ -15,7 +15,7 @@ from spexjax.ablation import unnamed
 from spexjax.ablations._function import FunctionAblation
 
 
-@dataclasses.dataclass(frozen=True, eq=False)
+@dataclasses.dataclass(frozen=True, eq=False, repr=False)
 class DataAblation(FunctionAblation):
     """f(mask)[j] = the score at test point j of a model trained on the kept examples.
 

@@ -1,0 +1,34 @@
+"""Numbers as people read them: with their sign, and the digits that count beside the largest of a column."""
+
+from math import floor, isfinite, log10
+
+
+def signed(value: float, scale: float) -> str:
+    """Formats a number with its sign, rounded so that a number of size `scale` has three significant digits.
+
+    Args:
+      value: the number.
+      scale: the largest absolute value of its column.
+
+    >>> signed(-0.5, 2.25), signed(0.0312, 0.5), signed(1234567.0, 1234567.0)
+    ('-0.50', '+0.031', '+1,234,567')
+    """
+    if not isfinite(value):
+        return f"{value:+}"
+    if scale == 0 or (1e-4 <= scale < 1e9 and abs(value) < 1e15):
+        digits = max(2 - floor(log10(scale)), 0) if scale else 2
+        return f"{round(value, digits) + 0.0:+,.{digits}f}"  # adding 0.0 turns -0.0 into 0.0
+    return f"{value:+.2e}"
+
+
+def unsigned(error: float, scale: float) -> str:
+    """Formats a standard error like `signed`, without the sign; empty if it is unknown (NaN) or 0 (exact).
+
+    Args:
+      error: the standard error.
+      scale: the largest absolute value of its column.
+
+    >>> unsigned(0.0312, 0.5), unsigned(float("nan"), 0.5)
+    ('0.031', '')
+    """
+    return signed(error, scale).lstrip("+") if isfinite(error) and error else ""
