@@ -1,5 +1,6 @@
 import numpy as np
 import pytest
+from browser import Browser, axe_source, start
 
 from spexjax.explanation._explanation import Explanation, Faithfulness
 from spexjax.spectrum import Spectrum
@@ -49,3 +50,18 @@ def review(explain):
         "programs": 1,
     }
     return explain(terms, words, provenance=provenance, diagnostics={"folds": 5, "prior": "own"})
+
+
+@pytest.fixture(scope="session")
+def chromium(tmp_path_factory):
+    """One browser for all tests."""
+    folder = tmp_path_factory.mktemp("chromium")
+    driver = start(folder / "profile")
+    yield Browser(driver, folder)
+    driver.quit()
+
+
+@pytest.fixture(scope="session")
+def axe():
+    """The source of axe-core."""
+    return axe_source()
