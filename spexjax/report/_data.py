@@ -1,22 +1,19 @@
-"""What the page's scripts read: several indices, the spectrum for predictions, and the masks that were evaluated."""
+"""What the page's scripts read: several indices with their standard errors, and what predictions need."""
 
-import base64
 from collections.abc import Sequence
-from math import comb, isfinite, isnan
+from math import comb, isnan
 from typing import Any, NamedTuple
 
 import numpy as np
-from jaxtyping import Float, Shaped
 
 from spexjax.explanation import Explanation
 from spexjax.indices import Interactions, get
+from spexjax.report._prediction import evaluated, prediction, rounded
 from spexjax.report._words import labels
 
 SWITCH = ("SV", "BV", "FSII", "FBII", "Moebius", "Fourier")  # the indices that a page offers
 _LINKED = 8  # the strongest interactions kept for each unit
 _SAMPLED = 8  # sets of each order whose standard errors stand for those of all others
-_SIZES, _PER_SIZE = 16, 4  # masks where the error of predictions is computed
-_MOST_MASKS = 1 << 18  # bytes of masks that a page holds
 
 Term = tuple[tuple[int, ...], float]
 
@@ -108,8 +105,8 @@ def page_data(explanation: Explanation, shown: Sequence[Table], top: int, number
         "labels": [f"{i}. {name}" for i, name in enumerate(names, 1)] if numbered else names,
         "tables": [_plain(table) for table in shown],
         "top": top,
-        "prediction": _prediction(explanation),
-        "evaluated": _evaluated(explanation),
+        "prediction": prediction(explanation),
+        "evaluated": evaluated(explanation),
         "probability": None if "prompts" in provenance else kinds.get((str(value), len(answers))),
         "answer": " ".join(answers[0].split()) if answers else "",
     }
@@ -123,68 +120,11 @@ def _plain(table: Table) -> dict[str, Any]:
         "about": f"{table.name} {orders}. {record.definition}.",
         "single": record.single,
         "terms": [_term(s, value, table.errors.get(s)) for s, value in table.terms],
-        "typical": [_number(table.typical.get(order, 0.0)) for order in range(max(table.typical, default=0) + 1)],
+        "typical": [rounded(table.typical.get(order, 0.0)) for order in range(max(table.typical, default=0) + 1)],
         "count": sum(count for order, count in table.counts.items() if order > 1),
         "singles": table.counts.get(1, 0),
     }
 
 
 def _term(s: tuple[int, ...], value: float, error: float | None) -> list[Any]:
-    return [s, _number(value)] + ([] if error is None else [_number(error)])
-
-
-def _number(value: float) -> float:
-    """Six digits; an unknown error counts as none."""
-    return float(f"{value:.6g}") if isfinite(value) else 0.0
-
-
-def _prediction(explanation: Explanation) -> dict[str, Any]:
-    """The spectrum: the constant, and for each other term its order, its features and its coefficient."""
-    spectrum, n = explanation.spectrum, len(explanation.feature_names)
-    orders, coefficients = np.asarray(spectrum.orders), np.asarray(spectrum.coefficients, np.float64)
-    joint = orders > 0
-    support = np.asarray(spectrum.support)[joint]
-    ends = explanation.predict(np.array([[True] * n, [False] * n]))  # true values, where they were evaluated
-    return {
-        "constant": float(coefficients[~joint].sum()),
-        "orders": _base64(orders[joint].astype(np.uint16)),
-        "features": _base64(support[support < n].astype(np.uint32 if n > 0xFFFF else np.uint16)),
-        "coefficients": _base64(coefficients[joint].astype(np.float32)),
-        "ends": ends.tolist(),
-        "errors": [_number(error) for error in _errors_by_size(explanation)],
-    }
-
-
-def _errors_by_size(explanation: Explanation) -> Float[np.ndarray, " _"]:
-    """The typical error of a prediction by the spectrum, for masks of 0..n kept features; NaN if it is unknown.
-
-    With a surrogate it is the root of its variance plus the squared error of the truncation, at a few random masks.
-    Otherwise it is that of the held-out predictions, whatever the size.
-    """
-    n, faithfulness = len(explanation.feature_names), explanation.faithfulness
-    if faithfulness.exact or isnan(faithfulness.r2):
-        return np.zeros(n + 1)
-    if explanation.surrogate is None:
-        left = (1 - faithfulness.r2) * np.var(explanation.values[faithfulness.rows])
-        return np.full(n + 1, np.sqrt(max(float(left), 0.0)))
-    removed = np.unique(np.concatenate([[1], np.geomspace(1, n, _SIZES).round()]).astype(int))
-    sizes = np.repeat(np.unique(np.concatenate([[0], n - removed])), _PER_SIZE)
-    places = np.random.default_rng(0).random((len(sizes), n)).argsort(1).argsort(1)
-    masks = places < sizes[:, None]
-    squares = (
-        explanation.prediction_errors(masks) ** 2 + (explanation.predict(masks) - explanation.spectrum(masks)) ** 2
-    )
-    at = np.unique(sizes)
-    return np.interp(np.arange(n + 1), at, [np.sqrt(squares[sizes == size].mean()) for size in at])
-
-
-def _evaluated(explanation: Explanation) -> dict[str, str] | None:
-    """The masks, as bits, and their values; None if there are too many for a page."""
-    bits = np.packbits(explanation.masks, axis=1)
-    if bits.size > _MOST_MASKS:
-        return None
-    return {"masks": _base64(bits), "values": _base64(explanation.values.astype(np.float32))}
-
-
-def _base64(array: Shaped[np.ndarray, "*_"]) -> str:
-    return base64.b64encode(np.ascontiguousarray(array).tobytes()).decode()
+    return [s, rounded(value)] + ([] if error is None else [rounded(error)])

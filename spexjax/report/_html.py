@@ -13,7 +13,7 @@ from spexjax.report._assets import assets, filled, safe_json, script_hash
 from spexjax.report._data import page_data, tables
 from spexjax.report._details import details, figures
 from spexjax.report._layout import around, layout, unit_name, units
-from spexjax.report._verdict import baseline, ends_of, headline, verdict
+from spexjax.report._verdict import ends_of, headline, verdict
 from spexjax.report._words import caution, directions, variance_explained
 
 _SCRIPTS = ("basics", "terms", "arcs", "text", "lists", "whatif", "page")  # one after the other make one script
@@ -106,7 +106,7 @@ def _page(explanation: Explanation, index: str, max_order: int, top: int, progre
     active = {i for table in shown for s, _ in table.terms for i in s}
     page, style, *scripts = assets("page.html", "page.css", *(f"scripts/{name}.js" for name in _SCRIPTS))
     script = "".join(scripts)
-    warning, why = caution(explanation.faithfulness.r2), baseline(explanation, ends)
+    warning = caution(explanation.faithfulness.r2)
     parts = {
         "kind": kind,
         "title": escape(headline(explanation, ends)),
@@ -123,7 +123,6 @@ def _page(explanation: Explanation, index: str, max_order: int, top: int, progre
         "lowers": escape(words[1]),
         "figures": figures(explanation, ends),
         "faithfulness": escape(variance_explained(explanation.faithfulness)),
-        "baseline": f"<p>{why}</p>" if why else "",
         "details": details(explanation, shown[0]),
         "data": safe_json(data),
         "style": style,

@@ -117,7 +117,5 @@ def _prompts(prompts: Sequence[str], answers: Sequence[Sequence[str]]) -> str:
         wanted = " / ".join(f"<b>{escape(answer)}</b>" for answer in answers[k]) if k < len(answers) else ""
         items.append(f'<li dir="auto">{escape(prompt)}{" → " if wanted else ""}{wanted}</li>')
     shown, rest = "".join(items[:_PROMPTS]), "".join(items[_PROMPTS:])
-    folded = (
-        f"<details><summary>{len(items) - _PROMPTS:,} more prompts</summary><ul>{rest}</ul></details>" if rest else ""
-    )
+    folded = f"<details><summary>All other prompts</summary><ul>{rest}</ul></details>" if rest else ""
     return f'<div class="prompts"><h3>The prompts</h3><ul lang="">{shown}</ul>{folded}</div>'

@@ -1,5 +1,6 @@
 """The verdict in words: what was asked, what the model answered, how sure it is, and which combination decides."""
 
+import re
 from collections.abc import Mapping, Sequence
 from html import escape
 from math import exp
@@ -12,7 +13,9 @@ from spexjax.report._data import Table, Term
 from spexjax.report._layout import unit_name
 from spexjax.report._words import directions, printable_line, quoted, signed, unsigned
 
-_ASKED = 240  # characters of a question
+_ASKED = 160  # characters of a question
+_ANSWER = 60  # and of an answer
+_NAME = 44  # and of a feature
 _CERTAIN = 40  # a log-odds beyond which a probability is 1
 
 
@@ -35,15 +38,15 @@ def headline(explanation: Explanation, ends: Mapping[bool, float]) -> str:
     mean = f", on average over {len(provenance['prompts']):,} prompts" if len(provenance.get("prompts", ())) > 1 else ""
     if value == "logit-difference" and full is not None:
         if len(answers) == 2:
-            return f"{model} answers {quoted(answers[int(full < 0)])}{mean}"
+            return f"{model} answers {quoted(answers[int(full < 0)], _ANSWER)}{mean}"
         if "prompts" in provenance:
             return f"{model} prefers {'the right' if full >= 0 else 'a wrong'} answer{mean}"
     if value in ("log-probability", "log-odds") and len(answers) == 1:
         sure = full is not None and _probability(value, full) >= 0.5
         return (
-            f"{model} answers {quoted(answers[0])}{mean}"
+            f"{model} answers {quoted(answers[0], _ANSWER)}{mean}"
             if sure
-            else f"What makes {model} say {quoted(answers[0])}{mean}"
+            else f"What makes {model} say {quoted(answers[0], _ANSWER)}{mean}"
         )
     if value == "accuracy" and full is not None:
         return f"{model} answers {100 * full:.0f} % of {len(provenance['prompts']):,} prompts correctly"
@@ -61,12 +64,16 @@ def verdict(explanation: Explanation, ends: Mapping[bool, float], table: Table, 
       names: labels of the features.
     """
     found = [asked(explanation.provenance), how_sure(explanation, ends), decides(explanation, table, names)]
-    return "\n".join(f"<p>{sentence}</p>" for sentence in found if sentence)
+    found.append(baseline(explanation, ends))
+    paragraphs = "\n".join(f"<p>{sentence}</p>" for sentence in found if sentence)
+    return paragraphs.replace("<p></p>", "")
 
 
 def asked(provenance: Mapping[str, Any]) -> str:
     """The question, without the text that it is about."""
     question = " ".join(provenance.get("question", "").replace("{text}", " … ").split()).strip(" …")
+    if len(question) > _ASKED and (sentences := re.findall(r"[^.?!]+\?", question)):
+        question = f"… {sentences[-1].strip()} …"  # instructions often stand around the question proper
     return f'Asked: <q class="asked">{escape(printable_line(question, _ASKED))}</q>' if question else ""
 
 
@@ -74,14 +81,20 @@ def how_sure(explanation: Explanation, ends: Mapping[bool, float]) -> str:
     """The probabilities of the answers."""
     provenance, full = explanation.provenance, ends.get(True)
     value, answers = provenance.get("value"), [escape(quoted(a)) for a in provenance.get("answers") or ()]
-    if full is None or "prompts" in provenance:
+    if full is None:
         return ""
+    if "prompts" in provenance:
+        return (
+            "" if value == "accuracy" else f"On average, the {escape(str(value))} is <b>{signed(full, abs(full))}</b>."
+        )
     if value == "logit-difference" and len(answers) == 2:
         likelier, other = answers[int(full < 0)], answers[int(full >= 0)]
         p = _probability("log-odds", abs(full))
-        return f"Between the two, <b>{_percent(p)}</b> for {likelier} and {_percent(1 - p)} for {other}."
+        shares = f"<b>{_percent(p)}</b> for {likelier} and {_percent(1 - p)} for {other}"
+        return f"Between the two, {shares}.{_whole(provenance)}"
     if value in ("log-probability", "log-odds") and len(answers) == 1:
-        return f"It gives this answer a probability of <b>{_percent(_probability(value, full))}</b>."
+        share = _percent(_probability(value, full))
+        return f"It gives this answer a probability of <b>{share}</b>.{_whole(provenance)}"
     return ""
 
 
@@ -123,17 +136,25 @@ def baseline(explanation: Explanation, ends: Mapping[bool, float]) -> str:
         return f"The value is higher with everything removed ({numbers}): together, the features lower it by {change}."
     answer = quoted(answers[int(full < 0)]) if two else quoted(answers[0]) if answers else "a high value"
     return (
-        f"With the whole text removed, the model is even more inclined to {escape(answer)} ({numbers}). So the prompt "
-        f"around the text brings this answer by itself, and the text as a whole speaks against it, by {change}."
+        f"Without any of the text, the model leans even more to {escape(answer)} ({numbers}): the prompt alone brings "
+        f"this answer, and the text as a whole speaks against it, by {change}."
     )
 
 
 def _named(term: Term, table: Table, names: Sequence[str], towards: tuple[str, str]) -> str:
     s, value = term
-    joined = '<span class="times">×</span>'.join(f"<bdi>{escape(names[i])}</bdi>" for i in s)
+    joined = '<span class="times">×</span>'.join(f"<bdi>{escape(printable_line(names[i], _NAME))}</bdi>" for i in s)
     error = unsigned(table.error(s), table.scale)
     number = signed(value, table.scale) + (f" ± {error}" if error else "")
     return f'<b class="set">{joined}</b> ({number}, {escape(towards[int(value < 0)])})'
+
+
+def _whole(provenance: Mapping[str, Any]) -> str:
+    """The answers in full, folded, where the sentences cut them."""
+    if all(len(answer) <= _ANSWER for answer in provenance["answers"]):
+        return ""
+    blocks = (f'<div class="template" lang="" dir="auto">{escape(answer)}</div>' for answer in provenance["answers"])
+    return f"</p><details><summary>The whole answer</summary>{''.join(blocks)}</details><p>"
 
 
 def _model(provenance: Mapping[str, Any]) -> str:

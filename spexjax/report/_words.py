@@ -9,6 +9,7 @@ from typing import Any
 from spexjax._printable import printable
 from spexjax.explanation import Faithfulness
 
+_LONG = 30  # characters of an answer that is not repeated in every sentence
 _SUBSCRIPTS = str.maketrans("0123456789", "₀₁₂₃₄₅₆₇₈₉")
 
 
@@ -56,7 +57,13 @@ def printable_line(name: str, width: int) -> str:
 
 
 def _cut(line: str, width: int) -> str:
-    return line if len(line) <= width else line[: width - 1].rstrip() + "…"
+    """The beginning of a line that is too long, up to the last word that fits if words are not too long for that."""
+    if len(line) <= width:
+        return line
+    cut = line[: width - 1]
+    last = cut.rfind(" ")
+    whole = line[width - 1] == " " or last < width // 2
+    return (cut if whole else cut[:last]).rstrip(" ,;:") + "…"
 
 
 def _both_ends(line: str, width: int) -> str:
@@ -120,16 +127,19 @@ def quoted(answer: str, width: int = 40) -> str:
 
 
 def directions(provenance: Mapping[str, Any]) -> tuple[str, str]:
-    """What positive and negative numbers mean, in words.
+    """What positive and negative numbers mean, in words. A long answer is called "the answer".
 
     >>> directions({"value": "logit-difference", "answers": [" yes", " no"]})
     ('towards “yes”', 'towards “no”')
     """
-    value, answers = provenance.get("value"), [quoted(answer) for answer in provenance.get("answers") or ()]
+    answers = [quoted(a) if len(a) <= _LONG else "the answer" for a in provenance.get("answers") or ()]
+    value = provenance.get("value")
     if value == "logit-difference" and len(answers) == 2:
         return f"towards {answers[0]}", f"towards {answers[1]}"
     if value in ("log-probability", "log-odds") and len(answers) == 1:
         return f"makes {answers[0]} more likely", f"makes {answers[0]} less likely"
+    if "prompts" in provenance:
+        return "towards the right answer", "away from the right answer"
     return "raises the value", "lowers the value"
 
 
@@ -140,11 +150,12 @@ def variance_explained(faithfulness: Faithfulness) -> str:
     if faithfulness.exact:
         return "Exact: every mask was evaluated, so nothing is estimated."
     if not faithfulness.r2 > 0:
-        return "On masks that it never saw, the fit predicts no better than their mean."
+        return "Tested on ablations that it never saw, the explanation predicts no better than their mean."
     share = 100 * faithfulness.r2
+    digits = 0 if share < 99 else 1
     return (
-        f"On masks that it never saw, the fit explains {share:.{0 if share < 99 else 1}f} % of the variance; "
-        "the rest is beyond it."
+        f"Tested on ablations that it never saw, the explanation accounts for {share:.{digits}f} % of the variance of "
+        f"the value; it misses the other {100 - share:.{digits}f} %."
     )
 
 

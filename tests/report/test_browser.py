@@ -144,10 +144,11 @@ def test_what_if_agrees_with_predict(chromium, page, film):
     masks = np.concatenate([np.ones((1, n), bool), np.zeros((1, n), bool), generator.random((30, n)) < 0.8])
     gone = [np.flatnonzero(~mask).tolist() for mask in masks]
     found = np.array([chromium.js("return predict(new Set(arguments[0]))", some) for some in gone])
-    errors = json.loads(chromium.js("return document.getElementById('data').textContent"))["prediction"]["errors"]
+    prediction = json.loads(chromium.js("return document.getElementById('data').textContent"))["prediction"]
+    errors, offsets = (np.array(prediction[name]) for name in ("errors", "offsets"))
     assert found[:2] == pytest.approx(film.predict(masks[:2]))
-    assert found[2:] == pytest.approx(film.spectrum(masks[2:]), abs=1e-4)
-    misses = (found - film.predict(masks)) / np.array(errors)[masks.sum(1)].clip(1e-9)
+    assert found[2:] == pytest.approx(film.spectrum(masks[2:]) + offsets[masks[2:].sum(1)], abs=1e-4)
+    misses = (found - film.predict(masks)) / errors[masks.sum(1)].clip(1e-9)
     assert np.sqrt((misses[2:] ** 2).mean()) < 1
 
 

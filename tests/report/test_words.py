@@ -54,11 +54,11 @@ def test_values_in_words():
 @pytest.mark.parametrize(
     ("r2", "scheme", "said"),
     [
-        (0.82, "held out", "explains 82 % of the variance"),
-        (0.996, "held out", "explains 99.6 %"),
+        (0.82, "held out", "accounts for 82 % of the variance"),
+        (0.996, "held out", "misses the other 0.4 %"),
         (-0.1, "held out", "no better than their mean"),
         (float("nan"), "held out", "no variance to explain"),
-        (0.82, "exactly as the others", "explains 82 % of the variance"),
+        (0.82, "exactly as the others", "accounts for 82 % of the variance"),
     ],
 )
 def test_variance_explained(r2, scheme, said):

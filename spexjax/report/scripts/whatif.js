@@ -13,11 +13,11 @@ function decodeSpectrum({ constant, orders, features, coefficients }) {
 
 const spectrum = decodeSpectrum(data.prediction);
 
-// sum_S F(S) (-1)^{|S ∩ x|}; true values where everything is kept and where nothing is.
+// sum_S F(S) (-1)^{|S ∩ x|} and the mean of the terms that are missing; true values at both ends.
 function predict(gone) {
-  const n = labels.length, { ends } = data.prediction;
+  const n = labels.length, { ends, offsets } = data.prediction;
   if (gone.size === 0 || gone.size === n) return ends[gone.size ? 1 : 0];
-  let total = spectrum.constant, at = 0;
+  let total = spectrum.constant + offsets[n - gone.size], at = 0;
   for (let k = 0; k < spectrum.orders.length; k++) {
     let odd = false;
     for (const end = at + spectrum.orders[k]; at < end; at++) odd = odd !== !gone.has(spectrum.features[at]);
