@@ -16,6 +16,20 @@ _FLAGS = (
 )  # fmt: skip
 
 
+TEXT = """I expected to hate this film , and the first hour is not exactly gripping . But the acting is never less than
+superb , the ending is far from predictable , and I could not have been happier that nobody talked me out of it ."""
+WORDS = TEXT.split()
+
+
+def in_text(words):
+    """Provenance of a text of these words."""
+    pieces = [piece for i, word in enumerate(words) for piece in ([word, i], [" ", -1])][:-1]
+    return {
+        "model": "SmolLM2", "question": "Is the review positive?\n{text}", "before": "Is the review positive?\n",
+        "after": "", "pieces": pieces, "answers": [" Positive", " Negative"], "value": "logit-difference",
+    }  # fmt: skip
+
+
 class Browser:
     """Opens pages, looks at them and touches them."""
 

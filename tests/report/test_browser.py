@@ -4,47 +4,11 @@ import base64
 import json
 import time
 
-import jax
 import numpy as np
 import pytest
+from browser import WORDS, in_text
 
-import spexjax as sx
 from spexjax.report import fragment, html, write_html
-
-TEXT = """I expected to hate this film , and the first hour is not exactly gripping . But the acting is never less than
-superb , the ending is far from predictable , and I could not have been happier that nobody talked me out of it ."""
-WORDS = TEXT.split()
-
-
-def in_text(words):
-    """Provenance of a text of these words."""
-    pieces = [piece for i, word in enumerate(words) for piece in ([word, i], [" ", -1])][:-1]
-    return {
-        "model": "SmolLM2", "question": "Is the review positive?\n{text}", "before": "Is the review positive?\n",
-        "after": "", "pieces": pieces, "answers": [" Positive", " Negative"], "value": "logit-difference",
-    }  # fmt: skip
-
-
-@pytest.fixture(scope="module")
-def film():
-    """A text of 45 words with a surrogate: "not gripping", and "far from predictable" three lines away."""
-    n = len(WORDS)
-    at = {word: WORDS.index(word) for word in WORDS}
-
-    def f(masks):
-        x = masks.astype(float)
-        joint = -1.2 * x[:, at["not"]] * x[:, at["gripping"]] + 1.5 * x[:, at["far"]] * x[:, at["predictable"]]
-        spread = x[:, at["hate"]] * x[:, at["happier"]]
-        return 0.4 + x[:, at["superb"]] - 0.6 * x[:, at["hate"]] + joint - 0.9 * spread + 0.02 * x.sum(1) ** 1.3
-
-    ablation = sx.ablations.host_function(f, n, feature_names=tuple(WORDS), fingerprint="film")
-    explanation = sx.explain(ablation, key=jax.random.key(0), budget=192, method="proxyspex-gp", progress=False)
-    provenance = {**in_text(WORDS), "seconds": {"fit": 1.0}}
-    return explanation.__class__(**{**vars_of(explanation), "provenance": provenance})
-
-
-def vars_of(explanation):
-    return {name: getattr(explanation, name) for name in explanation.__dataclass_fields__}
 
 
 @pytest.fixture(scope="module")

@@ -2,43 +2,28 @@
 
 import base64
 
-import jax
 import numpy as np
 import pytest
 
-import spexjax as sx
 from spexjax.report._data import SWITCH, page_data, tables
 
 
-@pytest.fixture(scope="module")
-def fitted():
-    """Ten features, a surrogate with standard errors, and noise that it cannot learn."""
-    generator = np.random.default_rng(1)
-    white = generator.normal(size=1 << 10) * 0.2
-
-    def f(masks):
-        x = masks.astype(float)
-        return x[:, 0] * 2 - 1.5 * x[:, 1] * x[:, 2] + x[:, 3] + white[masks @ (1 << np.arange(10))]
-
-    ablation = sx.ablations.host_function(f, 10, fingerprint="report")
-    return sx.explain(ablation, key=jax.random.key(0), budget=96, method="proxyspex-gp", progress=False)
-
-
-def test_each_index_is_the_explanation_s_own(fitted):
-    shown = tables(fitted, "FSII", 2, 20)
+def test_each_index_is_the_explanation_s_own(film):
+    shown = tables(film, "FSII", 2, 20)
     assert [table.name for table in shown] == ["FSII", *(name for name in SWITCH if name != "FSII")]
     for table in shown:
-        own = fitted.interactions(table.name, 2)
+        own = film.interactions(table.name, 2)
         assert dict(table.terms).items() <= own.to_dict().items()
         assert table.terms[0][1] == own.top(1).values[0]
 
 
-def test_listed_ones_have_their_own_errors(fitted):
-    table = tables(fitted, "FSII", 2, 5)[0]
-    best = fitted.interactions("FSII", 2).order(2).top(5)
-    assert [table.errors[s] for s, _ in best] == pytest.approx(fitted.standard_errors(best))
-    assert table.stands_out(((0,), 1.0))
-    assert not table.stands_out(((4, 5), table.typical[2]))
+def test_listed_ones_have_their_own_errors(film):
+    table = tables(film, "FSII", 2, 5)[0]
+    best = film.interactions("FSII", 2).order(2).top(5)
+    assert [table.errors[s] for s, _ in best] == pytest.approx(film.standard_errors(best))
+    assert table.typical[2] == pytest.approx(np.median(film.standard_errors(best)))
+    assert table.stands_out(((0, 1), 3 * table.typical[2]))
+    assert not table.stands_out(((0, 1), table.typical[2]))
 
 
 def test_every_feature_has_its_strongest_interactions(explain):
@@ -49,20 +34,21 @@ def test_every_feature_has_its_strongest_interactions(explain):
     assert len(sets) < len(pairs)
 
 
-def test_masks_and_values_come_back(fitted):
-    evaluated = page_data(fitted, tables(fitted, "SV", 2, 3), 3, False)["evaluated"]
-    bits = np.frombuffer(base64.b64decode(evaluated["masks"]), np.uint8).reshape(len(fitted.values), -1)
-    assert (np.unpackbits(bits, axis=1, count=10).astype(bool) == fitted.masks).all()
-    assert np.frombuffer(base64.b64decode(evaluated["values"]), np.float32) == pytest.approx(fitted.values)
+def test_masks_and_values_come_back(film):
+    evaluated = page_data(film, tables(film, "SV", 2, 3), 3, False)["evaluated"]
+    bits = np.frombuffer(base64.b64decode(evaluated["masks"]), np.uint8).reshape(len(film.values), -1)
+    assert (np.unpackbits(bits, axis=1, count=film.masks.shape[1]).astype(bool) == film.masks).all()
+    assert np.frombuffer(base64.b64decode(evaluated["values"]), np.float32) == pytest.approx(film.values)
 
 
-def test_errors_cover_what_predictions_miss(fitted):
+def test_errors_cover_what_predictions_miss(film):
     """The errors of the page are neither far too small nor far too large, on masks that were not evaluated."""
-    errors = np.array(page_data(fitted, tables(fitted, "SV", 2, 3), 3, False)["prediction"]["errors"])
-    masks = np.random.default_rng(2).random((200, 10)) < 0.5
-    misses = fitted.predict(masks) - fitted.spectrum(masks)
-    assert errors.shape == (11,)
-    assert np.sqrt((misses**2).mean()) < errors[5] < 3 * np.std(fitted.values)
+    found = page_data(film, tables(film, "SV", 2, 3), 3, False)["prediction"]
+    errors, offsets = np.array(found["errors"]), np.array(found["offsets"])
+    masks = np.random.default_rng(2).random((200, film.masks.shape[1])) < 0.5
+    misses = film.predict(masks) - film.spectrum(masks) - offsets[masks.sum(1)]
+    assert errors.shape == (film.masks.shape[1] + 1,)
+    assert np.sqrt((misses**2).mean()) < 1.5 * errors[len(errors) // 2] < 3 * np.std(film.values)
 
 
 def test_the_error_without_a_surrogate_is_that_of_the_held_out_masks(review):
@@ -70,6 +56,17 @@ def test_the_error_without_a_surrogate_is_that_of_the_held_out_masks(review):
     assert errors == pytest.approx([np.sqrt(0.2 * review.values.var())] * 8, rel=1e-3)
 
 
-def test_too_many_masks_are_left_out(explain):
-    many = explain({(0,): 1.0}, [f"x{i}" for i in range(100_000)])
-    assert page_data(many, tables(many, "FSII", 1, 3), 3, False)["evaluated"] is None
+def test_too_many_masks_are_left_out(review, monkeypatch):
+    shown = tables(review, "FSII", 1, 3)
+    assert page_data(review, shown, 3, False)["evaluated"]
+    monkeypatch.setattr("spexjax.report._prediction._MOST_MASKS", 30)
+    assert page_data(review, shown, 3, False)["evaluated"] is None
+
+
+def test_predictions_of_few_features_lack_no_term(explain):
+    few = explain({(): 1.0, (0,): 0.5, (0, 1): 0.25}, ["a", "b", "c"])
+    found = page_data(few, tables(few, "FSII", 2, 3), 3, False)["prediction"]
+    assert found["ends"] == pytest.approx([1 - 0.5 + 0.25, 1 + 0.5 + 0.25])
+    assert np.frombuffer(base64.b64decode(found["coefficients"]), np.float32).tolist() == [0.5, 0.25]
+    assert np.frombuffer(base64.b64decode(found["orders"]), np.uint16).tolist() == [1, 2]
+    assert np.frombuffer(base64.b64decode(found["features"]), np.uint16).tolist() == [0, 0, 1]
