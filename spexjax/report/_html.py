@@ -112,7 +112,7 @@ def _page(explanation: Explanation, index: str, max_order: int, top: int, progre
         "title": escape(headline(explanation, ends)),
         "verdict": verdict(explanation, ends, joint, names),
         "caution": f'<p class="caution" role="note">{escape(warning)}</p>' if warning else "",
-        "features_heading": "The text" if "pieces" in explanation.provenance else f"The {unit}s",
+        "features_heading": "The text" if "pieces" in explanation.provenance else f"The {len(names):,} {unit}s",
         "layout": how.kind,
         "layout_style": how.style,
         "units": units(explanation, names, how, active),

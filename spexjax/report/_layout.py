@@ -7,10 +7,12 @@ from statistics import mean
 from typing import NamedTuple
 
 from spexjax.explanation import Explanation
+from spexjax.report._words import printable_line
 
 _LONG_TEXT = 150  # with more units the text is set more tightly
 _LONG_NAME = 28  # mean characters from which a unit gets a number, and a row of its own where there is no text
 _CHIPS = 500  # without a text, with more features only those with an effect are shown
+_ROW = 400  # characters of a unit where there is no text
 _PROMPTS = 3  # shown; the others are folded
 _HEAD = re.compile(r"L(\d+)\.(?:H(\d+)|(MLP))")
 _EXAMPLE = re.compile(r"(example|group) \d+")
@@ -33,7 +35,7 @@ def layout(explanation: Explanation) -> Layout:
     if all(map(_HEAD.fullmatch, names)):
         return Layout("grid", f"--columns:{_columns(names)}", False)
     rows = long or all(_EXAMPLE.fullmatch(name) for name in names)
-    return Layout("rows" if rows else "chips", "", False)
+    return Layout("rows" if rows else "chips", "", long)
 
 
 def unit_name(explanation: Explanation) -> str:
@@ -55,7 +57,7 @@ def units(explanation: Explanation, names: Sequence[str], how: Layout, active: s
     n = len(names)
     if how.kind == "grid":
         return _grid(explanation.feature_names, names)
-    chips = [[names[i], i] for i in range(n) if n <= _CHIPS or i in active]
+    chips = [[printable_line(explanation.feature_names[i], _ROW), i] for i in range(n) if n <= _CHIPS or i in active]
     parts, first = [], True
     for string, i in explanation.provenance.get("pieces", chips):
         if not 0 <= i < n:

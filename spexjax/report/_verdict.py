@@ -113,10 +113,9 @@ def decides(explanation: Explanation, table: Table, names: Sequence[str]) -> str
         sentences.append("No combination stands out from the noise.")
     if singles:
         sentences.append(f"On its own: {_named(singles[0], table, names, towards)}.")
-    share = 100 * energy[1:].sum() / energy.sum()
-    sentences.append(
-        f"Combinations carry {share:.0f} % of the variation, single {unit_name(explanation)}s {100 - share:.0f} %."
-    )
+    joint_share = energy[1:].sum() / energy.sum()
+    shares = f"{100 * joint_share:.0f}\u00a0% of the variation", f"{100 - 100 * joint_share:.0f}\u00a0%"
+    sentences.append(f"Combinations carry {shares[0]}, single {unit_name(explanation)}s {shares[1]}.")
     return " ".join(sentences)
 
 
@@ -168,4 +167,4 @@ def _probability(value: str, number: float) -> float:
 
 
 def _percent(p: float) -> str:
-    return f"{100 * p:.3g} %"
+    return f"{100 * p:.3g}\u00a0%"

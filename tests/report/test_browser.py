@@ -56,6 +56,19 @@ def test_a_finger_shows_a_unit(chromium, page):
     assert chromium.text("#subject").startswith("superb alone")
 
 
+def test_what_a_finger_shows_covers_no_touched_word(chromium, page):
+    chromium.open(page, width=390, height=600, touch=True)
+    for unit in chromium.all(".unit")[::9]:
+        chromium.tap(unit)
+        top, height, bottom = chromium.js(
+            "const panel = document.getElementById('panel').getBoundingClientRect();"
+            "return [panel.top, panel.height, arguments[0].getBoundingClientRect().bottom]",
+            unit,
+        )
+        assert bottom <= top + 1
+        assert height <= 600 * 0.35
+
+
 def test_filter_by_order_and_strength(chromium, page):
     chromium.open(page)
     chromium.choose("#order", 1)

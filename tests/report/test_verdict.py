@@ -10,7 +10,7 @@ from spexjax.report._words import labels
 
 
 def words(markup):
-    return re.sub(r"<[^>]*>", "", markup)
+    return re.sub(r"<[^>]*>", "", markup).replace("\u00a0", " ")
 
 
 def said(explanation, value, answers, ends, **more):

@@ -31,7 +31,8 @@ function arc(first, second, value, strongest, lane, frame) {
   const gap = parseFloat(getComputedStyle(text).getPropertyValue("--gap")) || 12;
   let curve, y1 = top1;
   if (Math.abs(top1 - top2) < a.height / 2) { // side by side: over the line
-    const rise = Math.min(gap - 3, 6 + Math.abs(x2 - x1) / 10) / 0.75;
+    const room = top1 < 2 * gap ? top1 : gap; // there is more of it above the first line
+    const rise = Math.min(room - 3, 6 + Math.abs(x2 - x1) / 10 + lane) / 0.75;
     curve = `M${x1} ${top1}C${x1} ${top1 - rise} ${x2} ${top2 - rise} ${x2} ${top2}`;
   } else if (top2 > bottom1 - 2 && top2 - bottom1 < a.height) { // the next line: between the two
     const bend = (top2 - bottom1) / 2;

@@ -38,8 +38,15 @@ function viewUnit(feature) {
   const error = single && errorOf(single) ? ` ±${unsigned(errorOf(single), terms.scale)}` : "";
   const alone = single ? ` alone ${signed(single[1], terms.scale)}${error}` : " has no effect alone";
   const noise = single && isNoise(single) ? ", which may be noise" : "";
-  describe([make("bdi", "", labels[feature]), alone + noise + (sets.length ? "; together with others:" : "")], sets, feature);
   byId("panel").classList.add("active");
+  describe([make("bdi", "", labels[feature]), alone + noise + (sets.length ? "; together with others:" : "")], sets, feature);
+  uncover(units.get(feature));
+}
+
+// Scrolls a unit out from under the panel, where that sticks to the bottom of the window.
+function uncover(unit) {
+  const hidden = unit ? unit.getBoundingClientRect().bottom - byId("panel").getBoundingClientRect().top : 0;
+  if (hidden > 0) scrollBy(0, hidden + 8);
 }
 
 function refresh() {
@@ -70,7 +77,7 @@ text.addEventListener("keydown", (event) => event.key === "Escape" && event.targ
 roving(text, () => [...units.values()]);
 
 const orders = Math.max(1, ...data.tables.flatMap(({ terms: all }) => all.map(([set]) => set.length)));
-for (let order = 1; order <= orders; order++) byId("order").append(new Option(order === 1 ? "1: single ones" : `${order}`, order));
+for (let order = 1; order <= orders; order++) byId("order").append(new Option(order === 1 ? "1 (single)" : `${order}`, order));
 for (const id of ["index", "order", "strength"]) byId(id).addEventListener("input", refresh);
 byId("whatif").addEventListener("click", () => whatIf(byId("whatif").getAttribute("aria-pressed") !== "true"));
 byId("restore").addEventListener("click", restoreAll);
