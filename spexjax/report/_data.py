@@ -103,7 +103,7 @@ def page_data(explanation: Explanation, shown: Sequence[Table], top: int, number
     kinds = {("logit-difference", 2): "sigmoid", ("log-odds", 1): "sigmoid", ("log-probability", 1): "exp"}
     return {
         "labels": [f"{i}. {name}" for i, name in enumerate(names, 1)] if numbered else names,
-        "tables": [_plain(table) for table in shown],
+        "tables": [_plain(table, explanation.faithfulness.exact) for table in shown],
         "top": top,
         "prediction": prediction(explanation),
         "evaluated": evaluated(explanation),
@@ -112,12 +112,14 @@ def page_data(explanation: Explanation, shown: Sequence[Table], top: int, number
     }
 
 
-def _plain(table: Table) -> dict[str, Any]:
+def _plain(table: Table, exact: bool) -> dict[str, Any]:
     record = get(table.name)
+    known = exact or any(error > 0 for error in table.typical.values())
+    doubt = "" if known else " There are no standard errors for it here, so noise is not marked."
     orders = "of all orders" if table.max_order is None else f"up to order {table.max_order}"
     return {
         "name": table.name,
-        "about": f"{table.name} {orders}. {record.definition}.",
+        "about": f"{table.name} {orders}. {record.definition}.{doubt}",
         "single": record.single,
         "terms": [_term(s, value, table.errors.get(s)) for s, value in table.terms],
         "typical": [rounded(table.typical.get(order, 0.0)) for order in range(max(table.typical, default=0) + 1)],

@@ -116,7 +116,7 @@ def _grid(feature_names: Sequence[str], names: Sequence[str]) -> str:
 def _prompts(prompts: Sequence[str], answers: Sequence[Sequence[str]]) -> str:
     items = []
     for k, prompt in enumerate(prompts):
-        wanted = " / ".join(f"<b>{escape(answer)}</b>" for answer in answers[k]) if k < len(answers) else ""
+        wanted = " / ".join(f"<b>{escape(answer.strip())}</b>" for answer in answers[k]) if k < len(answers) else ""
         items.append(f'<li dir="auto">{escape(prompt)}{" → " if wanted else ""}{wanted}</li>')
     shown, rest = "".join(items[:_PROMPTS]), "".join(items[_PROMPTS:])
     folded = f"<details><summary>All other prompts</summary><ul>{rest}</ul></details>" if rest else ""

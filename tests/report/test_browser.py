@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from browser import WORDS, in_text
 
-from spexjax.report import fragment, html, write_html
+from spexjax.report import fragment, html, overview, write_html, write_overview
 
 
 @pytest.fixture(scope="module")
@@ -89,6 +89,7 @@ def test_the_index_switches(chromium, page, film):
     assert names == ["FSII", "SV", "BV", "FBII", "Moebius", "Fourier"]
     chromium.choose("#index", names.index("SV"))
     assert "choose FSII" in chromium.text("#joint-list")
+    assert "SV has no values for combinations" in chromium.text("#subject")
     best = film.interactions("SV").top(1)
     row = chromium.js("return document.querySelector('#single-list .row').innerText")
     assert film.feature_names[best.support[0, 0]] in row
@@ -206,17 +207,34 @@ def test_a_phone_s_first_screen_shows_words_and_the_panel_covers_none(chromium, 
     assert chromium.js("return document.documentElement.scrollWidth") <= 390
 
 
+def violations(chromium, axe):
+    """What axe-core finds against WCAG 2.2 AA."""
+    chromium.js(axe)
+    rules = {"type": "tag", "values": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"]}
+    script = "axe.run(document, {runOnly: arguments[0]}).then(arguments[1])"
+    found = chromium.driver.execute_async_script(script, rules)
+    assert len(found["passes"]) >= 10  # it did run
+    return [(each["id"], [node["html"][:200] for node in each["nodes"][:3]]) for each in found["violations"]]
+
+
 @pytest.mark.parametrize("dark", [False, True])
 @pytest.mark.parametrize("width", [1200, 390])
 def test_accessible(chromium, axe, page, dark, width):
     chromium.open(page, width=width, dark=dark)
-    chromium.js(
-        "for (const d of document.querySelectorAll('details')) d.open = true; document.getElementById('whatif').click()"
-    )
-    chromium.js(axe)
-    rules = {"type": "tag", "values": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"]}
-    found = chromium.driver.execute_async_script("axe.run(document, {runOnly: arguments[0]}).then(arguments[1])", rules)
-    assert [(each["id"], [node["html"][:200] for node in each["nodes"][:3]]) for each in found["violations"]] == []
+    chromium.js("for (const d of document.querySelectorAll('details')) d.open = true")
+    chromium.find("#whatif").click()
+    assert violations(chromium, axe) == []
+    chromium.js("document.querySelector('.unit').focus()")  # others fade
+    assert violations(chromium, axe) == []
+
+
+@pytest.mark.parametrize("dark", [False, True])
+def test_the_overview_is_accessible(chromium, axe, film, review, tmp_path, dark):
+    rows = overview({"film": film, "review": review})
+    chromium.open(write_overview(rows, tmp_path / "index.html").read_text(encoding="utf-8"), width=390, dark=dark)
+    assert len(chromium.all(".row")) == 4
+    assert chromium.js("return document.documentElement.scrollWidth") <= 390
+    assert violations(chromium, axe) == []
 
 
 @pytest.mark.parametrize("dark", [False, True])
@@ -249,6 +267,14 @@ def test_a_thousand_words_without_jank(chromium, explain):
       return (performance.now() - start) / 50;
     """)
     assert seconds < 100  # ms from pointing to the new layout; 10 on an idle machine
+    switching = chromium.js("""
+      const start = performance.now(), index = document.getElementById("index");
+      index.value = 1;
+      index.dispatchEvent(new Event("input"));
+      document.body.offsetHeight;
+      return performance.now() - start;
+    """)
+    assert switching < 1000  # ms; 50 on an idle machine
 
 
 def test_hostile_strings_are_inert(chromium, explain):

@@ -50,5 +50,5 @@ def test_prompts_and_their_answers(explain):
         prompt_answers=[[f" {k + 1}", " 0"] for k in range(5)],
     )
     shown = around(one)
-    assert "0 + 1 = → <b> 1</b> / <b> 0</b>" in shown
+    assert "0 + 1 = → <b>1</b> / <b>0</b>" in shown
     assert "All other prompts" in shown

@@ -26,7 +26,8 @@ function edgePath(a, b) {
 function arc(first, second, value, strongest, lane, frame) {
   const a = boxes(first).pop(), b = boxes(second)[0];
   if (!a || !b) return;
-  const x1 = (a.left + a.right) / 2 - frame.left, x2 = (b.left + b.right) / 2 - frame.left;
+  const left = frame.left - text.scrollLeft; // a wide grid is scrolled
+  const x1 = (a.left + a.right) / 2 - left, x2 = (b.left + b.right) / 2 - left;
   const top1 = a.top - frame.top, top2 = b.top - frame.top, bottom1 = a.bottom - frame.top;
   const gap = parseFloat(getComputedStyle(text).getPropertyValue("--gap")) || 12;
   let curve, y1 = top1;
@@ -40,7 +41,7 @@ function arc(first, second, value, strongest, lane, frame) {
     curve = `M${x1} ${bottom1}C${x1} ${bottom1 + bend} ${x2} ${top2 - bend} ${x2} ${top2}`;
   } else {
     const inset = 4 + 3 * (lane % 5), level = 3 + ((2 * lane) % Math.max(2, gap - 6));
-    const side = x1 + x2 < frame.width ? inset : frame.width - inset;
+    const side = x1 + x2 < text.scrollWidth ? inset : text.scrollWidth - inset;
     curve = edgePath(corner(x1, top1, top1 - level, side), corner(x2, top2, top2 - level, side));
   }
   const width = 1.2 + (3 * Math.abs(value)) / strongest;

@@ -19,7 +19,8 @@ function describe(words, sets, without) {
 function overview() {
   unmark();
   const clear = jointTerms().filter((term) => !isNoise(term)).slice(0, ARCS);
-  describe([clear.length ? hint : `No combination stands out, so there are no arcs. ${hint.split(". ")[1]}`], clear);
+  const why = terms.table.single ? `${terms.table.name} has no values for combinations` : "No combination stands out";
+  describe([clear.length ? hint : `${why}, so there are no arcs. ${hint.split(". ")[1]}`], clear);
   byId("panel").classList.remove("active");
 }
 
