@@ -43,12 +43,9 @@ def headline(explanation: Explanation, ends: Mapping[bool, float]) -> str:
             return f"{model} prefers {'the right' if full >= 0 else 'a wrong'} answer{mean}"
     if value in ("log-probability", "log-odds") and len(answers) == 1:
         sure = full is not None and _probability(value, full) >= 0.5
-        return (
-            f"{model} answers {quoted(answers[0], _ANSWER)}{mean}"
-            if sure
-            else f"What makes {model} say {quoted(answers[0], _ANSWER)}{mean}"
-        )
-    if value == "accuracy" and full is not None:
+        said = f"{model} answers" if sure else f"What makes {model} say"
+        return f"{said} {quoted(answers[0], _ANSWER)}{mean}"
+    if value == "accuracy" and full is not None and "prompts" in provenance:
         return f"{model} answers {100 * full:.0f} % of {len(provenance['prompts']):,} prompts correctly"
     what = f"the {value} of {model}" if value else f"a function of {len(explanation.feature_names):,} features"
     return f"What drives {what}"
@@ -66,12 +63,12 @@ def verdict(explanation: Explanation, ends: Mapping[bool, float], table: Table, 
     found = [asked(explanation.provenance), how_sure(explanation, ends), decides(explanation, table, names)]
     found.append(baseline(explanation, ends))
     paragraphs = "\n".join(f"<p>{sentence}</p>" for sentence in found if sentence)
-    return paragraphs.replace("<p></p>", "")
+    return paragraphs + _whole(explanation.provenance.get("answers") or ())
 
 
 def asked(provenance: Mapping[str, Any]) -> str:
     """The question, without the text that it is about."""
-    question = " ".join(provenance.get("question", "").replace("{text}", " … ").split()).strip(" …")
+    question = " ".join(str(provenance.get("question") or "").replace("{text}", " … ").split()).strip(" …")
     if len(question) > _ASKED and (sentences := re.findall(r"[^.?!]+\?", question)):
         question = f"… {sentences[-1].strip()} …"  # instructions often stand around the question proper
     return f'Asked: <q class="asked">{escape(printable_line(question, _ASKED))}</q>' if question else ""
@@ -84,17 +81,16 @@ def how_sure(explanation: Explanation, ends: Mapping[bool, float]) -> str:
     if full is None:
         return ""
     if "prompts" in provenance:
-        return (
-            "" if value == "accuracy" else f"On average, the {escape(str(value))} is <b>{signed(full, abs(full))}</b>."
-        )
+        mean = f"On average, the {escape(str(value))} is <b>{signed(full, abs(full))}</b>."
+        return "" if value == "accuracy" else mean
     if value == "logit-difference" and len(answers) == 2:
         likelier, other = answers[int(full < 0)], answers[int(full >= 0)]
         p = _probability("log-odds", abs(full))
         shares = f"<b>{_percent(p)}</b> for {likelier} and {_percent(1 - p)} for {other}"
-        return f"Between the two, {shares}.{_whole(provenance)}"
+        return f"Between the two, {shares}."
     if value in ("log-probability", "log-odds") and len(answers) == 1:
         share = _percent(_probability(value, full))
-        return f"It gives this answer a probability of <b>{share}</b>.{_whole(provenance)}"
+        return f"It gives this answer a probability of <b>{share}</b>."
     return ""
 
 
@@ -106,16 +102,17 @@ def decides(explanation: Explanation, table: Table, names: Sequence[str]) -> str
     if not energy.sum() > 0:
         return "Nothing that was removed changed the value."
     towards = directions(explanation.provenance)
-    sentences = []
+    unit, sentences = unit_name(explanation), []
     if joint:
         sentences.append(f"The combination that counts most: {_named(joint[0], table, names, towards)}.")
     else:
-        sentences.append("No combination stands out from the noise.")
+        doubtful = any(len(s) > 1 for s, _ in table.terms)
+        sentences.append("No combination stands out from the noise." if doubtful else "No combination has an effect.")
     if singles:
-        sentences.append(f"On its own: {_named(singles[0], table, names, towards)}.")
+        sentences.append(f"The single {unit} that counts most: {_named(singles[0], table, names, towards)}.")
     joint_share = energy[1:].sum() / energy.sum()
     shares = f"{100 * joint_share:.0f}\u00a0% of the variation", f"{100 - 100 * joint_share:.0f}\u00a0%"
-    sentences.append(f"Combinations carry {shares[0]}, single {unit_name(explanation)}s {shares[1]}.")
+    sentences.append(f"Combinations carry {shares[0]}, single {unit}s {shares[1]}.")
     return " ".join(sentences)
 
 
@@ -148,16 +145,16 @@ def _named(term: Term, table: Table, names: Sequence[str], towards: tuple[str, s
     return f'<b class="set">{joined}</b> ({number}, {escape(towards[int(value < 0)])})'
 
 
-def _whole(provenance: Mapping[str, Any]) -> str:
+def _whole(answers: Sequence[str]) -> str:
     """The answers in full, folded, where the sentences cut them."""
-    if all(len(answer) <= _ANSWER for answer in provenance["answers"]):
+    if all(len(answer) <= _ANSWER for answer in answers):
         return ""
-    blocks = (f'<div class="template" lang="" dir="auto">{escape(answer)}</div>' for answer in provenance["answers"])
-    return f"</p><details><summary>The whole answer</summary>{''.join(blocks)}</details><p>"
+    blocks = (f'<div class="template" lang="" dir="auto">{escape(answer)}</div>' for answer in answers)
+    return f"<details><summary>The whole answer</summary>{''.join(blocks)}</details>"
 
 
 def _model(provenance: Mapping[str, Any]) -> str:
-    return printable_line(str(provenance.get("model") or "the model").rstrip("/").split("/")[-1], 60)
+    return printable_line(str(provenance.get("model") or "The model").rstrip("/").split("/")[-1], 60)
 
 
 def _probability(value: str, number: float) -> float:
