@@ -257,8 +257,8 @@ def test_a_thousand_words_without_jank(chromium, explain):
     terms = {(): 0.1, **{(i,): generator.normal() for i in range(1000)}, **pairs}
     chromium.open(html(explain(terms, words, provenance=in_text(words))))
     timing = "const t = performance.getEntriesByType('navigation')[0]; return t.domComplete - t.responseEnd"
-    assert chromium.js(timing) < 2000  # ms; 300 on an idle machine
-    seconds = chromium.js("""
+    assert chromium.js(timing) < 5000  # ms; 300 on an idle machine
+    pointing = chromium.js("""
       const start = performance.now(), units = [...document.querySelectorAll(".unit")];
       for (const unit of units.slice(0, 50)) {
         unit.dispatchEvent(new MouseEvent("mouseenter"));
@@ -266,7 +266,7 @@ def test_a_thousand_words_without_jank(chromium, explain):
       }
       return (performance.now() - start) / 50;
     """)
-    assert seconds < 100  # ms from pointing to the new layout; 10 on an idle machine
+    assert pointing < 200  # ms from pointing to the new layout; 10 on an idle machine
     switching = chromium.js("""
       const start = performance.now(), index = document.getElementById("index");
       index.value = 1;
@@ -274,7 +274,7 @@ def test_a_thousand_words_without_jank(chromium, explain):
       document.body.offsetHeight;
       return performance.now() - start;
     """)
-    assert switching < 1000  # ms; 50 on an idle machine
+    assert switching < 2000  # ms; 50 on an idle machine
 
 
 def test_hostile_strings_are_inert(chromium, explain):

@@ -78,7 +78,9 @@ def test_which_combination_decides(review):
     assert "single words" in sentences
 
 
-def test_noise_decides_nothing(film):
-    table = tables(film, "FSII", 2, 20)[0]
-    noise = table._replace(terms=[((0, 1), table.typical[2])])
-    assert "No combination stands out from the noise." in verdict(film, ends_of(film), noise, film.feature_names)
+def test_noise_decides_nothing(review):
+    table = tables(review, "FSII", 2, 20)[0]
+    said = verdict(review, {}, table._replace(errors={}, typical={1: 0.0, 2: 10.0}), review.feature_names)
+    assert "No combination stands out from the noise." in said
+    alone = table._replace(terms=[((0,), 1.0)])
+    assert "No combination has an effect." in verdict(review, {}, alone, review.feature_names)
