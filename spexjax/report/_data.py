@@ -9,7 +9,7 @@ import numpy as np
 from spexjax.explanation import Explanation
 from spexjax.indices import Interactions, get
 from spexjax.report._prediction import evaluated, prediction, rounded
-from spexjax.report._words import labels
+from spexjax.report._words import labels, printable_line
 
 SWITCH = ("SV", "BV", "FSII", "FBII", "Moebius", "Fourier")  # the indices that a page offers
 _LINKED = 8  # the strongest interactions kept for each unit
@@ -108,7 +108,7 @@ def page_data(explanation: Explanation, shown: Sequence[Table], top: int, number
         "prediction": prediction(explanation),
         "evaluated": evaluated(explanation),
         "probability": None if "prompts" in provenance else kinds.get((str(value), len(answers))),
-        "answer": " ".join(answers[0].split()) if answers else "",
+        "answer": printable_line(answers[0], 30) if answers else "",
     }
 
 

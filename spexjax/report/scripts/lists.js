@@ -19,7 +19,7 @@ function fillList(place, ranked, total, none) {
   const rows = (some, from) => make("ol", "", ...some.map((term, k) => rankedRow(term, from + k + 1)));
   place.replaceChildren();
   if (clear.length) place.append(rows(clear, 0));
-  if (!ranked.length || !clear.length) place.append(make("p", "rest", ranked.length ? "None stands out from the noise." : none));
+  if (!clear.length) place.append(make("p", "rest", ranked.length ? "None stands out from the noise." : none));
   if (noise.length) {
     const summary = make("summary", "", `${noise.length} within two standard errors of zero: they may be noise`);
     place.append(make("details", "", summary, rows(noise, clear.length)));
@@ -35,8 +35,9 @@ function fillLists() {
   const onlySingles = `${table.name} gives every feature a value and none to combinations; choose FSII to see them.`;
   const none = filtered ? "The filter lets none through." : "No interaction of two or more features.";
   byId("about").textContent = table.about;
+  const noSingle = filtered ? none : "No feature has an effect on its own.";
   fillList(byId("joint-list"), jointTerms(), filtered ? 0 : table.count, table.single ? onlySingles : none);
-  fillList(byId("single-list"), singleTerms(), filtered ? 0 : table.singles, filtered ? none : "No feature has an effect on its own.");
+  fillList(byId("single-list"), singleTerms(), filtered ? 0 : table.singles, noSingle);
 }
 
 for (const id of ["joint-list", "single-list"]) {

@@ -33,20 +33,21 @@ function viewSet(term) {
 function viewUnit(feature) {
   unmark();
   const single = terms.table.terms.find(([set]) => set.length === 1 && set[0] === feature);
-  const sets = jointTerms().filter(([set, value]) => set.includes(feature) && !isZero(value, terms.scale)).slice(0, PER_UNIT);
+  const own = jointTerms().filter(([set, value]) => set.includes(feature) && !isZero(value, terms.scale));
+  const sets = own.slice(0, PER_UNIT);
   mark(feature, "centre");
   for (const [set, value] of sets.filter((term) => !isNoise(term))) for (const i of set) mark(i, "partner", value);
   const error = single && errorOf(single) ? ` ±${unsigned(errorOf(single), terms.scale)}` : "";
   const alone = single ? ` alone ${signed(single[1], terms.scale)}${error}` : " has no effect alone";
   const noise = single && isNoise(single) ? ", which may be noise" : "";
   byId("panel").classList.add("active");
-  describe([make("bdi", "", labels[feature]), alone + noise + (sets.length ? "; together with others:" : "")], sets, feature);
-  uncover(units.get(feature));
+  const others = sets.length ? "; together with others:" : "";
+  describe([make("bdi", "", labels[feature]), alone + noise + others], sets, feature);
 }
 
 // Scrolls a unit out from under the panel, where that sticks to the bottom of the window.
 function uncover(unit) {
-  const hidden = unit ? unit.getBoundingClientRect().bottom - byId("panel").getBoundingClientRect().top : 0;
+  const hidden = unit.getBoundingClientRect().bottom - byId("panel").getBoundingClientRect().top;
   if (hidden > 0) scrollBy(0, hidden + 8);
 }
 
@@ -64,7 +65,10 @@ for (const [feature, unit] of units) {
   const view = () => show(() => viewUnit(feature));
   const act = () => byId("whatif").getAttribute("aria-pressed") === "true" && toggleUnit(feature);
   unit.addEventListener("mouseenter", view);
-  unit.addEventListener("focus", view);
+  unit.addEventListener("focus", () => {
+    view();
+    uncover(unit);
+  });
   unit.addEventListener("click", act);
   unit.addEventListener("keydown", (event) => {
     if (event.key !== "Enter" && event.key !== " ") return;
@@ -78,7 +82,9 @@ text.addEventListener("keydown", (event) => event.key === "Escape" && event.targ
 roving(text, () => [...units.values()]);
 
 const orders = Math.max(1, ...data.tables.flatMap(({ terms: all }) => all.map(([set]) => set.length)));
-for (let order = 1; order <= orders; order++) byId("order").append(new Option(order === 1 ? "1 (single)" : `${order}`, order));
+for (let order = 1; order <= orders; order++) {
+  byId("order").append(new Option(order === 1 ? "1 (single)" : `${order}`, order));
+}
 for (const id of ["index", "order", "strength"]) byId(id).addEventListener("input", refresh);
 byId("whatif").addEventListener("click", () => whatIf(byId("whatif").getAttribute("aria-pressed") !== "true"));
 byId("restore").addEventListener("click", restoreAll);

@@ -50,12 +50,13 @@ function showPrediction() {
   const full = data.prediction.ends[0], scale = Math.max(Math.abs(value), Math.abs(full));
   const isEnd = known !== undefined && (!removed.size || !kept), error = isEnd ? 0 : data.prediction.errors[kept];
   const predicted = `${signed(value, scale)}${error ? ` ± ${unsigned(error, scale)}` : ""}`;
-  const start = removed.size ? `${removed.size} removed: ` : `Nothing is removed: ${signed(full, scale)}${inWords(full)}. `;
+  const whole = `Nothing is removed: ${signed(full, scale)}${inWords(full)}. `;
   const change = `${signed(value - full, scale)} against everything kept`;
   const measured = known === undefined ? "not evaluated" : `evaluated: ${signed(known, scale)}`;
-  byId("prediction").replaceChildren(start);
-  if (!removed.size) return byId("prediction").append("Click units, or press Enter on them, to remove them.");
-  byId("prediction").append(make("b", "", predicted), `${inWords(value)}, ${change}; ${measured}.`);
+  const words = removed.size
+    ? [`${removed.size} removed: `, make("b", "", predicted), `${inWords(value)}, ${change}; ${measured}.`]
+    : [whole, "Click units, or press Enter on them, to remove them."];
+  byId("prediction").replaceChildren(...words);
 }
 
 function toggleUnit(feature) {
@@ -72,7 +73,10 @@ function restoreAll() {
 
 function whatIf(on) {
   restoreAll();
-  for (const unit of units.values()) on ? unit.setAttribute("aria-pressed", "false") : unit.removeAttribute("aria-pressed");
+  for (const unit of units.values()) {
+    if (on) unit.setAttribute("aria-pressed", "false");
+    else unit.removeAttribute("aria-pressed");
+  }
   byId("whatif").setAttribute("aria-pressed", on);
   byId("prediction").hidden = byId("restore").hidden = !on;
   showPrediction();
