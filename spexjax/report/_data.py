@@ -1,5 +1,6 @@
 """What the page's scripts read: several indices with their standard errors, and what predictions need."""
 
+import dataclasses
 from collections.abc import Sequence
 from math import comb, isnan
 from typing import Any, NamedTuple
@@ -67,6 +68,10 @@ def _table(explanation: Explanation, table: Interactions, top: int) -> Table:
     for order in sorted(set(table.orders.tolist()) - {0}):
         of_order = table.order(order)
         strongest = of_order.top(top)
+        if (
+            table.index == "FBII" and order == table.max_order
+        ):  # then it is BII, whose errors are known
+            strongest = dataclasses.replace(strongest, index="BII")
         found = explanation.standard_errors(strongest).tolist()
         errors |= {s: error for (s, _), error in zip(strongest, found, strict=True)}
         counts[order], typical[order] = len(of_order), float(np.median(found)) if found else 0.0
@@ -114,8 +119,8 @@ def page_data(explanation: Explanation, shown: Sequence[Table], top: int, number
 
 def _plain(table: Table, exact: bool) -> dict[str, Any]:
     record = get(table.name)
-    known = exact or any(error > 0 for error in table.typical.values())
-    doubt = "" if known else " There are no standard errors for it here, so noise is not marked."
+    known = exact or all(error > 0 for error in table.typical.values())
+    doubt = "" if known else " Values without ± have no standard error here, so noise among them is not marked."
     orders = "of all orders" if table.max_order is None else f"up to order {table.max_order}"
     return {
         "name": table.name,

@@ -26,6 +26,14 @@ def test_listed_ones_have_their_own_errors(film):
     assert not table.stands_out(((0, 1), table.typical[2]))
 
 
+def test_pairs_of_fbii_have_the_errors_of_bii(film):
+    table = next(table for table in tables(film, "FSII", 2, 5) if table.name == "FBII")
+    best = [s for s, _ in table.terms if len(s) == 2][:3]
+    bii = film.interactions("BII", 2)
+    assert [bii[s] for s in best] == pytest.approx([value for s, value in table.terms if s in best], abs=0.05)
+    assert all(0 < table.errors[s] < 0.5 for s in best)
+
+
 def test_every_feature_has_its_strongest_interactions(explain):
     pairs = {(i, j): 1.0 / (1 + i + j) for i in range(30) for j in range(i)}
     table = tables(explain(pairs, [f"x{i}" for i in range(30)]), "FSII", 2, 5)[0]
