@@ -68,9 +68,7 @@ def _table(explanation: Explanation, table: Interactions, top: int) -> Table:
     for order in sorted(set(table.orders.tolist()) - {0}):
         of_order = table.order(order)
         strongest = of_order.top(top)
-        if (
-            table.index == "FBII" and order == table.max_order
-        ):  # then it is BII, whose errors are known
+        if table.index == "FBII" and order == table.max_order:  # then it is BII, whose errors are known
             strongest = dataclasses.replace(strongest, index="BII")
         found = explanation.standard_errors(strongest).tolist()
         errors |= {s: error for (s, _), error in zip(strongest, found, strict=True)}
