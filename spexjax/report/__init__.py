@@ -1,7 +1,7 @@
 """What a person reads: a self-contained HTML page and terminal tables."""
 
 from spexjax.report._curves import draw_curves
-from spexjax.report._html import html, write_html
+from spexjax.report._html import fragment, html, write_html
 from spexjax.report._overview import overview, overview_table, write_overview
 from spexjax.report._tables import interaction_table
 from spexjax.report._words import directions, labels, signed, value_in_words, where_time_went
@@ -9,6 +9,7 @@ from spexjax.report._words import directions, labels, signed, value_in_words, wh
 __all__ = [
     "directions",
     "draw_curves",
+    "fragment",
     "html",
     "interaction_table",
     "labels",

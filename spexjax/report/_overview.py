@@ -12,7 +12,7 @@ from rich.text import Text
 
 from spexjax._durable import write_durably
 from spexjax.explanation import Explanation
-from spexjax.report._html import assets, filled
+from spexjax.report._assets import assets, filled
 from spexjax.report._words import caution, labels, printable_line, signed
 
 _WIDTH, _SHORT = 160, 36  # characters of a text, on the page and on the terminal

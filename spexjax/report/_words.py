@@ -1,5 +1,6 @@
 """Labels of features, formatted numbers, and plain sentences about a value and its faithfulness."""
 
+import sys
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from math import floor, isfinite, isnan, log10
@@ -8,13 +9,15 @@ from typing import Any
 from spexjax._printable import printable
 from spexjax.explanation import Faithfulness
 
+_LONG = 30  # characters of an answer that is not repeated in every sentence
 _SUBSCRIPTS = str.maketrans("0123456789", "₀₁₂₃₄₅₆₇₈₉")
 
 
 def labels(names: Sequence[str], width: int = 40) -> tuple[str, ...]:
     """Short, distinct, one-line names; equal names are numbered in reading order.
 
-    Control characters are escaped, because they could control a terminal or reverse the line.
+    Long names that begin alike are cut in the middle, so that their ends tell them apart. Control characters are
+    escaped, because they could control a terminal or reverse the line.
 
     Args:
       names: of the features.
@@ -22,8 +25,13 @@ def labels(names: Sequence[str], width: int = 40) -> tuple[str, ...]:
 
     >>> labels(["the", "cat", "and", "the", "dog"])
     ('the₁', 'cat', 'and', 'the₂', 'dog')
+    >>> labels(["Sentence number one", "Sentence number two"], width=12)
+    ('Sente…er one', 'Sente…er two')
     """
-    short = [printable_line(name, width) for name in names]
+    lines = [printable_line(name, sys.maxsize) for name in names]
+    short = [_cut(line, width) for line in lines]
+    alike = Counter(short)
+    short = [_both_ends(line, width) if alike[cut] > 1 else cut for line, cut in zip(lines, short, strict=True)]
     count, seen = Counter(short), Counter[str]()
     taken = {name for name in short if count[name] == 1}
     distinct = []
@@ -45,8 +53,23 @@ def printable_line(name: str, width: int) -> str:
       name: any string.
       width: the most characters.
     """
-    line = printable(" ".join(name.split())) or "␣"
-    return line if len(line) <= width else line[: width - 1].rstrip() + "…"
+    return _cut(printable(" ".join(name.split())) or "␣", width)
+
+
+def _cut(line: str, width: int) -> str:
+    """The beginning of a line that is too long, up to the last word that fits if words are not too long for that."""
+    if len(line) <= width:
+        return line
+    cut = line[: width - 1]
+    last = cut.rfind(" ")
+    whole = line[width - 1] == " " or last < width // 2
+    return (cut if whole else cut[:last]).rstrip(" ,;:") + "…"
+
+
+def _both_ends(line: str, width: int) -> str:
+    """The beginning and the end of a line that is too long."""
+    end = width // 2
+    return line if len(line) <= width else line[: width - 1 - end].rstrip() + "…" + line[-end:].lstrip()
 
 
 def signed(value: float, scale: float) -> str:
@@ -94,30 +117,46 @@ def value_in_words(provenance: Mapping[str, Any]) -> str | None:
     return None if value is None else str(value)
 
 
+def quoted(answer: str, width: int = 40) -> str:
+    """An answer between quotation marks, on one line, cut to a width.
+
+    >>> quoted(" yes")
+    '“yes”'
+    """
+    return f"“{printable_line(answer, width)}”"
+
+
 def directions(provenance: Mapping[str, Any]) -> tuple[str, str]:
-    """What positive and negative numbers mean, in words.
+    """What positive and negative numbers mean, in words. A long answer is called "the answer".
 
     >>> directions({"value": "logit-difference", "answers": [" yes", " no"]})
-    ('towards " yes"', 'towards " no"')
+    ('towards “yes”', 'towards “no”')
     """
-    value, answers = provenance.get("value"), [f'"{answer}"' for answer in provenance.get("answers") or ()]
+    answers = [quoted(a) if len(a) <= _LONG else "the answer" for a in provenance.get("answers") or ()]
+    value = provenance.get("value")
     if value == "logit-difference" and len(answers) == 2:
         return f"towards {answers[0]}", f"towards {answers[1]}"
     if value in ("log-probability", "log-odds") and len(answers) == 1:
         return f"makes {answers[0]} more likely", f"makes {answers[0]} less likely"
+    if "prompts" in provenance:
+        return "towards the right answer", "away from the right answer"
     return "raises the value", "lowers the value"
 
 
 def variance_explained(faithfulness: Faithfulness) -> str:
     """R2 in a plain sentence."""
     if isnan(faithfulness.r2):
-        return "the values do not vary beyond rounding: there is no variance to explain"
+        return "The values do not vary beyond rounding: there is no variance to explain."
     if faithfulness.exact:
-        return "exact: every mask was evaluated, nothing is estimated"
+        return "Exact: every mask was evaluated, so nothing is estimated."
     if not faithfulness.r2 > 0:
-        return "no better than the mean, on masks the fit never saw"
+        return "Tested on ablations that it never saw, the explanation predicts no better than their mean."
     share = 100 * faithfulness.r2
-    return f"explains {share:.{0 if share < 99 else 1}f} % of the variance on masks the fit never saw"
+    digits = 0 if share < 99 else 1
+    return (
+        f"Tested on ablations that it never saw, the explanation accounts for {share:.{digits}f} % of the variance of "
+        f"the value; it misses the other {100 - share:.{digits}f} %."
+    )
 
 
 def caution(r2: float) -> str | None:

@@ -215,8 +215,9 @@ def test_an_explanation_of_components_is_saved_and_shown(tiny, tmp_path, key):
     ablation = ablations.components(tiny, PROMPTS, ANSWERS, layers=[0, 2], units="mlp", fill="mean")
     explanation = explain(ablation, budget=4, key=key)
     page = html(explanation)
-    assert "mean over 4 prompts" in page
-    assert "2 components of the model, kept or removed" in page
+    assert "on average over 4 prompts" in page
+    assert "The 2 components" in page
+    assert PROMPTS[0] in page
     assert "L2.MLP" in page
     assert interaction_table(explanation).row_count > 0
     explanation.save(tmp_path)

@@ -1,6 +1,11 @@
+import dataclasses
+
+import jax
 import numpy as np
 import pytest
+from browser import WORDS, Browser, axe_source, in_text, start
 
+import spexjax as sx
 from spexjax.explanation._explanation import Explanation, Faithfulness
 from spexjax.spectrum import Spectrum
 
@@ -49,3 +54,35 @@ def review(explain):
         "programs": 1,
     }
     return explain(terms, words, provenance=provenance, diagnostics={"folds": 5, "prior": "own"})
+
+
+@pytest.fixture(scope="session")
+def chromium(tmp_path_factory):
+    """One browser for all tests."""
+    folder = tmp_path_factory.mktemp("chromium")
+    driver = start(folder / "profile")
+    yield Browser(driver, folder)
+    driver.quit()
+
+
+@pytest.fixture(scope="session")
+def axe():
+    """The source of axe-core."""
+    return axe_source()
+
+
+@pytest.fixture(scope="session")
+def film():
+    """A text of 45 words with a surrogate: "not gripping", and "far from predictable" three lines away."""
+    n = len(WORDS)
+    at = {word: WORDS.index(word) for word in WORDS}
+
+    def f(masks):
+        x = masks.astype(float)
+        joint = -1.2 * x[:, at["not"]] * x[:, at["gripping"]] + 1.5 * x[:, at["far"]] * x[:, at["predictable"]]
+        spread = x[:, at["hate"]] * x[:, at["happier"]]
+        return 0.4 + x[:, at["superb"]] - 0.6 * x[:, at["hate"]] + joint - 0.9 * spread + 0.02 * x.sum(1) ** 1.3
+
+    ablation = sx.ablations.host_function(f, n, feature_names=tuple(WORDS), fingerprint="film")
+    explanation = sx.explain(ablation, key=jax.random.key(0), budget=192, method="proxyspex-gp", progress=False)
+    return dataclasses.replace(explanation, provenance=in_text(WORDS))

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from spexjax.explanation._explanation import Faithfulness
-from spexjax.report import html, write_html
+from spexjax.report import fragment, html, write_html
 
 HOSTILE = (
     "</script><script>alert(1)</script>",
@@ -28,7 +28,7 @@ HOSTILE = (
 class Page(HTMLParser):
     """The elements with their attributes, and the text inside each element that has an id."""
 
-    VOID = ("meta", "path", "br")
+    VOID = ("meta", "path", "br", "input")
 
     def __init__(self, page):
         super().__init__()
@@ -65,6 +65,7 @@ def in_strings(text, explain):
     names = [text(i) for i in range(10)]
     provenance = {
         "model": text(0),
+        "question": text(9) + "{text}",
         "before": text(1),
         "after": text(2),
         "pieces": [[text(i), i] for i in range(10)] + [[text(3), -1]],
@@ -86,7 +87,7 @@ def test_nothing_in_a_string_becomes_markup(explain):
         assert parsed.structure == plain.structure
         assert not parsed.open
         assert parsed.texts["style"] == plain.texts["style"]
-        assert parsed.data["interactions"] == plain.data["interactions"]
+        assert parsed.data["tables"] == plain.data["tables"]
         page.encode()
 
 
@@ -120,25 +121,18 @@ def test_only_its_own_script_may_run(review):
     assert f"script-src 'sha256-{digest}'" in policy
 
 
-def test_every_unit_is_coloured_named_and_reachable(review):
-    units = [a for _, a in Page(html(review)).elements if a.get("class", "").startswith("unit")]
-    singles = review.interactions("FSII", 2).order(1)
-    strongest = max(abs(value) for _, value in singles)
+def test_every_unit_is_named_and_reachable(review):
+    units = [a for _, a in Page(html(review)).elements if a.get("class", "") == "unit"]
     assert [int(a["data-feature"]) for a in units] == list(range(7))
     assert [a["tabindex"] for a in units] == ["0", *["-1"] * 6]  # one tab stop, then the arrow keys
-    assert units[0]["aria-label"].startswith("the₁, ")
-    assert units[5]["aria-label"].startswith("the₂, ")
-    for i, a in enumerate(units):
-        if singles[i]:
-            assert a["class"] == f"unit {'pos' if singles[i] > 0 else 'neg'}"
-            assert float(a["style"].removeprefix("--share:")) == pytest.approx(abs(singles[i]) / strongest, abs=1e-3)
+    assert [units[0]["aria-label"], units[5]["aria-label"]] == ["the₁", "the₂"]
 
 
 def test_what_is_said_around_the_text(review):
     page = Page(html(review))
-    assert page.texts["h1"] == 'logit("\xa0good") − logit("\xa0bad")'
+    assert page.texts["h1"] == "tiny answers “good”"
     whole = page.texts["main"]
-    for said in ("tiny", "How is it?", "<|answer|>", "Everything kept", "80 % of the variance", 'towards "\xa0bad"'):
+    for said in ("tiny", "How is it?", "<|answer|>", "Everything kept", "80 % of the variance", "towards “bad”"):
         assert said in whole
     for said in ("abc123", "delete", "compile 1.0 s (25 %)", "folds 5", "R2 = 0.800 (held out)", "order 3"):
         assert said in whole
@@ -151,26 +145,10 @@ def test_everything_removed_is_shown_where_it_was_evaluated(review):
     assert "−1.25" in Page(html(more)).texts["main"]
 
 
-def test_lists_are_ranked_and_cut(review):
-    page = Page(html(review, top=1))
-    rows = [a for _, a in page.elements if "data-set" in a]
-    assert [page.data["interactions"][int(a["data-set"])][0] for a in rows] == [[3, 4], [3]]
-    assert "not×good" in page.texts["main"]
-    assert "weaker ones" in page.texts["main"]
-
-
-def test_every_feature_has_its_strongest_interactions(explain):
-    pairs = {(i, j): 1.0 / (1 + i + j) for i in range(30) for j in range(i)}
-    names = [f"x{i}" for i in range(30)]
-    sets = [s for s, _, _ in Page(html(explain(pairs, names), top=5)).data["interactions"]]
-    assert all(sum(i in s for s in sets if len(s) > 1) >= 8 for i in range(30))
-    assert len(sets) < len(pairs)
-
-
 def test_without_provenance_the_features_are_chips(explain):
     page = Page(html(explain({(0, 1): 1.0}, ["x0", "x1", "x2"])))
     assert page.texts["text"] == "x0x1x2"
-    assert page.texts["h1"] == "a function of 3 features"
+    assert page.texts["h1"] == "What drives a function of 3 features"
     assert next(a for _, a in page.elements if a.get("id") == "text")["class"] == "chips"
 
 
@@ -181,21 +159,24 @@ def test_of_very_many_features_only_those_with_an_effect_are_chips(explain):
 
 def test_a_constant_function(explain):
     page = Page(html(explain({(): 0.0}, ["a", "b"], provenance={"pieces": [["a", 0], ["b", 1]]})))
-    assert "No interaction of two or more features." in page.texts["main"]
-    assert "No feature has an effect on its own." in page.texts["main"]
+    assert "Nothing that was removed changed the value." in page.texts["main"]
     assert "the function is constant" in page.texts["main"]
-    assert page.data["interactions"] == []
+    assert all(not table["terms"] for table in page.data["tables"])
 
 
 def test_an_index_of_single_features(review):
     page = Page(html(review, index="SV"))
     assert "SV up to order 1" in page.texts["main"]
-    assert all(len(s) == 1 for s, _, _ in page.data["interactions"])
+    assert page.data["tables"][0]["single"]
+    assert "not×good" in page.texts["main"]  # the verdict still says which combination counts
 
 
-def test_one_interaction(explain):
-    page = Page(html(explain({(0, 1): 0.25}, ["a", "b"]), index="Fourier"))
-    assert page.data["interactions"] == [[[0, 1], 0.25, "+0.250"]]
+def test_a_fragment_is_isolated(review):
+    element = fragment(review, height=300)
+    (iframe,) = [a for tag, a in Page(element).elements if tag == "iframe"]
+    assert iframe["sandbox"] == "allow-scripts"
+    assert "height:300px" in iframe["style"]
+    assert Page(iframe["srcdoc"]).texts["h1"] == "tiny answers “good”"
 
 
 @pytest.mark.parametrize(

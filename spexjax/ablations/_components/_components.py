@@ -54,10 +54,12 @@ class ComponentAblation(Ablation):
 
     def describe(self) -> dict:
         """What is explained, as plain JSON values."""
-        answers = {self._decoded(group) for group in self.prompts.answers}
+        each = [self._decoded(group) for group in self.prompts.answers]
+        answers = set(each)
         return {
             "model": self.model.name,
             "prompts": list(self.texts),
+            "prompt_answers": [list(one) for one in each],
             "answers": list(answers.pop()) if len(answers) == 1 else [],
             "value": self.value,
             "units": self.units,

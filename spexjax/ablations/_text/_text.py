@@ -55,6 +55,7 @@ class TextAblation(Ablation):
             at = end
         return {
             "model": self.model.name,
+            "question": f"{self.frame.before}{{text}}{self.frame.after}",
             "before": self.frame.opening + self.frame.before,
             "after": self.frame.after + self.frame.closing,
             "pieces": pieces + [[self.text[at:], -1]] * (at < len(self.text)),

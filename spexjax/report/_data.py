@@ -1,0 +1,135 @@
+"""What the page's scripts read: several indices with their standard errors, and what predictions need."""
+
+import dataclasses
+from collections.abc import Sequence
+from math import comb, isnan
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from spexjax.explanation import Explanation
+from spexjax.indices import Interactions, get
+from spexjax.report._prediction import evaluated, prediction, rounded
+from spexjax.report._words import labels, printable_line
+
+SWITCH = ("SV", "BV", "FSII", "FBII", "Moebius", "Fourier")  # the indices that a page offers
+_LINKED = 8  # the strongest interactions kept for each unit
+_SAMPLED = 8  # sets of each order whose standard errors stand for those of all others
+
+Term = tuple[tuple[int, ...], float]
+
+
+class Table(NamedTuple):
+    """An index as the page shows it."""
+
+    name: str
+    max_order: int | None
+    terms: list[Term]  # the strongest first
+    errors: dict[tuple[int, ...], float]  # of those that are listed; NaN if unknown
+    typical: dict[int, float]  # by order, for the others
+    counts: dict[int, int]  # how many sets of each order have a value
+
+    @property
+    def scale(self) -> float:
+        """The largest absolute value."""
+        return max((abs(value) for _, value in self.terms), default=0.0)
+
+    def error(self, s: tuple[int, ...]) -> float:
+        """The standard error of a set, its own or the typical one of its order; 0 if there is none."""
+        error = self.errors.get(s, self.typical.get(len(s), 0.0))
+        return 0.0 if isnan(error) else error
+
+    def stands_out(self, term: Term) -> bool:
+        """Whether a value is at least two standard errors from zero."""
+        return abs(term[1]) >= 2 * self.error(term[0])
+
+
+def tables(explanation: Explanation, index: str, max_order: int, top: int) -> list[Table]:
+    """The index that was asked for, then the others that the page offers.
+
+    Args:
+      explanation: whose indices are computed.
+      index: the one that is shown first.
+      max_order: its order; the others' too, where that takes no time.
+      top: how many standard errors of each order of the first are computed.
+    """
+    first = _table(explanation, explanation.interactions(index, max_order), top)
+    n = len(explanation.feature_names)
+    order = max(2, max_order) if comb(n, max_order) <= comb(max(n, 2), 2) else 2
+    others = [name for name in SWITCH if name != first.name]
+    return [first, *(_table(explanation, explanation.interactions(name, order), _SAMPLED) for name in others)]
+
+
+def _table(explanation: Explanation, table: Interactions, top: int) -> Table:
+    ranked = list(table.top(len(table)))
+    errors: dict[tuple[int, ...], float] = {}
+    typical: dict[int, float] = {}
+    counts: dict[int, int] = {}
+    for order in sorted(set(table.orders.tolist()) - {0}):
+        of_order = table.order(order)
+        strongest = of_order.top(top)
+        if table.index == "FBII" and order == table.max_order:  # then it is BII, whose errors are known
+            strongest = dataclasses.replace(strongest, index="BII")
+        found = explanation.standard_errors(strongest).tolist()
+        errors |= {s: error for (s, _), error in zip(strongest, found, strict=True)}
+        counts[order], typical[order] = len(of_order), float(np.median(found)) if found else 0.0
+    joint = [term for term in ranked if len(term[0]) > 1]
+    kept = {s for s, _ in _linked(joint, max(top, _LINKED))}
+    terms = [term for term in ranked if len(term[0]) == 1 or term[0] in kept]
+    return Table(table.index, table.max_order, terms, errors, typical, counts)
+
+
+def _linked(joint: Sequence[Term], top: int) -> list[Term]:
+    """The strongest `top` interactions, and the strongest few of every feature."""
+    kept: list[Term] = []
+    count: dict[int, int] = {}
+    for rank, (s, value) in enumerate(joint):
+        if rank < top or any(count.get(i, 0) < _LINKED for i in s):
+            kept.append((s, value))
+            for i in s:
+                count[i] = count.get(i, 0) + 1
+    return kept
+
+
+def page_data(explanation: Explanation, shown: Sequence[Table], top: int, numbered: bool) -> dict[str, Any]:
+    """Everything that the scripts read, as plain JSON values.
+
+    Args:
+      explanation: that is shown.
+      shown: from `tables`.
+      top: how many rows a list has.
+      numbered: whether units are long and have numbers.
+    """
+    names = labels(explanation.feature_names, width=72)
+    provenance = explanation.provenance
+    value, answers = provenance.get("value"), provenance.get("answers") or ()
+    kinds = {("logit-difference", 2): "sigmoid", ("log-odds", 1): "sigmoid", ("log-probability", 1): "exp"}
+    return {
+        "labels": [f"{i}. {name}" for i, name in enumerate(names, 1)] if numbered else names,
+        "tables": [_plain(table, explanation.faithfulness.exact) for table in shown],
+        "top": top,
+        "prediction": prediction(explanation),
+        "evaluated": evaluated(explanation),
+        "probability": None if "prompts" in provenance else kinds.get((str(value), len(answers))),
+        "answer": printable_line(answers[0], 30) if answers else "",
+    }
+
+
+def _plain(table: Table, exact: bool) -> dict[str, Any]:
+    record = get(table.name)
+    known = exact or all(error > 0 for error in table.typical.values())
+    doubt = "" if known else " Values without ± have no standard error here, so noise among them is not marked."
+    orders = "of all orders" if table.max_order is None else f"up to order {table.max_order}"
+    return {
+        "name": table.name,
+        "about": f"{table.name} {orders}. {record.definition}.{doubt}",
+        "single": record.single,
+        "terms": [_term(s, value, table.errors.get(s)) for s, value in table.terms],
+        "typical": [rounded(table.typical.get(order, 0.0)) for order in range(max(table.typical, default=0) + 1)],
+        "count": sum(count for order, count in table.counts.items() if order > 1),
+        "singles": table.counts.get(1, 0),
+    }
+
+
+def _term(s: tuple[int, ...], value: float, error: float | None) -> list[Any]:
+    return [s, rounded(value)] + ([] if error is None else [rounded(error)])
