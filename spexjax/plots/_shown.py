@@ -9,11 +9,11 @@ from typing import Any, NamedTuple
 import numpy as np
 from jaxtyping import Bool
 
-from spexjax._printable import printable
+from spexjax._printable import labels, printable
 from spexjax.explanation import Explanation
 from spexjax.indices import Interactions
 from spexjax.plots._style import cut
-from spexjax.report import directions, labels, signed, value_in_words
+from spexjax.report import directions, signed, value_in_words
 
 _ANSWER = 24  # characters of an answer
 _NOTHING = 0.02  # of the strongest term: a weaker link is not drawn

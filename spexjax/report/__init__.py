@@ -4,7 +4,7 @@ from spexjax.report._curves import draw_curves
 from spexjax.report._html import fragment, html, write_html
 from spexjax.report._overview import overview, overview_table, write_overview
 from spexjax.report._tables import interaction_table
-from spexjax.report._words import directions, labels, signed, value_in_words, where_time_went
+from spexjax.report._words import directions, signed, value_in_words, where_time_went
 
 __all__ = [
     "directions",
@@ -12,7 +12,6 @@ __all__ = [
     "fragment",
     "html",
     "interaction_table",
-    "labels",
     "overview",
     "overview_table",
     "signed",

@@ -7,10 +7,10 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from spexjax._printable import labels, one_line
 from spexjax.explanation import Explanation
 from spexjax.indices import Interactions, get
 from spexjax.report._prediction import evaluated, prediction, rounded
-from spexjax.report._words import labels, printable_line
 
 SWITCH = ("SV", "BV", "FSII", "FBII", "Moebius", "Fourier")  # the indices that a page offers
 _LINKED = 8  # the strongest interactions kept for each unit
@@ -111,7 +111,7 @@ def page_data(explanation: Explanation, shown: Sequence[Table], top: int, number
         "prediction": prediction(explanation),
         "evaluated": evaluated(explanation),
         "probability": None if "prompts" in provenance else kinds.get((str(value), len(answers))),
-        "answer": printable_line(answers[0], 30) if answers else "",
+        "answer": one_line(answers[0], 30) if answers else "",
     }
 
 

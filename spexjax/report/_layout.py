@@ -6,8 +6,8 @@ from html import escape
 from statistics import mean
 from typing import NamedTuple
 
+from spexjax._printable import one_line
 from spexjax.explanation import Explanation
-from spexjax.report._words import printable_line
 
 _LONG_TEXT = 150  # with more units the text is set more tightly
 _LONG_NAME = 28  # mean characters from which a unit gets a number, and a row of its own where there is no text
@@ -57,7 +57,7 @@ def units(explanation: Explanation, names: Sequence[str], how: Layout, active: s
     n = len(names)
     if how.kind == "grid":
         return _grid(explanation.feature_names, names)
-    chips = [[printable_line(explanation.feature_names[i], _ROW), i] for i in range(n) if n <= _CHIPS or i in active]
+    chips = [[one_line(explanation.feature_names[i], _ROW), i] for i in range(n) if n <= _CHIPS or i in active]
     parts, first = [], True
     for string, i in explanation.provenance.get("pieces", chips):
         if not 0 <= i < n:

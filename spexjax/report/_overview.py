@@ -11,9 +11,10 @@ from rich.table import Table
 from rich.text import Text
 
 from spexjax._durable import write_durably
+from spexjax._printable import labels, one_line
 from spexjax.explanation import Explanation
 from spexjax.report._assets import assets, filled
-from spexjax.report._words import caution, labels, printable_line, signed
+from spexjax.report._words import caution, signed
 
 _WIDTH, _SHORT = 160, 36  # characters of a text, on the page and on the terminal
 
@@ -65,7 +66,7 @@ def overview_table(rows: Sequence[Row], top: int = 10) -> Table:
             Text(_r2(row.r2)),
             Text(" × ".join(row.names)),
             value,
-            Text(printable_line(row.text, _SHORT)),
+            Text(one_line(row.text, _SHORT)),
         )
     return table
 
@@ -109,7 +110,7 @@ def _row(name: str, explanation: Explanation, index: str, max_order: int) -> Row
     members, value = wanted[0] if wanted else ((), 0.0)
     names = labels(explanation.feature_names)
     pieces = explanation.provenance.get("pieces") or [[" ".join(names), -1]]
-    text = printable_line("".join(piece for piece, _ in pieces), _WIDTH)
+    text = one_line("".join(piece for piece, _ in pieces), _WIDTH)
     return Row(name, text, explanation.faithfulness.r2, tuple(names[i] for i in members), value)
 
 

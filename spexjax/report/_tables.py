@@ -5,9 +5,10 @@ from rich import box
 from rich.table import Table
 from rich.text import Text
 
+from spexjax._printable import labels
 from spexjax._status import phase
 from spexjax.explanation import Explanation
-from spexjax.report._words import caution, labels, signed, unsigned
+from spexjax.report._words import caution, signed, unsigned
 
 _HALF = 8  # cells on each side of a bar's zero
 

@@ -8,10 +8,11 @@ from typing import Any
 
 import numpy as np
 
+from spexjax._printable import one_line
 from spexjax.explanation import Explanation
 from spexjax.report._data import Table, Term
 from spexjax.report._layout import unit_name
-from spexjax.report._words import directions, printable_line, quoted, signed, unsigned
+from spexjax.report._words import directions, quoted, signed, unsigned
 
 _ASKED = 160  # characters of a question
 _ANSWER = 60  # and of an answer
@@ -71,7 +72,7 @@ def asked(provenance: Mapping[str, Any]) -> str:
     question = " ".join(str(provenance.get("question") or "").replace("{text}", " … ").split()).strip(" …")
     if len(question) > _ASKED and (sentences := re.findall(r"[^.?!]+\?", question)):
         question = f"… {sentences[-1].strip()} …"  # instructions often stand around the question proper
-    return f'Asked: <q class="asked">{escape(printable_line(question, _ASKED))}</q>' if question else ""
+    return f'Asked: <q class="asked">{escape(one_line(question, _ASKED))}</q>' if question else ""
 
 
 def how_sure(explanation: Explanation, ends: Mapping[bool, float]) -> str:
@@ -139,7 +140,7 @@ def baseline(explanation: Explanation, ends: Mapping[bool, float]) -> str:
 
 def _named(term: Term, table: Table, names: Sequence[str], towards: tuple[str, str]) -> str:
     s, value = term
-    joined = '<span class="times">×</span>'.join(f"<bdi>{escape(printable_line(names[i], _NAME))}</bdi>" for i in s)
+    joined = '<span class="times">×</span>'.join(f"<bdi>{escape(one_line(names[i], _NAME))}</bdi>" for i in s)
     error = unsigned(table.error(s), table.scale)
     number = signed(value, table.scale) + (f" ± {error}" if error else "")
     return f'<b class="set">{joined}</b> ({number}, {escape(towards[int(value < 0)])})'
@@ -154,7 +155,7 @@ def _whole(answers: Sequence[str]) -> str:
 
 
 def _model(provenance: Mapping[str, Any]) -> str:
-    return printable_line(str(provenance.get("model") or "The model").rstrip("/").split("/")[-1], 60)
+    return one_line(str(provenance.get("model") or "The model").rstrip("/").split("/")[-1], 60)
 
 
 def _probability(value: str, number: float) -> float:

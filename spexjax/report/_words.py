@@ -1,97 +1,31 @@
-"""Labels of features, formatted numbers, and plain sentences about a value and its faithfulness."""
+"""Formatted numbers, and plain sentences about a value and its faithfulness."""
 
-import sys
-from collections import Counter
-from collections.abc import Mapping, Sequence
-from math import floor, isfinite, isnan, log10
+from collections.abc import Mapping
+from math import isnan
 from typing import Any
 
-from spexjax._printable import printable
+from spexjax import _numbers
+from spexjax._printable import one_line, printable
 from spexjax.explanation import Faithfulness
 
 _LONG = 30  # characters of an answer that is not repeated in every sentence
-_SUBSCRIPTS = str.maketrans("0123456789", "₀₁₂₃₄₅₆₇₈₉")
-
-
-def labels(names: Sequence[str], width: int = 40) -> tuple[str, ...]:
-    """Short, distinct, one-line names; equal names are numbered in reading order.
-
-    Long names that begin alike are cut in the middle, so that their ends tell them apart. Control characters are
-    escaped, because they could control a terminal or reverse the line.
-
-    Args:
-      names: of the features.
-      width: longer names are cut to this many characters.
-
-    >>> labels(["the", "cat", "and", "the", "dog"])
-    ('the₁', 'cat', 'and', 'the₂', 'dog')
-    >>> labels(["Sentence number one", "Sentence number two"], width=12)
-    ('Sente…er one', 'Sente…er two')
-    """
-    lines = [printable_line(name, sys.maxsize) for name in names]
-    short = [_cut(line, width) for line in lines]
-    alike = Counter(short)
-    short = [_both_ends(line, width) if alike[cut] > 1 else cut for line, cut in zip(lines, short, strict=True)]
-    count, seen = Counter(short), Counter[str]()
-    taken = {name for name in short if count[name] == 1}
-    distinct = []
-    for name in short:
-        if count[name] > 1:
-            seen[name] += 1
-            name += str(seen[name]).translate(_SUBSCRIPTS)
-            while name in taken:
-                name += "′"
-            taken.add(name)
-        distinct.append(name)
-    return tuple(distinct)
-
-
-def printable_line(name: str, width: int) -> str:
-    """A string on one line, cut to a width, its control characters escaped.
-
-    Args:
-      name: any string.
-      width: the most characters.
-    """
-    return _cut(printable(" ".join(name.split())) or "␣", width)
-
-
-def _cut(line: str, width: int) -> str:
-    """The beginning of a line that is too long, up to the last word that fits if words are not too long for that."""
-    if len(line) <= width:
-        return line
-    cut = line[: width - 1]
-    last = cut.rfind(" ")
-    whole = line[width - 1] == " " or last < width // 2
-    return (cut if whole else cut[:last]).rstrip(" ,;:") + "…"
-
-
-def _both_ends(line: str, width: int) -> str:
-    """The beginning and the end of a line that is too long."""
-    end = width // 2
-    return line if len(line) <= width else line[: width - 1 - end].rstrip() + "…" + line[-end:].lstrip()
 
 
 def signed(value: float, scale: float) -> str:
-    """Formats a number with its sign, rounded so that a number of size `scale` has three significant digits.
+    """`_numbers.signed` with a true minus, as wide as a plus.
 
     Args:
       value: the number.
       scale: the largest absolute value of its column.
 
-    >>> signed(-0.5, 2.25), signed(0.0312, 0.5), signed(1234567.0, 1234567.0)
-    ('−0.50', '+0.031', '+1,234,567')
+    >>> signed(-0.5, 2.25), signed(0.0312, 0.5)
+    ('−0.50', '+0.031')
     """
-    if scale == 0 or 1e-4 <= scale < 1e9:
-        digits = max(2 - floor(log10(scale)), 0) if scale else 2
-        text = f"{round(value, digits) + 0.0:+,.{digits}f}"  # adding 0.0 turns -0.0 into 0.0
-    else:
-        text = f"{value:+.2e}"
-    return text.replace("-", "−")
+    return _numbers.signed(value, scale).replace("-", "−")
 
 
 def unsigned(error: float, scale: float) -> str:
-    """Formats a standard error like `signed`, without the sign; empty if it is unknown (NaN) or 0 (exact).
+    """`_numbers.unsigned` with a true minus in its exponent.
 
     Args:
       error: the standard error.
@@ -100,7 +34,7 @@ def unsigned(error: float, scale: float) -> str:
     >>> unsigned(0.0312, 0.5), unsigned(float("nan"), 0.5)
     ('0.031', '')
     """
-    return signed(error, scale).lstrip("+") if isfinite(error) and error else ""
+    return _numbers.unsigned(error, scale).replace("-", "−")
 
 
 def value_in_words(provenance: Mapping[str, Any]) -> str | None:
@@ -123,7 +57,7 @@ def quoted(answer: str, width: int = 40) -> str:
     >>> quoted(" yes")
     '“yes”'
     """
-    return f"“{printable_line(answer, width)}”"
+    return f"“{one_line(answer, width)}”"
 
 
 def directions(provenance: Mapping[str, Any]) -> tuple[str, str]:

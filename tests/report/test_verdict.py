@@ -4,9 +4,9 @@ import re
 
 import pytest
 
+from spexjax._printable import labels
 from spexjax.report._data import tables
 from spexjax.report._verdict import asked, baseline, ends_of, headline, how_sure, verdict
-from spexjax.report._words import labels
 
 
 def words(markup):

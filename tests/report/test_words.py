@@ -1,15 +1,9 @@
 import numpy as np
 import pytest
 
+from spexjax._printable import labels
 from spexjax.explanation._explanation import Faithfulness
-from spexjax.report._words import (
-    directions,
-    labels,
-    signed,
-    value_in_words,
-    variance_explained,
-    where_time_went,
-)
+from spexjax.report._words import directions, signed, value_in_words, variance_explained, where_time_went
 
 
 def test_labels_are_distinct_one_line_and_short():
