@@ -161,7 +161,7 @@ def text(
     """
     framing: dict[str, Any] = {"question": question, "answer_prefix": answer_prefix, "system": system}
     framing |= {"template": template, "chat_template_kwargs": chat_template_kwargs}
-    cutting = {"features": features, "removal": removal, "replacement": replacement}
+    cutting: dict[str, Any] = {"features": features, "removal": removal, "replacement": replacement}
     precheck_text(text, answers=answers, value=value, **framing, **cutting)
     given = {"text": text, "question": question, "answer prefix": answer_prefix, "system turn": system}
     for what, string in {**given, "replacement": replacement}.items():
