@@ -211,6 +211,12 @@ def test_bytes_that_are_no_utf8_and_endless_files_are_refused(tmp_path, monkeypa
     (tmp_path / "latin.txt").write_bytes("naïve".encode("latin-1"))
     assert run("--file", str(tmp_path / "latin.txt")) == 2
     assert "latin.txt is not UTF-8: byte 2 is 0xef; convert it first, say by iconv -f latin1" in capsys.readouterr().err
+    (tmp_path / "utf16.txt").write_text("one two", encoding="utf-16")
+    assert run("--file", str(tmp_path / "utf16.txt")) == 2
+    assert "iconv -f UTF-16 -t utf-8" in capsys.readouterr().err
+    (tmp_path / "picture").write_bytes(b"\x89PNG\0\0\xff")
+    assert run("--file", str(tmp_path / "picture")) == 2
+    assert "picture is no text" in capsys.readouterr().err
     monkeypatch.setattr("spexjax.cli._files._MOST", 1 << 20)
     assert run("--file", "/dev/zero") == 2
     assert "/dev/zero holds more than 1 MB" in capsys.readouterr().err
@@ -300,9 +306,10 @@ def test_a_fault_of_ours_says_where_to_report_it(tmp_path, monkeypatch, capsys):
     assert "Traceback" in capsys.readouterr().err
 
 
-def test_what_does_not_fit_the_memory_is_no_fault(tmp_path, monkeypatch, capsys):
+@pytest.mark.parametrize("error", [MemoryError(), jax.errors.JaxRuntimeError("RESOURCE_EXHAUSTED: out of memory")])
+def test_what_does_not_fit_the_memory_is_no_fault(error, monkeypatch, capsys):
     def full(*args, **options):
-        raise MemoryError
+        raise error
 
     monkeypatch.setattr(sx, "load_model", full)
     assert run("a b") == 2

@@ -7,6 +7,7 @@ from spexjax._lazy import lazily
 if TYPE_CHECKING:
     from spexjax.ablations._components._components import ComponentAblation, components
     from spexjax.ablations._components._fill import Fill, fill_names, register_fill
+    from spexjax.ablations._components._precheck import precheck_components
     from spexjax.ablations._function import FunctionAblation, function, host_function
     from spexjax.ablations._text._precheck import precheck_text
     from spexjax.ablations._text._removal import Removal, register_removal, removal_names
@@ -29,6 +30,7 @@ __all__ = [
     "host_function",
     "margin",
     "nnx_functions",
+    "precheck_components",
     "precheck_text",
     "register_fill",
     "register_removal",
@@ -51,6 +53,7 @@ _HOMES = {
     "host_function": "_function",
     "margin": "_training._retraining",
     "nnx_functions": "_training._training_data",
+    "precheck_components": "_components._precheck",
     "precheck_text": "_text._precheck",
     "register_fill": "_components._fill",
     "register_removal": "_text._removal",

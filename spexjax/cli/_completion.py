@@ -59,9 +59,7 @@ def run(args: argparse.Namespace, start: float) -> int:
       args: of the command.
       start: when it was called.
     """
-    from spexjax.cli._main import parser
-
-    commands = _commands(parser())
+    commands = _commands(args.parser)
     options = [option for name, command in commands.items() for option in _options(name, command)]
     write(_USE[args.shell] + (_fish if args.shell == "fish" else _bash)(list(commands), options))
     return 0

@@ -59,6 +59,8 @@ def _decoded(content: bytes, name: str) -> str:
         return content.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         encoding = _MARKS.get(content[:2], "latin1")
+        if encoding == "latin1" and b"\0" in content:
+            raise ValueError(f"{name} is no text: it holds zero bytes; give a text file in UTF-8.") from error
         raise ValueError(
             f"{name} is not UTF-8: byte {error.start} is 0x{content[error.start]:02x}; convert it first, say by "
             f"iconv -f {encoding} -t utf-8."

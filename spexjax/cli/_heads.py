@@ -48,12 +48,11 @@ def run(args: argparse.Namespace, start: float) -> int:
     prompts, answers = _asked(args)
     import spexjax as sx
 
-    if args.fill not in sx.ablations.fill_names():
-        raise ValueError(f"--fill is one of {', '.join(sx.ablations.fill_names())}, not {args.fill!r}.")
+    options = {name: getattr(args, name) for name in ("units", "fill", "rescale", "value")}
+    sx.ablations.precheck_components(prompts, answers, **options)
     check_how(args)
-    options = {"units": args.units, "layers": args.layers, "fill": args.fill, "rescale": args.rescale}
     return explain_one(
-        args, start, lambda model: sx.ablations.components(model, prompts, answers, value=args.value, **options)
+        args, start, lambda model: sx.ablations.components(model, prompts, answers, layers=args.layers, **options)
     )
 
 

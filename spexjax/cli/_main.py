@@ -29,13 +29,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Runs `spexjax`; returns the exit code.
 
     0, or 2 with one sentence on standard error where the input is at fault, or 1 where spexjax is. Every error ends
-    here: a ValueError, ImportError or OSError says what is wrong with the input, a MemoryError that it is too large;
+    here: a ValueError, ImportError or OSError says what is wrong with the input, a full memory that it is too large;
     anything else was not foreseen.
     """
     start, debug = time.perf_counter(), False
     os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
     try:
-        args = parser().parse_args(arguments)
+        args = _parser().parse_args(arguments)
         debug = args.debug
         with warnings.catch_warnings():
             warnings.showwarning = lambda message, *_: complain(f"warning: {message}")
@@ -47,6 +47,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         complain(_reason(error), debug)
         return 2
     except Exception as error:
+        if "RESOURCE_EXHAUSTED" in str(error):  # how devices say that their memory is full
+            complain(_reason(MemoryError()), debug)
+            return 2
         complain(
             f"this is a fault of spexjax, not of your input ({type(error).__name__}: {error}); please report it to the "
             "project's issue tracker, with the command and what it and `spexjax doctor` print with --debug.",
@@ -57,7 +60,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         write("")  # what --help has written, too, may have no reader
 
 
-def parser() -> argparse.ArgumentParser:
+def _parser() -> argparse.ArgumentParser:
     """The parser of all commands."""
     whole = argparse.ArgumentParser(
         prog="spexjax",
@@ -69,7 +72,7 @@ def parser() -> argparse.ArgumentParser:
     for name, module in _COMMANDS.items():
         command = commands.add_parser(name, help=module.HELP, description=f"{module.HELP[0].upper()}{module.HELP[1:]}.")
         module.add_arguments(command)
-        command.set_defaults(run=module.run)
+        command.set_defaults(run=module.run, parser=whole)
     return whole
 
 

@@ -77,7 +77,7 @@ def _table(rows: list[dict[str, Any]]) -> Any:
         if row["problem"]:
             table.add_row(Text(printable(row["model"])), Text("not run", "red"), *[""] * 5)
         else:
-            size = f"{row['bytes'] / 1e9:.2f} GB"
+            size = f"{row['bytes'] / 1e6:,.1f} MB"
             numbers = f"{row['parameters'] / 1e6:,.1f} M", str(row["layers"]), str(row["heads"]), f"{row['context']:,}"
             table.add_row(Text(printable(row["model"])), row["family"], *numbers, size)
     problems = [Text(f"{printable(row['model'])}: {printable(row['problem'])}") for row in rows if row["problem"]]
