@@ -100,7 +100,8 @@ def _fish(commands: Sequence[str], options: Sequence[Option]) -> str:
         values = " ".join(option.values)
         if option.flag:
             line += f" -l {option.flag.removeprefix('--')}" + " -r" * option.takes
-            line += " -d '" + option.help.replace("\\", "").replace("'", "").partition(";")[0] + "'"
+            said = option.help.replace("\\", "").replace("'", "’").partition(";")[0]
+            line += f" -d '{said}'" if said else ""
         if values:
             line += f" -f -a '{values}'"
         if option.flag or values:
