@@ -66,6 +66,24 @@ def test_the_subset_to_remove_and_to_keep(saved, capsys):
     assert (record["full"], record["value"]) == (pytest.approx(1, abs=1e-5), pytest.approx(2, abs=1e-5))
 
 
+def test_two_saved_explanations_are_compared(saved, tmp_path, capsys):
+    masks = all_masks(3)
+    other = -2.0 * masks[:, 0] * masks[:, 1] - masks[:, 2]
+    names = sx.load(saved).feature_names
+    sx.fit(masks, other, key=jax.random.key(0), feature_names=names).save(tmp_path / "other")
+    asked = ["compare", str(saved), str(tmp_path / "other"), "--index", "Moebius", "--out", str(tmp_path)]
+    assert main(asked) == 0
+    said = capsys.readouterr().out
+    assert "\x1b" not in said
+    assert str(tmp_path / "compare.html") in said
+    assert (tmp_path / "compare.html").is_file()
+    assert main([*asked, "--json"]) == 0
+    record = out(capsys)
+    assert record["sign_flips"] == [[0, 1]]
+    assert record["changes"][0]["names"] == ["not", "bad"]
+    assert record["changes"][0]["change"] == pytest.approx(-4)
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [

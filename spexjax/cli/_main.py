@@ -8,7 +8,7 @@ import warnings
 from collections.abc import Sequence
 
 from spexjax import __version__
-from spexjax.cli import _batch, _completion, _demo, _doctor, _explain, _heads, _models, _report, _subset
+from spexjax.cli import _batch, _compare, _completion, _demo, _doctor, _explain, _heads, _models, _report, _subset
 from spexjax.cli._arguments import Command
 from spexjax.cli._output import complain, write
 
@@ -16,6 +16,7 @@ _COMMANDS = {
     "explain": _explain,
     "batch": _batch,
     "heads": _heads,
+    "compare": _compare,
     "report": _report,
     "subset": _subset,
     "models": _models,

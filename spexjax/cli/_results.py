@@ -65,9 +65,9 @@ def record(args: argparse.Namespace, explanation: "Explanation", page: Path, fil
       page: its page.
       file: its file.
     """
-    table = explanation.interactions(args.index, args.order)
-    top, faithfulness = table.top(args.top), explanation.faithfulness
-    rows = zip(top, explanation.standard_errors(top).tolist(), strict=True)
+    from spexjax.indices import rows
+
+    table, faithfulness = explanation.interactions(args.index, args.order), explanation.faithfulness
     return {
         **{name: explanation.provenance[name] for name in _ASKED if name in explanation.provenance},
         "method": explanation.method,
@@ -80,10 +80,7 @@ def record(args: argparse.Namespace, explanation: "Explanation", page: Path, fil
         },
         "index": table.index,
         "max_order": table.max_order,
-        "interactions": [
-            {"features": list(s), "names": list(table.names(s)), "value": value, "standard_error": error}
-            for (s, value), error in rows
-        ],
+        "interactions": rows(table.top(args.top)),
         "page": str(page),
         "file": str(file),
     }
