@@ -8,6 +8,7 @@ import sys
 import warnings
 from pathlib import Path
 
+import jax
 import pytest
 from common import GOLDEN
 
@@ -107,11 +108,59 @@ def test_bad_input_is_one_sentence_and_exit_code_two(arguments, message, capsys,
         (["--method", "magic"], "proxyspex-gp"),
         (["--target", "1.5"], "below 1"),
         (["--target", "nan"], "below 1"),
+        (["--value", "surprise"], "must be one of logit-difference"),
+        (["--value", "log-odds", "--answers", "x", "y"], "needs 1 answer"),
+        (["--answers", "yes", "yes"], "same token"),
+        (["--removal", "burn"], "Removal must be one of delete"),
+        (["--budget", "5"], "10 features need at least 20 ablations"),
+        (["--budget", "0", "--features", "token"], "A budget of 0 is too small"),
+        (["--question", "{text} {text}"], "only once"),
+        (["--system", "Be brief.", "--no-template"], "Raw text has no chat template"),
+        (["--out", __file__], "is a file, but --out takes a folder"),
+        (["--out", f"{__file__}/deeper"], "is a file, but --out takes a folder"),
     ],
 )
 def test_what_can_be_judged_at_once_is_judged_before_the_model_is_loaded(arguments, message, capsys):
     assert main(["explain", WORDS, "--model", "no-such/model", *arguments]) == 2
     assert message in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [("", "The text is empty"), (" \n", "The text is empty"), ("文字之间没有空格", "--features token")],
+)
+def test_texts_that_cannot_be_cut_are_refused_before_the_model_is_loaded(text, message, capsys):
+    assert main(["explain", text, "--model", "no-such/model"]) == 2
+    assert message in capsys.readouterr().err
+
+
+def test_a_folder_that_cannot_be_written_is_named_at_once(tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(os, "access", lambda path, mode: False)
+    assert main(["explain", WORDS, "--model", "no-such/model", "--out", str(tmp_path / "o")]) == 2
+    assert f"Nothing can be written to {tmp_path}" in capsys.readouterr().err
+
+
+def test_the_command_line_and_python_ask_alike(tmp_path, capsys):
+    """The same masks, and so the same numbers: both name the index."""
+    asked = {"question": "Q", "answers": ("x", "y")}
+    options = ["--question", "Q", "--answers", "x", "y", "--budget", "40", "--method", "lasso", "--seed", "3"]
+    assert run(WORDS, *options, "--out", str(tmp_path), "--json") == 0
+    said = json.loads(capsys.readouterr().out)
+    ablation = sx.ablations.text(sx.load_model(TINY), WORDS, **asked)
+    explanation = sx.explain(ablation, budget=40, method="lasso", key=jax.random.key(3), index="FSII")
+    saved = sx.load(tmp_path)
+    assert (saved.masks == explanation.masks).all()
+    table = explanation.interactions("FSII", 2).top(10)
+    assert [tuple(each["features"]) for each in said["interactions"]] == [s for s, _ in table]
+    assert [each["value"] for each in said["interactions"]] == pytest.approx([value for _, value in table], rel=1e-4)
+    assert (said["answers"], said["index"], said["page"]) == (["x", "y"], "FSII", str(tmp_path / "explanation.html"))
+    assert said["faithfulness"]["r2"] == pytest.approx(saved.faithfulness.r2, nan_ok=True)
+
+
+def test_a_system_prompt(tmp_path, chat):
+    options = ["a b", "--question", "Q", "--answers", "x", "y", "--out", str(tmp_path)]
+    assert run(*options, "--system", "Be brief.", model=chat) == 0
+    assert sx.load(tmp_path).provenance["before"] == "[system]Be brief.[user]Q\n"
 
 
 def test_unknown_model(capsys, monkeypatch):
@@ -161,8 +210,14 @@ def test_bytes_that_are_no_utf8_and_endless_files_are_refused(tmp_path, monkeypa
     assert capsys.readouterr().err.startswith("spexjax: Standard input is not UTF-8: byte 8 is 0xff")
     (tmp_path / "latin.txt").write_bytes("naïve".encode("latin-1"))
     assert run("--file", str(tmp_path / "latin.txt")) == 2
-    assert "latin.txt is not UTF-8: byte 2 is 0xef" in capsys.readouterr().err
-    monkeypatch.setattr("spexjax.cli._main._MOST", 1 << 20)
+    assert "latin.txt is not UTF-8: byte 2 is 0xef; convert it first, say by iconv -f latin1" in capsys.readouterr().err
+    (tmp_path / "utf16.txt").write_text("one two", encoding="utf-16")
+    assert run("--file", str(tmp_path / "utf16.txt")) == 2
+    assert "iconv -f UTF-16 -t utf-8" in capsys.readouterr().err
+    (tmp_path / "picture").write_bytes(b"\x89PNG\0\0\xff")
+    assert run("--file", str(tmp_path / "picture")) == 2
+    assert "picture is no text" in capsys.readouterr().err
+    monkeypatch.setattr("spexjax.cli._files._MOST", 1 << 20)
     assert run("--file", "/dev/zero") == 2
     assert "/dev/zero holds more than 1 MB" in capsys.readouterr().err
 
@@ -251,9 +306,10 @@ def test_a_fault_of_ours_says_where_to_report_it(tmp_path, monkeypatch, capsys):
     assert "Traceback" in capsys.readouterr().err
 
 
-def test_what_does_not_fit_the_memory_is_no_fault(tmp_path, monkeypatch, capsys):
+@pytest.mark.parametrize("error", [MemoryError(), jax.errors.JaxRuntimeError("RESOURCE_EXHAUSTED: out of memory")])
+def test_what_does_not_fit_the_memory_is_no_fault(error, monkeypatch, capsys):
     def full(*args, **options):
-        raise MemoryError
+        raise error
 
     monkeypatch.setattr(sx, "load_model", full)
     assert run("a b") == 2

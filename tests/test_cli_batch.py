@@ -2,6 +2,7 @@
 
 import json
 import re
+import warnings
 
 import pytest
 from common import GOLDEN
@@ -83,6 +84,38 @@ def test_bad_lines_are_named_by_their_numbers(content, arguments, message, run, 
     assert said.count("\n") == 1
     assert re.search(".*".join(map(re.escape, message.split(" * "))), said)
     assert not (tmp_path / "out").exists()
+
+
+def test_batch_is_a_command_of_its_own(tmp_path, monkeypatch, capsys):
+    """It says the same as explain --batch, here as JSON; what is doubtful about a line is said with its number."""
+    monkeypatch.setenv("JAX_COMPILATION_CACHE_DIR", str(tmp_path / "programs"))
+    (tmp_path / "texts").write_text('{"text": "one two"}\n{"text": "three four", "system": null}\n', encoding="utf-8")
+    given = ["batch", str(tmp_path / "texts"), "--model", TINY, "--answers", "x", "y", "--quiet", "--question", "Q"]
+    assert main([*given, "--out", str(tmp_path / "out")]) == 2
+    assert "Line 2: system must be a string" in capsys.readouterr().err
+    (tmp_path / "texts").write_text('{"text": "one two"}\n{"text": "three four"}\n', encoding="utf-8")
+    text = sx.ablations.text
+
+    def doubtful(model, words, **options):
+        warnings.warn(f"{words}?", stacklevel=1)
+        return text(model, words, **options)
+
+    monkeypatch.setattr(sx.ablations, "text", lambda model, **options: doubtful(model, options.pop("text"), **options))
+    with warnings.catch_warnings():
+        warnings.simplefilter("default")
+        assert main([*given, "--out", str(tmp_path / "out"), "--json"]) == 0
+    captured = capsys.readouterr()
+    record = json.loads(captured.out)
+    assert captured.err == "spexjax: warning: line 1: one two?\nspexjax: warning: line 2: three four?\n"
+    assert [each["folder"] for each in record["explanations"]] == ["0001", "0002"]
+    assert record["explanations"][1]["feature_names"] == ["three", "four"]
+    assert record["page"] == str(tmp_path / "out" / "index.html")
+
+
+def test_lines_are_judged_before_the_model_is_loaded(tmp_path, capsys):
+    (tmp_path / "texts").write_text('{"text": "one two"}\n{"text": "one"}\n', encoding="utf-8")
+    assert main(["batch", str(tmp_path / "texts"), "--model", "no-such/model"]) == 2
+    assert "Line 2: The text has 1 unit(s)" in capsys.readouterr().err
 
 
 def test_a_column_needs_a_file(capsys):

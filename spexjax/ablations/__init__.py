@@ -6,8 +6,10 @@ from spexjax._lazy import lazily
 
 if TYPE_CHECKING:
     from spexjax.ablations._components._components import ComponentAblation, components
-    from spexjax.ablations._components._fill import Fill, register_fill
+    from spexjax.ablations._components._fill import Fill, fill_names, register_fill
+    from spexjax.ablations._components._precheck import precheck_components
     from spexjax.ablations._function import FunctionAblation, function, host_function
+    from spexjax.ablations._text._precheck import precheck_text
     from spexjax.ablations._text._removal import Removal, register_removal, removal_names
     from spexjax.ablations._text._text import TextAblation, text
     from spexjax.ablations._training._data import DataAblation
@@ -23,10 +25,13 @@ __all__ = [
     "Removal",
     "TextAblation",
     "components",
+    "fill_names",
     "function",
     "host_function",
     "margin",
     "nnx_functions",
+    "precheck_components",
+    "precheck_text",
     "register_fill",
     "register_removal",
     "removal_names",
@@ -43,10 +48,13 @@ _HOMES = {
     "Removal": "_text._removal",
     "TextAblation": "_text._text",
     "components": "_components._components",
+    "fill_names": "_components._fill",
     "function": "_function",
     "host_function": "_function",
     "margin": "_training._retraining",
     "nnx_functions": "_training._training_data",
+    "precheck_components": "_components._precheck",
+    "precheck_text": "_text._precheck",
     "register_fill": "_components._fill",
     "register_removal": "_text._removal",
     "removal_names": "_text._removal",

@@ -1,10 +1,18 @@
 """Flax language models with gates, and how to load them."""
 
 from spexjax.models import _families  # noqa: F401  registers them
-from spexjax.models._architecture import LLAMA_TENSORS, Architecture, Biases, GGUFForm, register_architecture
+from spexjax.models._architecture import (
+    LLAMA_TENSORS,
+    Architecture,
+    Biases,
+    GGUFForm,
+    architecture_names,
+    register_architecture,
+)
 from spexjax.models._chat_template import RAW, Conversation, Rendered, chat_template, render
 from spexjax.models._checkpoint import save_model
 from spexjax.models._config import TransformerConfig
+from spexjax.models._facts import Facts, model_facts
 from spexjax.models._generate import greedy_answer, next_log_probabilities
 from spexjax.models._hugging_face import complete_config, transformer_config
 from spexjax.models._language_model import LanguageModel, load_model
@@ -18,6 +26,7 @@ __all__ = [
     "Architecture",
     "Biases",
     "Conversation",
+    "Facts",
     "GGUFForm",
     "Gates",
     "LanguageModel",
@@ -27,10 +36,12 @@ __all__ = [
     "Trace",
     "Transformer",
     "TransformerConfig",
+    "architecture_names",
     "chat_template",
     "complete_config",
     "greedy_answer",
     "load_model",
+    "model_facts",
     "next_log_probabilities",
     "nodes_that_fit",
     "register_architecture",

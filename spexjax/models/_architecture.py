@@ -144,6 +144,11 @@ def register_architecture(architecture: Architecture) -> Architecture:
     return architecture
 
 
+def architecture_names() -> tuple[str, ...]:
+    """The families that `load_model` reads, those that users registered included; as `model_type` in config.json."""
+    return tuple(sorted(_BY_NAME))
+
+
 def of_config(config: Mapping[str, Any]) -> Architecture:
     """The architecture that a config.json names.
 

@@ -14,6 +14,7 @@ from spexjax.ablations._components import _references
 from spexjax.ablations._components._fill import FILLS, Fill, checked_references, checked_sources
 from spexjax.ablations._components._gated_model import GatedParameters, Targets, gated_program, stream
 from spexjax.ablations._components._gating import Components, select
+from spexjax.ablations._components._precheck import precheck_components
 from spexjax.ablations._components._prompt_set import Forest, PromptSet, encode, plant, read
 from spexjax.models import LanguageModel, nodes_that_fit, tensor_parallel
 from spexjax.typing import Masks
@@ -158,13 +159,9 @@ def components(
       ValueError: if an option is unknown, a layer is not there, an answer does not fit the value, a prompt is empty or
         exceeds the model's context, or references or rescaling do not fit the fill.
     """
+    options: dict[str, Any] = {"fill": fill, "references": references, "rescale": rescale, "value": value}
+    precheck_components(prompts, answers, units=units, **options)
     filling = FILLS.get(fill)
-    if rescale and (filling.uses_references or "head" not in units):
-        raise ValueError("Rescaling makes up for heads that are missing: it needs head units and fill 'zero'.")
-    if references is not None and not filling.uses_references:
-        raise ValueError(f"Fill {fill!r} uses no references; leave them out.")
-    if references is not None and (not references or isinstance(references, str)):
-        raise ValueError("References must be a list of prompts, at least one.")
     found = select(model.config, units, layers)
     prompt_set, value = read(model, prompts, answers, value)
     if references is not None:

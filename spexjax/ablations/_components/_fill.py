@@ -205,3 +205,8 @@ def register_fill(name: str, fill: Fill) -> Fill:
       ValueError: if the name is not a string, or the fill not an instance of `Fill`.
     """
     return FILLS.register(name, fill)
+
+
+def fill_names() -> tuple[str, ...]:
+    """The names that `components(..., fill=name)` knows, those that users registered included."""
+    return FILLS.names()

@@ -63,8 +63,6 @@ def read(
     Raises:
       ValueError: if a prompt is empty or too long, or the answers do not fit the prompts or the value.
     """
-    if isinstance(prompts, str) or not prompts:
-        raise ValueError("Give a list of prompts, at least one.")
     encoded = encode(model, prompts)
     found: Answers = read_answers(model, _begun(model, prompts), encoded, answers, value, AVERAGES, depth=5)
     return PromptSet(encoded, found.tokens), found.value

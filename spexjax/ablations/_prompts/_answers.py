@@ -7,6 +7,7 @@ from spexjax.ablations._prompts._strings import (
     answer_tokens,
     check_beginnings,
     check_length,
+    check_text,
     warn_of_spelling,
 )
 from spexjax.models import LanguageModel
@@ -54,9 +55,7 @@ def read_answers(
       ValueError: if an answer has no tokens, their number fits neither prompts nor value, a prompt and its answer
         exceed the context, or the first answer and another begin with the same token.
     """
-    groups = _groups(answers, len(prompts))
-    value = value or ("log-probability" if len(groups[0]) == 1 else "logit-difference")
-    _check_counts(groups, value, counts)
+    groups, value = check_answers(answers, value, counts, len(prompts))
     if tokens is not None:
         return Answers(value, groups, ((tokens,),))
     found = tuple(
@@ -69,6 +68,33 @@ def read_answers(
         check_beginnings(group, each)
     warn_of_spelling(model, prompts[0], ids[0], groups[0], depth=depth)
     return Answers(value, groups, found)
+
+
+def check_answers(
+    answers: str | Sequence, value: str | None, counts: Mapping[str, tuple[int, int]], num_prompts: int = 1
+) -> tuple[tuple[tuple[str, ...], ...], str]:
+    """Checks answers as far as that needs no model.
+
+    Args:
+      answers: as in `read_answers`.
+      value: as in `read_answers`.
+      counts: as in `read_answers`.
+      num_prompts: p.
+
+    Returns:
+      The answers to each prompt, and the value.
+
+    Raises:
+      ValueError: if their number fits neither prompts nor value, or one is no valid string or like the first.
+    """
+    groups = _groups(answers, num_prompts)
+    value = value or ("log-probability" if len(groups[0]) == 1 else "logit-difference")
+    _check_counts(groups, value, counts)
+    for group in groups:
+        for answer in group:
+            check_text("answer", answer)
+        check_beginnings(group, [(group.index(answer),) for answer in group])  # equal strings are equal tokens
+    return groups, value
 
 
 def _groups(answers: str | Sequence, num_prompts: int) -> tuple[tuple[str, ...], ...]:

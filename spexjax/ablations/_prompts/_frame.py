@@ -81,23 +81,51 @@ def frame(
     """
     if template not in ("chat", None):
         raise ValueError(f"The template must be 'chat', for the model's own, or None, for raw text; not {template!r}.")
+    before, after = split_question(question)
+    if template and chat_template(tokenizer):
+        chat = _Chat(tokenizer, dict(chat_template_kwargs or {}), date)
+        found = chat.frame(text, before, after, system)
+        blank = None if found.blank is None else found.blank + answer_prefix
+        return dataclasses.replace(found, closing=found.closing + answer_prefix, blank=blank)
+    check_raw("This model" if template else "Raw text", system, chat_template_kwargs)
+    return Frame(beginning(tokenizer), before, after, "\n" + answer_prefix if answer_prefix else "")
+
+
+def split_question(question: str | None) -> tuple[str, str]:
+    """What stands before and after the text.
+
+    Args:
+      question: as in `frame`.
+
+    Raises:
+      ValueError: if it has more than one `{text}`.
+    """
     question = question or "{text}"
     if "{text}" not in question:
         question += "\n{text}"
     if question.count("{text}") > 1:
         raise ValueError("The question may contain {text} only once: it is where the text goes.")
     before, after = question.split("{text}")
-    if template and chat_template(tokenizer):
-        chat = _Chat(tokenizer, dict(chat_template_kwargs or {}), date)
-        found = chat.frame(text, before, after, system)
-        blank = None if found.blank is None else found.blank + answer_prefix
-        return dataclasses.replace(found, closing=found.closing + answer_prefix, blank=blank)
-    kind = "This model has no chat template" if template else "Raw text has no chat template"
+    return before, after
+
+
+def check_raw(kind: str, system: str | None, chat_template_kwargs: Mapping[str, Any] | None) -> None:
+    """Raises if something is given that only a chat template could take.
+
+    Args:
+      kind: what has no chat template.
+      system: as in `frame`.
+      chat_template_kwargs: as in `frame`.
+
+    Raises:
+      ValueError: if so.
+    """
     if system is not None:
-        raise ValueError(f"{kind}, so it has no system turn; put it into the question.")
+        raise ValueError(f"{kind} has no chat template, so it has no system turn; put it into the question.")
     if chat_template_kwargs:
-        raise ValueError(f"{kind}, so there is nothing to give {', '.join(chat_template_kwargs)} to.")
-    return Frame(beginning(tokenizer), before, after, "\n" + answer_prefix if answer_prefix else "")
+        raise ValueError(
+            f"{kind} has no chat template, so there is nothing to give {', '.join(chat_template_kwargs)} to."
+        )
 
 
 def beginning(tokenizer: Any) -> str:

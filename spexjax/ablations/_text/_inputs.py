@@ -11,7 +11,7 @@ from jaxtyping import Bool
 from spexjax.ablations._prompts._frame import Frame
 from spexjax.ablations._prompts._strings import check_text
 from spexjax.ablations._text._removal import Removal
-from spexjax.ablations._text._units import Units, split
+from spexjax.ablations._text._units import Units, check_units, split
 from spexjax.models import LanguageModel
 
 Span = tuple[int, int]
@@ -115,10 +115,7 @@ def cut(
         if removal.hides:
             at = [[shift + min(max(edge, first), last) for edge in piece] for piece in pieces]
             owner = owners(places, [(a, b, stop) for a, b, stop in at])
-    if len(names) < 2:
-        raise ValueError(
-            f"The text has {len(names)} unit(s); at least two are needed; give a longer text or finer features."
-        )
+    check_units(len(names), features)
     stand_ins = [None if removal.hides else removal.stand_in(text[a:b], replacement) for a, b in spans]
     for stand_in in stand_ins:
         if stand_in is not None:

@@ -14,8 +14,9 @@ from spexjax.ablations._prompts._answers import read_answers
 from spexjax.ablations._prompts._frame import STABLE_DATE, Frame, frame
 from spexjax.ablations._prompts._packing import batches, power_of_two, shared_prefix
 from spexjax.ablations._prompts._reading import VALUES, ReadingParameters, prefix_program, reading_program
-from spexjax.ablations._prompts._strings import check_length, check_room, check_text
+from spexjax.ablations._prompts._strings import check_length, check_room
 from spexjax.ablations._text._inputs import FromText, FromTokens, cut
+from spexjax.ablations._text._precheck import precheck_text
 from spexjax.ablations._text._removal import REMOVALS
 from spexjax.models import Gates, LanguageModel, Prefix, greedy_answer, nodes_that_fit, tensor_parallel
 from spexjax.typing import Array, Masks
@@ -159,20 +160,15 @@ def text(
       ValueError: if the text has fewer than two units or does not fit the model's context, if the answers do not fit
         the value or begin with the same token, if an option is unknown, or if the chat template fails.
     """
-    method = REMOVALS.get(removal)
-    given = {"question": question, "answer prefix": answer_prefix, "system turn": system, "replacement": replacement}
-    _check_strings(model, {"text": text, **{what: string for what, string in given.items() if string is not None}})
-    around = frame(
-        model.tokenizer,
-        text,
-        question,
-        answer_prefix=answer_prefix,
-        system=system,
-        template=template,
-        chat_template_kwargs=chat_template_kwargs,
-        date=date,
-    )
-    names, spans, inputs = cut(model, text, around, features, method, replacement)
+    framing: dict[str, Any] = {"question": question, "answer_prefix": answer_prefix, "system": system}
+    framing |= {"template": template, "chat_template_kwargs": chat_template_kwargs}
+    cutting: dict[str, Any] = {"features": features, "removal": removal, "replacement": replacement}
+    precheck_text(text, answers=answers, value=value, **framing, **cutting)
+    given = {"text": text, "question": question, "answer prefix": answer_prefix, "system turn": system}
+    for what, string in {**given, "replacement": replacement}.items():
+        check_room(model, string or "", what)
+    around = frame(model.tokenizer, text, date=date, **framing)
+    names, spans, inputs = cut(model, text, around, features, REMOVALS.get(removal), replacement)
     prompt = around.prompt(text)
     (ids,) = model.encode([prompt])
     check_length(model, len(ids))
@@ -195,12 +191,3 @@ def _prefix(model: LanguageModel, tokens: Sequence[int]) -> Prefix:
     padded = np.zeros(power_of_two(len(tokens), 16), np.int32)
     padded[: len(tokens)] = tokens
     return prefix_program(model.graph)(model.parameters, padded, len(tokens))
-
-
-def _check_strings(model: LanguageModel, strings: Mapping[str, str]) -> None:
-    for what, string in strings.items():
-        check_text(what, string)
-    if not strings["text"].strip():
-        raise ValueError("The text is empty; there is nothing to explain.")
-    for what, string in strings.items():
-        check_room(model, string, what)

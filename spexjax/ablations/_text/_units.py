@@ -94,6 +94,22 @@ def split(text: str, features: str | Sequence[tuple[int, int]]) -> Units:
     )
 
 
+def check_units(count: int, features: str | Sequence[tuple[int, int]]) -> None:
+    """Raises unless there are at least two units.
+
+    Args:
+      count: of the units.
+      features: what they are.
+
+    Raises:
+      ValueError: if there are fewer.
+    """
+    if count < 2:
+        token = "features='token' (--features token), as for a text without spaces"
+        finer = token if isinstance(features, str) and features == "word" else "finer ones"
+        raise ValueError(f"The text has {count} unit(s); at least two are needed: give a longer text or {finer}.")
+
+
 def _sentences(text: str) -> list[tuple[int, int]]:
     spans, start, abbreviated = [], 0, {m.end() for m in _ABBREVIATION.finditer(text)}
     cuts = [m.end() for m in _SENTENCE_END.finditer(text) if m.end() not in abbreviated]

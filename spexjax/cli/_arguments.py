@@ -1,0 +1,141 @@
+"""The arguments that commands share."""
+
+import argparse
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+
+class Command(argparse.ArgumentParser):
+    """Its help lists methods, indices, removals and fills, for which JAX is loaded; nothing else waits for that."""
+
+    def format_help(self) -> str:
+        if any(action.help and "{names}" in action.help for action in self._actions):
+            names = known_names()
+            for action in self._actions:
+                action.help = (action.help or "").replace("{names}", ", ".join(names.get(action.dest, ())))
+        return super().format_help()
+
+
+def known_names() -> Mapping[str, Sequence[str]]:
+    """What may be given for an option, by its `dest`; what a script registered included."""
+    from spexjax import ablations, indices, methods
+
+    return {
+        "method": methods.names(),
+        "index": [*indices.INDICES],
+        "removal": ablations.removal_names(),
+        "fill": ablations.fill_names(),
+    }
+
+
+def add_model(command: argparse.ArgumentParser) -> None:
+    """Which model answers.
+
+    Args:
+      command: gets the arguments.
+    """
+    command.add_argument("--model", default="smollm2", help="smollm2, a Hugging Face id, a folder or a .gguf file")
+    command.add_argument("--dtype", default="float32", choices=["float32", "bfloat16"])
+
+
+def add_question(command: argparse.ArgumentParser) -> None:
+    """What a model is asked about a text, and what is removed from it.
+
+    Args:
+      command: gets the arguments.
+    """
+    add_model(command)
+    command.add_argument("--question", help="asked before the text, or around {text}; never ablated")
+    command.add_argument(
+        "--answers",
+        nargs="+",
+        help="""two answers (logit difference) or one (log-probability), spelled as the model begins them, mostly with
+        a space: " Positive" " Negative"; the model's own by default""",
+    )
+    command.add_argument("--answer-prefix", default="", help="what the model's turn begins with")
+    command.add_argument("--system", help="the system prompt; without it there is none, not even the template's own")
+    command.add_argument(
+        "--no-template", action="store_true", help="raw text: without the model's chat template, if it has one"
+    )
+    command.add_argument(
+        "--template-kwargs",
+        type=_json_object,
+        metavar="JSON",
+        help="""variables for the chat template, such as '{"enable_thinking": false}'""",
+    )
+    command.add_argument("--value", help="logit-difference, log-probability or log-odds")
+    command.add_argument("--features", default="word", choices=["word", "sentence", "line", "token"])
+    command.add_argument("--removal", default="delete", help="{names}")
+    command.add_argument("--replacement", default="_", help="what stands for a removed unit with --removal replace")
+
+
+def add_explaining(command: argparse.ArgumentParser) -> None:
+    """What an explanation may cost, how it is made, and where it goes.
+
+    Args:
+      command: gets the arguments.
+    """
+    command.add_argument("--budget", type=int, default=512, help="ablations to spend (default: 512)")
+    command.add_argument(
+        "--target",
+        type=float,
+        help="stop once faithfulness is this; the budget is then the most to spend",
+    )
+    command.add_argument("--method", default="auto", help="{names}")
+    add_table(
+        command,
+        "; it also decides which masks are drawn, as index= does in sx.explain: those of the sizes that it rests on",
+    )
+    command.add_argument("--seed", type=_seed, default=0, help="a 64-bit whole number (default: 0)")
+    command.add_argument("--out", type=Path, default=Path("out"), help="folder for the page and the JSON file")
+    command.add_argument("--store", help="folder or bucket where values are kept (default: OUT/values)")
+    add_output(command)
+
+
+def add_table(command: argparse.ArgumentParser, index: str = "") -> None:
+    """Which interactions are shown.
+
+    Args:
+      command: gets the arguments.
+      index: what else to say of --index.
+    """
+    command.add_argument("--index", default="FSII", help="{names} (default: FSII)" + index)
+    command.add_argument("--order", type=int, default=2, help="largest interaction (default: 2)")
+    command.add_argument("--top", type=_count, default=10, help="interactions in the table (default: 10)")
+
+
+def add_output(command: argparse.ArgumentParser) -> None:
+    """How much a command says, and in which form.
+
+    Args:
+      command: gets the arguments.
+    """
+    command.add_argument("--json", action="store_true", help="the result as one JSON object on standard output")
+    command.add_argument("--quiet", action="store_true", help="do not say what is being done")
+    command.add_argument("--debug", action="store_true", help="show the traceback of an error")
+
+
+def _count(string: str) -> int:
+    count = int(string)
+    if count < 0:
+        raise argparse.ArgumentTypeError(f"how many to list is 0 or more, which {count} is not")
+    return count
+
+
+def _seed(string: str) -> int:
+    seed = int(string)
+    if not -(1 << 63) <= seed < 1 << 63:
+        raise argparse.ArgumentTypeError(f"a seed is a whole number of 64 bits, which {string[:40]} is not")
+    return seed
+
+
+def _json_object(string: str) -> dict[str, Any]:
+    try:
+        value = json.loads(string)
+    except (ValueError, RecursionError) as error:
+        raise argparse.ArgumentTypeError(f"not JSON: {error}") from error
+    if not isinstance(value, dict):
+        raise argparse.ArgumentTypeError(f"not a JSON object: {string}")
+    return value

@@ -1,0 +1,96 @@
+"""The texts of a file, a line or a record each; bad ones are named by their numbers."""
+
+import csv
+import io
+import json
+from collections.abc import Iterator, Mapping
+from typing import Any, NamedTuple
+
+_STRINGS = ("question", "features", "removal", "replacement", "value", "answer_prefix", "system")
+_SHOWN = 5  # bad lines named in an error
+
+
+class Line(NamedTuple):
+    """A text to explain, and the options of `ablations.text` that its line sets."""
+
+    number: int
+    options: Mapping[str, Any]
+
+
+def read_lines(content: str, name: str, column: str | None) -> list[Line]:
+    """Reads the texts of a file: a JSON object a line, or a column of a CSV file with a header.
+
+    Args:
+      content: of the file.
+      name: of the file, for errors.
+      column: the column; None for JSON lines.
+
+    Raises:
+      ValueError: naming the lines that cannot be used.
+    """
+    bad: dict[int, str] = {}
+    lines = []
+    for number, given in _from_csv(content, name, column) if column is not None else _from_json(content):
+        if isinstance(given, str):
+            bad[number] = given
+        elif complaint := _complaint(given):
+            bad[number] = complaint
+        else:
+            lines.append(Line(number, given))
+    check_lines(bad, name)
+    if not lines:
+        raise ValueError(f"There is no text in {name}.")
+    return lines
+
+
+def check_lines(bad: Mapping[int, str], name: str) -> None:
+    """Raises ValueError if there are bad lines.
+
+    Args:
+      bad: what is wrong, by the number of the line.
+      name: of the file.
+    """
+    if bad:
+        some = " ".join(f"Line {number}: {complaint}" for number, complaint in list(bad.items())[:_SHOWN])
+        more = f" And {len(bad) - _SHOWN} more." if len(bad) > _SHOWN else ""
+        raise ValueError(f"{len(bad)} line(s) of {name} cannot be explained. {some}{more}")
+
+
+def _from_json(content: str) -> Iterator[tuple[int, Any]]:
+    """The number and the object of each line that is not empty; a string says what is wrong with it."""
+    for number, line in enumerate(content.split("\n"), 1):
+        if line.strip():
+            try:
+                given = json.loads(line)
+            except (ValueError, RecursionError) as error:
+                yield number, f"it is not JSON ({error})."
+            else:
+                yield number, given if isinstance(given, dict) else "it is no JSON object."
+
+
+def _from_csv(content: str, name: str, column: str) -> Iterator[tuple[int, Any]]:
+    """The number of the line where each record begins, and its text."""
+    reader = csv.DictReader(io.StringIO(content, newline=""))
+    try:
+        if column not in (reader.fieldnames or ()):
+            known = ", ".join(reader.fieldnames or ()) or "none"
+            raise ValueError(f"{name} has no column {column!r}; its columns are {known}.")
+        before = reader.line_num
+        for record in reader:
+            yield before + 1, {"text": record[column] or ""}
+            before = reader.line_num
+    except csv.Error as error:
+        raise ValueError(f"{name} is no CSV file: line {reader.line_num}: {error}.") from error
+
+
+def _complaint(given: Mapping[str, Any]) -> str | None:
+    """What is wrong with the entries of a line; None if nothing is."""
+    if unknown := [key for key in given if key not in ("text", "answers", *_STRINGS)]:
+        return f"{unknown[0]!r} is not one of text, answers, {', '.join(_STRINGS)}."
+    if not isinstance(text := given.get("text"), str) or not text.strip():
+        return "there is no text."
+    answers = given.get("answers", "")
+    if not (isinstance(answers, str) or (isinstance(answers, list) and all(isinstance(a, str) for a in answers))):
+        return "answers must be a string or a list of strings."
+    wrong = [key for key in _STRINGS if key in given and not isinstance(given[key], str)]
+    return f"{wrong[0]} must be a string." if wrong else None

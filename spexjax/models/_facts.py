@@ -1,0 +1,47 @@
+"""What can be said of a model without reading its weights."""
+
+from math import prod
+from pathlib import Path
+from typing import NamedTuple
+
+from spexjax.models._checkpoint import is_saved_model
+from spexjax.models._folder import Folder
+from spexjax.models._gguf import GGUF
+from spexjax.models._language_model import smollm2_path
+
+
+class Facts(NamedTuple):
+    """The family of a model and its sizes."""
+
+    family: str
+    parameters: int
+    layers: int
+    heads: int  # in all layers
+    context: int  # tokens
+    bytes: int  # of the files
+
+
+def model_facts(source: str | Path) -> Facts:
+    """The family of a model on this disk and its sizes, from its config and the headers of its weights.
+
+    Args:
+      source: "smollm2", a folder with config.json and safetensors, or a .gguf file.
+
+    Raises:
+      ValueError: if there is no such model, or `load_model` would not run it.
+    """
+    path = smollm2_path() if source == "smollm2" else Path(source)
+    if not path.exists():
+        raise ValueError(f"There is no file or folder {path}; load_model downloads models, and this does not.")
+    if is_saved_model(path):
+        raise ValueError(f"{path} was written by models.save_model, whose sizes only loading tells.")
+    checkpoint = Folder(path) if path.is_dir() else GGUF(path)
+    config = checkpoint.config()
+    return Facts(
+        checkpoint.architecture if isinstance(checkpoint, GGUF) else checkpoint.architecture.name,
+        sum(prod(shape) for shape in checkpoint.shapes.values()),
+        config.num_layers,
+        config.num_layers * config.num_heads,
+        config.max_length,
+        sum(file.stat().st_size for file in checkpoint.files),
+    )
