@@ -25,10 +25,10 @@ def packed(program: Any) -> bytes:
 
 
 def unpacked(content: bytes) -> Any:
-    """The program that was `packed`; raises an exception of any kind if it is damaged.
+    """The program that was `packed`. Raises an exception of any type if the program cannot be loaded.
 
     Args:
-      content: from where only this user can write, for what is in it is run.
+      content: from a file that only this user can write, because loading it runs code.
     """
     program, in_tree, out_tree = pickle.loads(content)
     devices = jax.local_devices()[:1]
@@ -36,7 +36,7 @@ def unpacked(content: bytes) -> Any:
 
 
 def digest(name: str, signature: Hashable) -> str:
-    """What names a program on this machine: another source, version, device or setting gives another one.
+    """A name for a compiled program. It changes with our source, the versions, the device and XLA's settings.
 
     Args:
       name: of the function.
@@ -56,7 +56,7 @@ def source() -> str:
 
 @functools.cache
 def _origin() -> tuple:
-    """What every program of this process depends on: our source, the versions, the device, and how XLA is set."""
+    """Everything that all programs of this process depend on."""
     device = jax.local_devices()[0]
     return (
         source(),
@@ -68,7 +68,7 @@ def _origin() -> tuple:
 
 
 def _processor() -> list[str]:
-    """What the processor can do, where the system says so: XLA compiles for just this one."""
+    """The processor's features, where the system lists them: XLA compiles for exactly this processor."""
     with contextlib.suppress(OSError):
         lines = Path("/proc/cpuinfo").read_text().splitlines()
         return sorted({line for line in lines if line.startswith(("flags", "Features", "model name"))})

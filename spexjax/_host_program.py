@@ -1,4 +1,4 @@
-"""Programs that are called from the host only: quick to compile on a CPU, and kept as files once they are."""
+"""Programs that only the host calls: they compile quickly on a CPU, and a new process loads them from files."""
 
 import contextlib
 import functools
@@ -16,8 +16,8 @@ from spexjax._compiling import add_stretch
 from spexjax._durable import write_durably
 from spexjax._executables import digest, packed, source, unpacked
 
-# XLA generates and optimises each fusion by itself, through MLIR. Our programs are many small fusions around large
-# matrix products, so that costs a third of the compile time and saves nothing when they run.
+# XLA's emitters compile each fusion on its own, through MLIR. Our programs are many small fusions around large matrix
+# products: the emitters make them slow to compile and no faster to run.
 _QUICK = {"xla_cpu_use_fusion_emitters": False}
 _UNKNOWN = "No such compile option"  # says an XLA that has only the one way
 _MOST = 1 << 30  # bytes of files
@@ -29,14 +29,14 @@ _programs: list[dict[Hashable, Any]] = []  # of each function, the compiled ones
 
 
 def host_program(function: Callable, double: bool = False) -> Callable:
-    """`jax.jit` for a function that is only called on concrete arrays, never inside another program.
+    """`jax.jit` for a function that is called on concrete arrays, not from inside another program.
 
-    JAX refuses compiler options in a nested program. So use plain `jax.jit` for what other functions may trace. Where
-    JAX keeps its programs on disk, these are kept whole: a new process does not even trace them.
+    JAX refuses compiler options in a nested program, so use plain `jax.jit` for anything that other functions trace.
+    If JAX's cache on disk is on, compiled programs are saved there as well. A new process loads them without tracing.
 
     Args:
       function: of arrays, to be compiled.
-      double: run it in double precision; else in single precision, whatever `jax_enable_x64` says.
+      double: run in double precision. The default is single precision, whatever `jax_enable_x64` says.
     """
     name, programs = f"{function.__module__}.{function.__qualname__}", dict[Hashable, Any]()
     _programs.append(programs)
@@ -119,17 +119,17 @@ def _loaded(file: Path | None) -> Any:
         content = file.read_bytes() if file else b""
         check, program = content[:_CHECK], content[_CHECK:]
         found = unpacked(program) if program and sha256(program).digest() == check else None
-    except Exception:  # not there, or from another world after all: it is compiled
+    except Exception:  # missing, or not loadable here for any reason: the caller compiles it
         return None
     add_stretch(time.perf_counter() - start)
     return found
 
 
 def _saved(file: Path | None, compiled: Callable[[], Any]) -> Any:
-    """Compiles, and keeps the program unless JAX's cache had it: XLA cannot write a program that it has read."""
+    """Compiles, and saves the program unless it came from JAX's cache: XLA cannot write a program that it has read."""
     before = getattr(_found, "count", 0)
     program = compiled()
-    with contextlib.suppress(OSError):  # no room
+    with contextlib.suppress(Exception):  # a full disk, or a backend that cannot write its programs: the fit goes on
         if file and getattr(_found, "count", 0) == before:
             content = packed(program)
             write_durably(file, sha256(content).digest() + content)

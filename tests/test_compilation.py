@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 import spexjax as sx
+from spexjax import _host_program
 
 COMPILED = "/jax/core/compile/backend_compile_duration"
 INDICES = ("SV", "SII", "FSII", "STII", "BII", "Moebius", "Fourier")
@@ -24,9 +25,15 @@ def _listen():
     jax.monitoring.register_event_duration_secs_listener(heard)
 
 
+@pytest.fixture(autouse=True)
+def _nothing_saved(monkeypatch):
+    """A program that was loaded from a file would not be counted."""
+    monkeypatch.setattr(_host_program, "_folder", lambda: None)
+
+
 @contextlib.contextmanager
 def compiling():
-    """The programs that the block compiles or reads from a cache on disk."""
+    """The programs that the block compiles or reads from JAX's cache on disk."""
     count: list[str] = []
     start = len(_programs)
     yield count
@@ -79,6 +86,7 @@ def test_a_second_game_compiles_nothing(method, tmp_path):
 def test_few_programs_for_a_first_game(tmp_path):
     """At most eight for a fit, and two for any interactions and their standard errors."""
     jax.clear_caches()
+    _host_program.forget_programs()
     (masks, values), key = game("noisy", 20, 60, 0), jax.random.key(1)
     with compiling() as programs:
         explanation = sx.fit(masks, values, method="proxyspex-gp", key=key)

@@ -1,5 +1,6 @@
 """What README and docs show is what happens: their code runs, and their commands are understood."""
 
+import json
 import re
 import shlex
 from pathlib import Path
@@ -64,3 +65,22 @@ def test_links_between_pages_lead_somewhere():
         for target in re.findall(r"\]\(([^)#\s]+)\)", BLOCK.sub("", page.read_text(encoding="utf-8"))):
             if "://" not in target and not target.startswith("images/"):
                 assert (page.parent / target).exists(), (page.name, target)
+
+
+def test_messages_that_are_explained_are_said():
+    source = "".join(path.read_text(encoding="utf-8") for path in (ROOT / "spexjax").rglob("*.py"))
+    quoted = re.findall(r'^\*\*"(.+?)"\*\*', (ROOT / "docs" / "errors.md").read_text(encoding="utf-8"), re.MULTILINE)
+    assert quoted
+    for message in quoted:
+        assert message in source, message
+
+
+def test_tables_are_those_of_the_records_and_results():
+    indices = (ROOT / "docs" / "concepts" / "indices.md").read_text(encoding="utf-8").replace("\\|", "|")
+    for name in sx.indices.INDICES:
+        record = sx.indices.get(name)
+        assert f"| `{name}` | {record.definition} | {record.reference} |" in indices
+    benchmarks = (ROOT / "docs" / "benchmarks.md").read_text(encoding="utf-8")
+    results = json.loads((ROOT / "benchmarks" / "results" / "latency.json").read_text())
+    for line in results["runs"]["now"]["acceptance"]:
+        assert f"| {line['what']} | {line['now']:.2f} |" in benchmarks

@@ -106,12 +106,15 @@ def test_without_a_folder_nothing_is_kept(monkeypatch):
     right(made()[0], np.ones(2), np.ones(2))
 
 
-def test_a_folder_that_is_full_is_no_fault(folder, monkeypatch):
-    def full(*_):
-        raise OSError(28, "No space left on device")
+@pytest.mark.parametrize("what", ["write_durably", "packed"])
+@pytest.mark.parametrize("error", [OSError(28, "No space left on device"), NotImplementedError("no serialization")])
+def test_a_program_that_cannot_be_saved_runs_all_the_same(what, error, folder, monkeypatch):
+    def refuse(*_):
+        raise error
 
-    monkeypatch.setattr(_host_program, "write_durably", full)
+    monkeypatch.setattr(_host_program, what, refuse)
     right(made()[0], np.ones(2), np.ones(2))
+    assert list(folder.iterdir()) == []
 
 
 def test_under_transformations_it_is_a_plain_program():

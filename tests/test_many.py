@@ -6,12 +6,19 @@ import pytest
 from common import all_masks
 
 import spexjax as sx
+from spexjax import _host_program
 from spexjax.ablation import Ablation, plan_rows
 from spexjax.evaluation import run, run_many
 
 COMPILED = "/jax/core/compile/backend_compile_duration"
 TEXTS = ("a quick brown fox jumps", "the lazy dog sleeps all day", "one two three four", "not bad at all, he said")
 ASKED = {"question": "Why?", "answers": (" yes", " no")}
+
+
+@pytest.fixture(autouse=True)
+def _nothing_saved(monkeypatch):
+    """A program that was loaded from a file would not be counted."""
+    monkeypatch.setattr(_host_program, "_folder", lambda: None)
 
 
 @pytest.fixture(scope="module")

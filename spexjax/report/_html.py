@@ -8,12 +8,12 @@ from pathlib import Path
 
 from spexjax._durable import write_durably
 from spexjax._status import phase
-from spexjax.explanation import Explanation
+from spexjax.explanation import Explanation, ends_of
 from spexjax.report._assets import assets, filled, safe_json, script_hash
 from spexjax.report._data import page_data, tables
 from spexjax.report._details import details, figures
 from spexjax.report._layout import around, layout, unit_name, units
-from spexjax.report._verdict import ends_of, headline, verdict
+from spexjax.report._verdict import headline, verdict
 from spexjax.report._words import caution, directions, variance_explained
 
 _SCRIPTS = ("basics", "terms", "arcs", "text", "lists", "whatif", "page")  # one after the other make one script

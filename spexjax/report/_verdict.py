@@ -3,13 +3,10 @@
 import re
 from collections.abc import Mapping, Sequence
 from html import escape
-from math import exp
 from typing import Any
 
-import numpy as np
-
 from spexjax._printable import one_line
-from spexjax.explanation import Explanation
+from spexjax.explanation import Explanation, model_of, probability
 from spexjax.report._data import Table, Term
 from spexjax.report._layout import unit_name
 from spexjax.report._words import directions, quoted, signed, unsigned
@@ -17,13 +14,6 @@ from spexjax.report._words import directions, quoted, signed, unsigned
 _ASKED = 160  # characters of a question
 _ANSWER = 60  # and of an answer
 _NAME = 44  # and of a feature
-_CERTAIN = 40  # a log-odds beyond which a probability is 1
-
-
-def ends_of(explanation: Explanation) -> dict[bool, float]:
-    """The values where everything is kept (True) and where nothing is (False), as far as they were evaluated."""
-    rows = {kept: np.flatnonzero((explanation.masks == kept).all(1)) for kept in (True, False)}
-    return {kept: float(explanation.values[found[0]]) for kept, found in rows.items() if len(found)}
 
 
 def headline(explanation: Explanation, ends: Mapping[bool, float]) -> str:
@@ -34,7 +24,7 @@ def headline(explanation: Explanation, ends: Mapping[bool, float]) -> str:
       ends: from `ends_of`.
     """
     provenance, full = explanation.provenance, ends.get(True)
-    value, model = provenance.get("value"), _model(provenance)
+    value, model = provenance.get("value"), model_of(provenance)
     answers: Sequence[str] = provenance.get("answers") or ()
     mean = f", on average over {len(provenance['prompts']):,} prompts" if len(provenance.get("prompts", ())) > 1 else ""
     if value == "logit-difference" and full is not None:
@@ -43,7 +33,7 @@ def headline(explanation: Explanation, ends: Mapping[bool, float]) -> str:
         if "prompts" in provenance:
             return f"{model} prefers {'the right' if full >= 0 else 'a wrong'} answer{mean}"
     if value in ("log-probability", "log-odds") and len(answers) == 1:
-        sure = full is not None and _probability(value, full) >= 0.5
+        sure = full is not None and probability(value, full) >= 0.5
         said = f"{model} answers" if sure else f"What makes {model} say"
         return f"{said} {quoted(answers[0], _ANSWER)}{mean}"
     if value == "accuracy" and full is not None and "prompts" in provenance:
@@ -86,11 +76,11 @@ def how_sure(explanation: Explanation, ends: Mapping[bool, float]) -> str:
         return "" if value == "accuracy" else mean
     if value == "logit-difference" and len(answers) == 2:
         likelier, other = answers[int(full < 0)], answers[int(full >= 0)]
-        p = _probability("log-odds", abs(full))
+        p = probability("log-odds", abs(full))
         shares = f"<b>{_percent(p)}</b> for {likelier} and {_percent(1 - p)} for {other}"
         return f"Between the two, {shares}."
     if value in ("log-probability", "log-odds") and len(answers) == 1:
-        share = _percent(_probability(value, full))
+        share = _percent(probability(value, full))
         return f"It gives this answer a probability of <b>{share}</b>."
     return ""
 
@@ -152,16 +142,6 @@ def _whole(answers: Sequence[str]) -> str:
         return ""
     blocks = (f'<div class="template" lang="" dir="auto">{escape(answer)}</div>' for answer in answers)
     return f"<details><summary>The whole answer</summary>{''.join(blocks)}</details>"
-
-
-def _model(provenance: Mapping[str, Any]) -> str:
-    return one_line(str(provenance.get("model") or "The model").rstrip("/").split("/")[-1], 60)
-
-
-def _probability(value: str, number: float) -> float:
-    if value == "log-probability":
-        return exp(min(number, 0.0))
-    return 1 / (1 + exp(-max(min(number, _CERTAIN), -_CERTAIN)))
 
 
 def _percent(p: float) -> str:

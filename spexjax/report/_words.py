@@ -12,28 +12,16 @@ _LONG = 30  # characters of an answer that is not repeated in every sentence
 
 
 def signed(value: float, scale: float) -> str:
-    """`_numbers.signed` with a true minus, as wide as a plus.
+    """`_numbers.signed` with a true minus, which is as wide as a plus.
 
-    Args:
-      value: the number.
-      scale: the largest absolute value of its column.
-
-    >>> signed(-0.5, 2.25), signed(0.0312, 0.5)
-    ('−0.50', '+0.031')
+    >>> signed(-0.5, 2.25)
+    '−0.50'
     """
     return _numbers.signed(value, scale).replace("-", "−")
 
 
 def unsigned(error: float, scale: float) -> str:
-    """`_numbers.unsigned` with a true minus in its exponent.
-
-    Args:
-      error: the standard error.
-      scale: the largest absolute value of its column.
-
-    >>> unsigned(0.0312, 0.5), unsigned(float("nan"), 0.5)
-    ('0.031', '')
-    """
+    """`_numbers.unsigned` with a true minus in the exponent."""
     return _numbers.unsigned(error, scale).replace("-", "−")
 
 

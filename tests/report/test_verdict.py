@@ -5,8 +5,9 @@ import re
 import pytest
 
 from spexjax._printable import labels
+from spexjax.explanation import ends_of
 from spexjax.report._data import tables
-from spexjax.report._verdict import asked, baseline, ends_of, headline, how_sure, verdict
+from spexjax.report._verdict import asked, baseline, headline, how_sure, verdict
 
 
 def words(markup):
