@@ -4,7 +4,7 @@ from spexjax.gp._by_size import size_factors
 from spexjax.gp._extension import derivatives
 from spexjax.gp._fourier import MAX_ORDER, coefficients, prior_variances, strongest_of_all, strongest_supports
 from spexjax.gp._inverse import spd_inverse
-from spexjax.gp._kernel import ProductKernel, combine, components, gram, signs, with_neighbours
+from spexjax.gp._kernel import ProductKernel, combine, decays, gram, overlaps, signs, with_neighbours
 from spexjax.gp._neighbours import characters_of_neighbours, neighbours
 from spexjax.gp._padding import padded_signs, resized
 from spexjax.gp._posterior import (
@@ -35,8 +35,8 @@ __all__ = [
     "checked_condition",
     "coefficients",
     "combine",
-    "components",
     "condition",
+    "decays",
     "derivatives",
     "errors_of_others",
     "gram",
@@ -45,6 +45,7 @@ __all__ = [
     "leave_one_out",
     "leave_one_out_variances",
     "neighbours",
+    "overlaps",
     "padded_signs",
     "posterior_of",
     "prior_variances",

@@ -68,8 +68,8 @@ def signs(masks: Masks) -> Float[Array, "m n"]:
 
 
 @jax.default_matmul_precision("highest")
-def components(kernel: ProductKernel, z: Float[Array, "m n"], z2: Float[Array, "l n"]) -> Float[Array, "r m l"]:
-    """`prod_i e^{-w_ri [x_i != x'_i]}` for every pair of masks.
+def overlaps(kernel: ProductKernel, z: Float[Array, "m n"], z2: Float[Array, "l n"]) -> Float[Array, "r m l"]:
+    """`sum_i w_ri z_i z'_i` for every pair of masks.
 
     Args:
       kernel: the prior.
@@ -77,19 +77,26 @@ def components(kernel: ProductKernel, z: Float[Array, "m n"], z2: Float[Array, "
       z2: `signs` of l masks.
     """
     (r, n), m = kernel.rates.shape, len(z)
-    overlap = (kernel.rates[:, None] * z).reshape(r * m, n) @ z2.T
-    return jnp.exp((overlap.reshape(r, m, len(z2)) - kernel.rates.sum(1)[:, None, None]) / 2)
+    return ((kernel.rates[:, None] * z).reshape(r * m, n) @ z2.T).reshape(r, m, len(z2))
+
+
+def decays(kernel: ProductKernel, overlap: Float[Array, "r m l"]) -> Float[Array, "r m l"]:
+    """`prod_i e^{-w_ri [x_i != x'_i]}` for every pair of masks, from their `overlaps`.
+
+    The overlaps with a mask's complement have the opposite sign.
+    """
+    return jnp.exp((overlap - kernel.rates.sum(1)[:, None, None]) / 2)
 
 
 @jax.default_matmul_precision("highest")
 def combine(
     kernel: ProductKernel, parts: Float[Array, "r m l"], z: Float[Array, "m n"], z2: Float[Array, "l n"]
 ) -> Float[Array, "m l"]:
-    """`k(x, x')` from its `components`.
+    """`k(x, x')` from its product components.
 
     Args:
       kernel: the prior.
-      parts: the components.
+      parts: the components, as `decays` gives them.
       z: `signs` of m masks.
       z2: `signs` of l masks.
     """
@@ -125,4 +132,4 @@ def gram(kernel: ProductKernel, z: Float[Array, "m n"], z2: Float[Array, "l n"])
       z: `signs` of m masks.
       z2: `signs` of l masks.
     """
-    return combine(kernel, components(kernel, z, z2), z, z2)
+    return combine(kernel, decays(kernel, overlaps(kernel, z, z2)), z, z2)

@@ -5,6 +5,7 @@ padded to three, and their number to a multiple of eight; those that have no sha
 every surrogate of about the same size, whatever was chosen for it.
 """
 
+import dataclasses
 from collections.abc import Callable, Sequence
 from functools import cached_property
 from typing import Any, NamedTuple
@@ -195,7 +196,12 @@ def _on_host(program: Callable) -> Callable:
 
 @_on_host
 def _means(members: Members, z: Float[Array, "M N"], new: Float[Array, "R N"]) -> Float[Array, "e R"]:
-    return _over_members(members, lambda kernel, alpha: jnp.matmul(gram(kernel, new, z), alpha, precision="highest"))
+    def of_one(kernel: ProductKernel, alpha: Float[Array, " M"]) -> Float[Array, " R"]:
+        one = dataclasses.replace(kernel, scales=kernel.scales[:1], rates=kernel.rates[:1])
+        some = (lambda: gram(kernel, new, z)), (lambda: gram(one, new, z))  # many members have one component
+        return jnp.matmul(jax.lax.cond(jnp.any(kernel.scales[1:]), *some), alpha, precision="highest")
+
+    return _over_members(members, of_one)
 
 
 @_on_host

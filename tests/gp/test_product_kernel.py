@@ -7,12 +7,12 @@ import jax.numpy as jnp
 import numpy as np
 from common import all_masks, covariance, random_kernel
 
-from spexjax.gp import combine, components, gram, signs
+from spexjax.gp import combine, decays, gram, overlaps, signs
 
 MASKS = all_masks(5)
 KERNEL, Z = random_kernel(5), signs(MASKS)
 
-combine, components, gram = map(jax.jit, (combine, components, gram))
+combine, decays, gram, overlaps = map(jax.jit, (combine, decays, gram, overlaps))
 
 
 def test_gram_equals_its_formula():
@@ -23,7 +23,10 @@ def test_gram_equals_its_formula():
     for kernel in (KERNEL, random_kernel(5, seed=1), *others):
         expected = covariance(kernel, MASKS, MASKS)
         np.testing.assert_allclose(gram(kernel, Z, Z), expected, atol=1e-5)
-        np.testing.assert_allclose(combine(kernel, components(kernel, Z, Z), Z, Z), expected, atol=1e-5)
+        shared = overlaps(kernel, Z, Z)
+        np.testing.assert_allclose(combine(kernel, decays(kernel, shared), Z, Z), expected, atol=1e-5)
+        complements = combine(kernel, decays(kernel, -shared), Z, -Z)
+        np.testing.assert_allclose(complements, covariance(kernel, MASKS, ~MASKS), atol=1e-5)
     np.testing.assert_allclose(gram(KERNEL, Z[:7], Z), covariance(KERNEL, MASKS[:7], MASKS), atol=1e-5)
 
 

@@ -17,6 +17,7 @@ from spexjax.proxies.gp._training import train
 from spexjax.typing import Array, Masks
 
 _TRIAL = 512  # masks on which kernels with and without a part for neighbours are compared
+_PAIRED = 0.95  # share of masks with a complement from which on the others do not train
 _MAX_LIKELIHOOD = 1536  # masks whose likelihood trains a member
 
 
@@ -30,8 +31,9 @@ class Split(NamedTuple):
     masks: Masks
     fold: Int[np.ndarray, " m"]  # 0..K-1
     partner: Int[np.ndarray, " m"]  # the row of each mask's complement, its own row if there is none
+    paired: bool  # whether the rows below come in pairs, each mask with its complement
     everything: Int[np.ndarray, " _"] | None  # rows of all folds; None if the subsets below are as large
-    outside: Int[np.ndarray, "K s"]  # rows outside each fold whose likelihood trains a member
+    outside: Sequence[Int[np.ndarray, " _"]]  # K times, the rows outside a fold whose likelihood trains a member
     inner: Int[np.ndarray, " h"]  # rows whose held-out errors count: all but the two ends
 
     @property
@@ -53,19 +55,23 @@ class Split(NamedTuple):
         rows, features = self.size
         return padded_signs(self.masks, rows, features), pad(np.asarray(y, np.float32), rows)
 
-    def subset(self, rows: Int[np.ndarray, "*k s"], most: int) -> Int[np.ndarray, "*k S"]:
+    def subset(self, rows: Int[np.ndarray, " s"], most: int) -> Int[np.ndarray, " S"]:
         """Rows, padded with one that does not exist to as many as there may be in this bucket, and at most `most`."""
         return pad(rows.astype(np.int32), min(self.size[0], most), fill=self.size[0])
 
     def subset_outside(self) -> Int[np.ndarray, "K S"]:
         """The same for the rows outside each fold: two thirds of all masks, if there are three folds."""
-        return self.subset(self.outside, largest_outside(self.size[0]))
+        return np.stack([self.subset(rows, largest_outside(self.size[0])) for rows in self.outside])
+
+    def sides(self, rows: Int[np.ndarray, "*k s"]) -> Int[np.ndarray, "*k b S"]:
+        """Rows as `train` wants them: all in one line, or complements side by side in two."""
+        return np.moveaxis(rows.reshape(*rows.shape[:-1], -1, 2), -1, -2) if self.paired else rows[..., None, :]
 
     def chosen(self, y: Float[np.ndarray, " m"], rows: Int[np.ndarray, " s"]) -> tuple[np.ndarray, ...]:
-        """The signs and values at some rows, and 1 for each that is no padding."""
-        (z, target), real = self.padded(y), rows < self.size[0]
-        place = np.where(real, rows, 0)
-        return z[place] * real[:, None], target[place] * real, real.astype(np.float32)
+        """What `train` takes of some rows: the signs, the values, and 1 for each that is no padding."""
+        (z, target), rows = self.padded(y), self.sides(rows)
+        real, place = rows < self.size[0], np.where(rows < self.size[0], rows, 0)
+        return z[place[0]] * real[0, :, None], target[place] * real, real[0].astype(np.float32)
 
 
 def largest_outside(num_masks: int) -> int:
@@ -74,22 +80,26 @@ def largest_outside(num_masks: int) -> int:
 
 
 def split_masks(order: Int[np.ndarray, " h"], masks: Masks, fold, partner, inner) -> Split:
-    """Chooses the masks whose likelihood trains each member: those outside each fold, all of one number.
+    """Chooses the masks whose likelihood trains each member: those outside each fold.
 
     Before these comes a subset of all folds, if it can be larger.
 
     Args:
-      order: the rows that may be chosen, in random order.
+      order: the rows that may be chosen, in random order. If almost all come with their complements, only those do
+        train: in pairs, which is faster.
       masks: as in `Split`.
       fold: as in `Split`.
       partner: as in `Split`.
       inner: as in `Split`.
     """
+    firsts = order[(order < partner[order]) & np.isin(partner[order], order) & (fold[order] == fold[partner[order]])]
+    paired = 2 * len(firsts) >= _PAIRED * len(order)
+    if paired:
+        order = np.stack([firsts, partner[firsts]], 1).ravel()
     most = largest_outside(bucket(len(masks)))
-    outside = [order[fold[order] != k] for k in range(fold.max() + 1)]
-    size = min(most, *map(len, outside))
+    outside = [order[fold[order] != k][:most] for k in range(fold.max() + 1)]
     everything = order[:_MAX_LIKELIHOOD] if most < _MAX_LIKELIHOOD else None
-    return Split(masks, fold, partner, everything, np.stack([rows[:size] for rows in outside]), inner)
+    return Split(masks, fold, partner, paired, everything, outside, inner)
 
 
 class Trained(NamedTuple):
@@ -192,7 +202,7 @@ def _train(starts: Sequence[Parameters], of: Split, y: Float[np.ndarray, " m"], 
         some, chosen = list(starts[i : i + batch]), list(rows[i : i + batch])
         missing, wanted = batch - len(some), np.arange(batch) < len(some)
         stacked = jax.tree.map(lambda *leaves: np.stack(leaves), *some, *some[:1] * missing)
-        found.append(_train_batch(stacked, wanted, z, target, np.stack(chosen + chosen[:1] * missing)))
+        found.append(_train_batch(stacked, wanted, z, target, of.sides(np.stack(chosen + chosen[:1] * missing))))
     joined = jax.tree.map(lambda *leaves: np.concatenate([np.asarray(leaf) for leaf in leaves]), *found)
     return Trained(*joined).at(slice(len(starts)))
 
@@ -203,16 +213,17 @@ def _train_batch(
     wanted: Bool[Array, " e"],
     z: Float[Array, "M N"],
     y: Float[Array, " M"],
-    rows: Int[Array, "e S"],
+    rows: Int[Array, "e b S"],
 ):
     """The parameters, the kernel and the last loss of each wanted member; rows that do not exist are padding."""
-    known = jnp.asarray(z), jnp.asarray(y), jnp.ones_like(y)
+    z, y = jnp.asarray(z), jnp.asarray(y)
 
-    def trained(start: Parameters, some: Int[Array, " S"]) -> tuple[Parameters, ProductKernel, Array]:
-        parameters, losses = train(start, *(a.at[some].get(mode="fill", fill_value=0) for a in known))
+    def trained(start: Parameters, some: Int[Array, "b S"]) -> tuple[Parameters, ProductKernel, Array]:
+        chosen = ((z, some[0]), (y, some), (jnp.ones_like(y), some[0]))
+        parameters, losses = train(start, *(a.at[rows].get(mode="fill", fill_value=0) for a, rows in chosen))
         return parameters, parameters.kernel(), losses[-1]
 
-    def one(member: tuple[Parameters, Bool[Array, ""], Int[Array, " S"]]) -> tuple[Parameters, ProductKernel, Array]:
+    def one(member: tuple[Parameters, Bool[Array, ""], Int[Array, "b S"]]) -> tuple[Parameters, ProductKernel, Array]:
         start, is_wanted, some = member
         untrained = start, start.kernel(), jnp.zeros((), y.dtype)
         return jax.lax.cond(is_wanted, lambda: trained(start, some), lambda: untrained)

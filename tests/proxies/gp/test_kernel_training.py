@@ -53,6 +53,38 @@ def naive(form, parameters, z, y):
     return value + penalty / len(y)
 
 
+@FORMS
+@pytest.mark.parametrize("ordered", [False, True])
+def test_pairs_of_complements_have_the_loss_of_all_their_masks(form, ordered):
+    parameters, half = perturbed(form, ordered), MASKS[~MASKS[:, 0]]
+    everything, y = np.concatenate([half, ~half]), jnp.float32(np.random.default_rng(2).normal(size=(2, len(half))))
+    of = jax.jit(jax.value_and_grad(loss, (0, 2)))
+    value, (found, slope) = of(parameters, signs(half), y)
+    expected_value, (expected, expected_slope) = of(parameters, signs(everything), y.ravel())
+    assert value == pytest.approx(float(expected_value), rel=1e-5)
+    for one, other in zip([*found[:-1], slope.ravel()], [*expected[:-1], expected_slope], strict=True):
+        np.testing.assert_allclose(one, other, atol=1e-4 * max(1e-2, np.abs(other).max(initial=0)))
+    more = np.concatenate([half, half[:3]])
+    used = jnp.float32(np.arange(len(more)) < len(half))
+    padded = of(parameters, signs(more), jnp.pad(y, ((0, 0), (0, 3))), used=used)
+    for one, other in zip(jax.tree.leaves(padded[1][0]), jax.tree.leaves(found), strict=True):
+        np.testing.assert_allclose(one, other, atol=1e-5)
+
+
+@FORMS
+def test_training_on_pairs_finds_the_same(form):
+    half = MASKS[~MASKS[:, 0]]
+    everything = np.concatenate([half, ~half])
+    y = standardised(game(everything))
+    after, path = trained(form.init(N), signs(half), y.reshape(2, -1))
+    expected, expected_path = trained(form.init(N), signs(everything), y)
+    np.testing.assert_allclose(path, expected_path, atol=1e-3)
+    polished, other = (polish(p, signs(x), v) for p, x, v in ((after, half, y.reshape(2, -1)), (after, everything, y)))
+    for one, another in zip(jax.tree.leaves(polished), jax.tree.leaves(other), strict=True):
+        np.testing.assert_allclose(one, another, rtol=0.02, atol=1e-4)
+    assert expected.fixed.tied == after.fixed.tied
+
+
 OTHERS = {"tied": [Tied], "untied": [Untied], "both": [Tied, Untied], "two": [Untied, Untied]}
 
 

@@ -174,7 +174,7 @@ def test_a_form_that_predicts_nothing_finite_takes_no_other_out(broken):
     found = [y + 0.1 * (i + 1) for i in range(4)]
     found[broken] = np.full(30, np.nan)
     forms = [Form(None, None, None, each, None, None) for each in found]
-    mean = best_mean(forms, Split(None, fold, None, None, np.zeros((3, 0), int), np.arange(30)), y)
+    mean = best_mean(forms, Split(None, fold, None, False, None, np.zeros((3, 0), int), np.arange(30)), y)
     assert mean.shares[broken] == 0
     assert mean.shares.sum() == 1
     assert mean.error(y) == pytest.approx(0.04 if broken == 0 else 0.01)
