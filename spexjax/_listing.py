@@ -5,10 +5,9 @@ from html import escape
 from math import isfinite
 from typing import Any, NamedTuple
 
-from spexjax._numbers import signed, unsigned
+from spexjax._numbers import is_noise, signed, unsigned
 from spexjax._printable import one_line
 
-_NOISE = 2.0  # standard errors: what is closer to 0 is shown as noise
 _WIDTH = 100  # characters of a label on a terminal
 _CLASSES = "spexjax tex2jax_ignore mathjax_ignore"  # notebooks would typeset what stands between dollar signs
 # Colours that read on white and on black, and differ in grey; text has the notebook's own colour.
@@ -42,7 +41,7 @@ class Line(NamedTuple):
     @property
     def noise(self) -> bool:
         """Whether the last number is known to lie within two standard errors of 0."""
-        return bool(self.errors) and isfinite(self.errors[-1]) and abs(self.values[-1]) < _NOISE * self.errors[-1]
+        return bool(self.errors) and is_noise(self.values[-1], self.errors[-1])
 
 
 @dataclasses.dataclass(frozen=True)

@@ -1,6 +1,21 @@
-"""Numbers as people read them: with their sign, and the digits that count beside the largest of a column."""
+"""Numbers as people read them: with their sign, the digits that count beside the largest of a column, or as noise."""
 
 from math import floor, isfinite, log10
+
+_NOISE = 2.0  # standard errors
+
+
+def is_noise(value: float, error: float) -> bool:
+    """Whether a value is known to lie within two standard errors of 0.
+
+    Args:
+      value: the number.
+      error: its standard error: NaN if it is unknown, 0 if the value is exact.
+
+    >>> is_noise(-0.3, 0.2), is_noise(0.5, 0.2), is_noise(0.0, float("nan"))
+    (True, False, False)
+    """
+    return abs(value) < _NOISE * error
 
 
 def signed(value: float, scale: float) -> str:

@@ -2,6 +2,7 @@
 
 import dataclasses
 from collections.abc import Sequence
+from math import comb
 from typing import Any, SupportsFloat
 
 import numpy as np
@@ -31,7 +32,9 @@ class Linear(Shown):
     def _glance(self, index: str = "FSII", max_order: int | None = None) -> Interactions:
         """An index for a glance: of an order with more than 2,000 sets, the sets of the spectrum only."""
         weights, explanations = zip(*self._terms(), strict=True)
-        return combined([each._indexed(index, max_order, all_sets=_GLANCE) for each in explanations], weights)
+        many = comb(len(explanations[0].feature_names), max_order or 2) > _GLANCE
+        bound = {"all_sets": _GLANCE} if many else {}  # else the table is the one that everything else asks for
+        return combined([each._indexed(index, max_order, **bound) for each in explanations], weights)
 
     def __add__(self, other: "Linear") -> "Combination":
         return Combination._of(self._terms() + other._terms()) if isinstance(other, Linear) else NotImplemented

@@ -129,12 +129,21 @@ class Explanation(Linear):
         return self._indexed(index, max_order)
 
     def _indexed(self, index: str, max_order: int | None = None, **bound: int) -> Interactions:
+        """As `interactions`; computed once, because a page, pictures, files and the `repr` ask for the same tables."""
+        key: tuple = index, max_order, *bound.items()
+        if key not in self._tables:
+            self._tables[key] = self._computed(index, max_order, **bound)
+        return self._tables[key]
+
+    def _computed(self, index: str, max_order: int | None, **bound: int) -> Interactions:
         names, ends = self.feature_names, self._missed_ends
         if self.surrogate is None:
             table = with_ends(interactions(self.spectrum, index, max_order, names), ends)
         else:
             residuals, spectrum = self._residuals, self.spectrum
             table = surrogate_interactions(self.surrogate, residuals, spectrum, ends, index, max_order, names, **bound)
+        for array in (table.support, table.values):
+            array.setflags(write=False)  # others get the same table
         return dataclasses.replace(table, errors_of=self.standard_errors)
 
     def standard_errors(self, table: Interactions) -> Float[np.ndarray, " k"]:
@@ -196,6 +205,10 @@ class Explanation(Linear):
 
     def _without_surrogate(self, count: int) -> Float[np.ndarray, " _"]:
         return np.full(count, 0.0 if self.faithfulness.exact else np.nan)
+
+    @cached_property
+    def _tables(self) -> dict[tuple, Interactions]:
+        return {}
 
     @cached_property
     def _table(self) -> Values:

@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from jaxtyping import Bool
 
+from spexjax._numbers import is_noise
 from spexjax._printable import labels, printable
 from spexjax.explanation import Explanation
 from spexjax.indices import Interactions
@@ -29,7 +30,7 @@ class Term(NamedTuple):
     @property
     def noise(self) -> bool:
         """Whether the value is below two standard errors."""
-        return abs(self.value) < 2 * self.error
+        return is_noise(self.value, self.error)
 
 
 def any_noise(terms: Iterable[Term]) -> bool:

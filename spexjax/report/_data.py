@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from spexjax._numbers import is_noise
 from spexjax._printable import labels, one_line
 from spexjax.explanation import Explanation
 from spexjax.indices import Interactions, get
@@ -41,7 +42,7 @@ class Table(NamedTuple):
 
     def stands_out(self, term: Term) -> bool:
         """Whether a value is at least two standard errors from zero."""
-        return abs(term[1]) >= 2 * self.error(term[0])
+        return not is_noise(term[1], self.error(term[0]))
 
 
 def tables(explanation: Explanation, index: str, max_order: int, top: int) -> list[Table]:

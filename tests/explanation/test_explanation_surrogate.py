@@ -50,6 +50,15 @@ def test_interactions_are_the_corrected_surrogates(explanation):
     np.testing.assert_array_equal(explanation.standard_errors(fourier), errors)
 
 
+def test_a_table_is_computed_once_and_nobody_can_change_it(explanation, tmp_path):
+    table = explanation.interactions("SV")
+    repr(explanation), explanation.save(tmp_path), explanation._repr_html_()
+    assert explanation.interactions("SV") is table
+    assert explanation._indexed("FSII", 2) is explanation.interactions("FSII", 2)
+    with pytest.raises(ValueError, match="read-only"):
+        table.values[0] = 1.0
+
+
 def test_without_a_surrogate_errors_are_unknown(explanation):
     plain = dataclasses.replace(explanation, surrogate=None)
     np.testing.assert_array_equal(plain.predict(MASKS), plain.spectrum(MASKS))
