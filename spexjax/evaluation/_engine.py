@@ -125,7 +125,12 @@ def run_many(
             ledger.called += f" of ablation {i}" if len(ledgers) > 1 else ""
         for members in groups.values():
             some = [ablations[i] for i in members], [ledgers[i] for i in members]
-            found |= zip(members, _run_group(*some, planner, mesh, devices, start), strict=True)
+            try:
+                found |= zip(members, _run_group(*some, planner, mesh, devices, start), strict=True)
+            except Exception as error:
+                if len(ablations) > 1:
+                    error.add_note(f"Raised by ablation {' or '.join(map(str, members))}, counted from 0.")
+                raise
             start = time.perf_counter()
     return [found[i] for i in range(len(ablations))]
 

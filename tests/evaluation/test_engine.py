@@ -12,7 +12,7 @@ from common import all_masks
 
 import spexjax as sx
 from spexjax import ablations
-from spexjax.evaluation import Store, evaluate, progress_bar, run
+from spexjax.evaluation import Store, evaluate, progress_bar, run, run_many
 
 
 @pytest.mark.parametrize("m", [0, 1, 2, 7, 64, 300])
@@ -314,3 +314,13 @@ def test_other_errors_of_the_device_are_not_hidden():
     ablation = dataclasses.replace(ablations.function(lambda x: 1.0 * x[0], 8), apply=apply)
     with pytest.raises(jax.errors.JaxRuntimeError, match="INTERNAL"):
         evaluate(ablation, all_masks(8))
+
+
+def test_of_several_ablations_the_one_that_fails_is_named():
+    def broken(masks):
+        raise KeyError("no such word")
+
+    several = [ablations.host_function(f, 2) for f in (lambda masks: masks.sum(1), broken)]
+    with pytest.raises(KeyError, match="no such word") as caught:
+        run_many(several, [np.ones((1, 2), bool)] * 2)
+    assert caught.value.__notes__ == ["Raised by ablation 1, counted from 0."]
