@@ -12,7 +12,7 @@ from spexjax._inputs import check_key, checked_values
 from spexjax._road import explained, resembling, travel
 from spexjax._status import phase, seconds_of
 from spexjax.ablation import Ablation
-from spexjax.evaluation import Evaluation, Store
+from spexjax.evaluation import Store
 from spexjax.explanation import Explanation
 from spexjax.methods import Design, Method
 from spexjax.proxies import Proxy
@@ -79,6 +79,7 @@ def fit(
     method: str | Method | Proxy = "auto",
     key: Key,
     feature_names: Sequence[str] | None = None,
+    covalues: ArrayLike | None = None,
     like: Explanation | Iterable[Explanation] = (),
     progress: bool | None = None,
 ) -> Explanation:
@@ -91,21 +92,24 @@ def fit(
         default chose, and why.
       key: PRNG key, consumed.
       feature_names: n names; x0, x1, ... by default.
+      covalues: `[m, c]`, what else the same ablations told, in units that can be compared: a hidden state of the model,
+        the scores of all other classes, the losses at other test points. They are not explained, but they say which
+        features matter. Used if held-out error agrees, by the methods "auto" and "proxyspex-gp".
       like: one or more explanations of other inputs with the same features, such as the heads of a model on other
         prompts. If held-out error agrees, features are expected to matter as much here as there (`proxies.kernels`).
         For the methods "auto" and "proxyspex-gp". An explanation without a surrogate adds nothing.
       progress: as in `explain`.
 
     Raises:
-      ValueError: if masks and values do not match, there are fewer than `min_budget` distinct masks, a value is not
-        finite, the method is unknown, or `like` does not fit the method or the features.
+      ValueError: if masks, values and co-values do not match, there are fewer than `min_budget` distinct masks, a value
+        is not finite, the method is unknown, or `like` does not fit the method or the features.
       ImportError: if the method needs a package that is not installed.
     """
     keep_programs()
     check_key(key)
-    masks, values, names = checked_values(masks, values, feature_names)
+    masks, evaluation, names = checked_values(masks, values, feature_names, covalues)
     chosen, _ = resembling(method, like, masks.shape[1])
-    design, evaluation = Design("given", masks, np.arange(len(masks))), Evaluation.given(values)
+    design = Design("given", masks, np.arange(len(masks)))
     with phase("fit", progress) as fitting:
         explanation = explained(chosen, design, evaluation, key, names)
     return dataclasses.replace(explanation, provenance={"seconds": seconds_of(fitting)})

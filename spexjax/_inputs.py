@@ -1,6 +1,7 @@
 """What a user gives, checked before anything is spent: keys, masks, values and names."""
 
 import contextlib
+import dataclasses
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -11,8 +12,9 @@ from numpy.typing import ArrayLike
 
 from spexjax._budget import min_budget
 from spexjax._values import real_numbers
+from spexjax.evaluation import Evaluation
 from spexjax.spectrum import checked_masks, unique_rows
-from spexjax.typing import Masks, Values
+from spexjax.typing import CoValues, Masks
 
 
 def check_key(key: Any) -> None:
@@ -25,18 +27,19 @@ def check_key(key: Any) -> None:
 
 
 def checked_values(
-    masks: ArrayLike, values: ArrayLike, names: Sequence[str] | None
-) -> tuple[Masks, Values, tuple[str, ...]]:
-    """Returns distinct masks, the mean value of each, and the names of the features.
+    masks: ArrayLike, values: ArrayLike, names: Sequence[str] | None, covalues: ArrayLike | None = None
+) -> tuple[Masks, Evaluation, tuple[str, ...]]:
+    """Returns distinct masks, the mean value and co-values of each, and the names of the features.
 
     Args:
       masks: `[m, n]`, True or 1 = kept.
       values: `[m]`.
+      covalues: `[m, c]`, or None.
       names: n names; x0, x1, ... by default.
 
     Raises:
-      ValueError: if shapes do not match, a value is not finite, there are too few distinct masks, or there
-        are not n names.
+      ValueError: if shapes do not match, a value or co-value is not finite, there are too few distinct masks, or
+        there are not n names.
     """
     masks, values = np.asarray(masks), real_numbers(values, "Values")
     if masks.ndim != 2 or values.shape != masks.shape[:1]:
@@ -52,14 +55,40 @@ def checked_values(
     _, first, counts = np.unique(group, return_index=True, return_counts=True)
     if len(first) < min_budget(n):
         raise ValueError(f"{len(first)} distinct masks are too few: {n} features need at least {min_budget(n)}.")
+    others = None if covalues is None else checked_covalues(covalues, len(masks))
     if len(first) < len(masks):
         masks, values = masks[first], np.bincount(group, values / counts[group])
+        if others is not None:
+            others = np.stack([np.bincount(group, column / counts[group]) for column in others.T], 1)
     if isinstance(names, str):
         raise ValueError(f"feature_names is a list of {n} names, not one string.")
     names = tuple(map(str, names)) if names is not None else tuple(f"x{i}" for i in range(n))
     if len(names) != n:
         raise ValueError(f"There are {n} features but {len(names)} feature names.")
-    return masks, values, names
+    return masks, dataclasses.replace(Evaluation.given(values), covalues=others), names
+
+
+def checked_covalues(covalues: ArrayLike, num_masks: int) -> CoValues:
+    """Returns co-values as an array `[m, c]`.
+
+    Args:
+      covalues: what the user gave.
+      num_masks: m.
+
+    Raises:
+      ValueError: if they are not real numbers, one row for each mask, or not finite.
+    """
+    found = np.asarray(covalues)
+    if found.dtype.kind not in "biuf" or found.ndim != 2 or len(found) != num_masks or not found.shape[1]:
+        raise ValueError(
+            f"Co-values are real numbers [m, c], one row for each of the {num_masks} masks; got {found.dtype} of shape "
+            f"{found.shape}."
+        )
+    found = found.astype(np.float64)
+    bad = np.flatnonzero(~np.isfinite(found).all(1))
+    if len(bad):
+        raise ValueError(f"Co-values of {len(bad)} of the {num_masks} masks are not finite, first at row {bad[0]}.")
+    return found
 
 
 @contextlib.contextmanager

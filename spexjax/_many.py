@@ -19,7 +19,7 @@ from spexjax._random import split_key
 from spexjax._road import explained, resembling, travel
 from spexjax._status import phase, seconds_of
 from spexjax.ablation import Ablation
-from spexjax.evaluation import Evaluation, Store, progress_bar
+from spexjax.evaluation import Store, progress_bar
 from spexjax.explanation import Explanation
 from spexjax.methods import Design, Method
 from spexjax.proxies import Proxy
@@ -95,6 +95,7 @@ def fit_many(
     method: str | Method | Proxy = "auto",
     key: Key,
     feature_names: Sequence[str] | Sequence[Sequence[str] | None] | None = None,
+    covalues: ArrayLike | Sequence[ArrayLike | None] | None = None,
     like: Explanation | Iterable[Explanation] = (),
     mesh: Mesh | None = None,
     progress: bool | None = None,
@@ -111,6 +112,7 @@ def fit_many(
       method: as in `fit`.
       key: PRNG key, consumed.
       feature_names: n names for all games, or a list of names for each.
+      covalues: `[m, c]` of each game, as in `fit`: a list, which may hold None, or an array `[g, m, c]`.
       like: as in `fit`.
       mesh: the devices that take games; all of this host by default.
       progress: show a progress bar; None shows it only on a terminal.
@@ -131,16 +133,17 @@ def fit_many(
     of_names: Any = None if feature_names is None else list(feature_names)
     if of_names is None or not any(name is None or np.ndim(name) for name in of_names):
         of_names = [of_names] * count
-    for what, some in (("masks", of_masks), ("feature names", of_names)):
+    of_covalues = [None] * count if covalues is None else _listed(covalues, "co-values")
+    for what, some in (("masks", of_masks), ("feature names", of_names), ("co-values", of_covalues)):
         if len(some) != count:
             raise ValueError(f"There are values of {count} games, but {what} of {len(some)}.")
     if not isinstance(mesh, Mesh | None):
         raise ValueError("`mesh` takes a mesh of devices: sx.evaluation.mesh().")
     like = list(like) if isinstance(like, Iterable) else [like]
     games = []
-    for i, (some, known, names) in enumerate(zip(of_masks, of_values, of_names, strict=True)):
+    for i, of_game in enumerate(zip(of_masks, of_values, of_names, of_covalues, strict=True)):
         with named(f"Game {i}"):
-            game = checked_values(some, known, names)
+            game = checked_values(*of_game)
             games.append((*game, resembling(method, like, game[0].shape[1])[0]))
     keys = split_key(key, count)
 
@@ -149,7 +152,7 @@ def fit_many(
         with named(f"Game {i}"):
             design = Design("given", some, np.arange(len(some)))
             with phase("fit", False) as fitting:
-                explanation = explained(chosen, design, Evaluation.given(known), keys[i], names)
+                explanation = explained(chosen, design, known, keys[i], names)
         return dataclasses.replace(explanation, provenance={"seconds": seconds_of(fitting)})
 
     with progress_bar(progress, "fits", "games") as report:

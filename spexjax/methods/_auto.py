@@ -62,7 +62,7 @@ class Auto:
         if design.complete:
             return exact_fit(design.masks, evaluation.values)
         proxy = proxies.select(self._competing(design))
-        return fit_proxy(proxy, self.name, design.masks, evaluation.values, key)
+        return fit_proxy(proxy, self.name, design.masks, evaluation, key)
 
     def _competing(self, design: Design) -> dict[str, Proxy]:
         num_masks, num_features = design.masks.shape

@@ -15,7 +15,7 @@ from spexjax.indices import Index
 from spexjax.methods._method import Design, draw
 from spexjax.proxies import Fit, Proxy
 from spexjax.spectrum import Spectrum
-from spexjax.typing import Key, Masks, Values
+from spexjax.typing import Key, Masks
 
 _PRODUCTS = 500  # features up to which sums of products compete, where masks are too many for a kernel matrix
 
@@ -37,7 +37,7 @@ class FromProxy:
 
     def fit(self, design: Design, evaluation: Evaluation, key: Key) -> Fit:
         """What the proxy makes of the values."""
-        return fit_proxy(self.make(*design.masks.shape), self.name, design.masks, evaluation.values, key)
+        return fit_proxy(self.make(*design.masks.shape), self.name, design.masks, evaluation, key)
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -62,7 +62,7 @@ class Differentiable:
         """The best of the differentiable proxies and lasso, by held-out error."""
         num_masks, num_features = design.masks.shape
         proxy = proxies.select(differentiable(num_masks, num_features, self.like))
-        return fit_proxy(proxy, self.name, design.masks, evaluation.values, key)
+        return fit_proxy(proxy, self.name, design.masks, evaluation, key)
 
 
 def from_proxy(proxy: Proxy, name: str | None = None) -> FromProxy:
@@ -90,24 +90,25 @@ def from_proxy(proxy: Proxy, name: str | None = None) -> FromProxy:
     return FromProxy(name or str(getattr(proxy, "__name__", type(proxy).__name__)), lambda m, n: proxy)
 
 
-def fit_proxy(proxy: Proxy, name: str, masks: Masks, values: Values, key: Key) -> Fit:
+def fit_proxy(proxy: Proxy, name: str, masks: Masks, evaluation: Evaluation, key: Key) -> Fit:
     """What a proxy returns, checked; the constant if all values between the ends are equal.
 
     Args:
-      proxy: called with copies of masks and values, which it may change.
+      proxy: called with copies of masks and values, which it may change, and with the co-values if it uses them.
       name: of the method, for errors.
       masks: bool `[m, n]`.
-      values: `[m]`.
+      evaluation: the value of each mask.
       key: PRNG key, consumed.
 
     Raises:
       ValueError: as `proxies.checked`.
     """
-    _, centre, spread = standardise(np.asarray(values)[inner_rows(masks)])
+    values = np.asarray(evaluation.values)
+    _, centre, spread = standardise(values[inner_rows(masks)])
     if not spread:
         constant = Spectrum.constant(centre, masks.shape[1])
         return Fit(constant, np.full(len(masks), centre), {})
-    return proxies.checked(proxy(masks.copy(), np.array(values), key), name, masks, values)
+    return proxies.checked(proxies.call_proxy(proxy, masks, values, key, evaluation.covalues), name, masks, values)
 
 
 def differentiable(num_masks: int, num_features: int, like: Sequence[Surrogate] = ()) -> dict[str, Proxy]:

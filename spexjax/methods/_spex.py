@@ -61,7 +61,7 @@ class Spex:
         if design.plan is None:
             return exact_fit(design.masks, evaluation.values)
         proxy = proxies.select({"lasso": proxies.lasso(), "spex": design.plan})
-        return fit_proxy(proxy, self.name, design.masks, evaluation.values, key)
+        return fit_proxy(proxy, self.name, design.masks, evaluation, key)
 
     def size(self, num_features: int, bins_log2: int, known: int = 0) -> int:
         """An upper bound on the ablations of a plan with 2^b bins.

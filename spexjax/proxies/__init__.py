@@ -2,7 +2,7 @@
 
 from spexjax.proxies._cross_validation import folds
 from spexjax.proxies._lasso import Lasso, lasso
-from spexjax.proxies._proxy import Fit, Proxy, checked, without_ends
+from spexjax.proxies._proxy import Fit, Proxy, call_proxy, checked, without_ends
 from spexjax.proxies._refit import refit
 from spexjax.proxies._screening import Screen, columns, lift, screen
 from spexjax.proxies._select import Select, select
@@ -23,6 +23,7 @@ __all__ = [
     "Tied",
     "Untied",
     "boosted_trees",
+    "call_proxy",
     "checked",
     "columns",
     "fit_kernel",

@@ -3,7 +3,7 @@
 import dataclasses
 from collections.abc import Callable
 from functools import wraps
-from typing import Any, NamedTuple, Protocol, runtime_checkable
+from typing import Any, NamedTuple, Protocol, cast, runtime_checkable
 
 import numpy as np
 from jaxtyping import Int
@@ -13,7 +13,7 @@ from spexjax._records import check_notes
 from spexjax._values import real_numbers
 from spexjax.gp import Surrogate
 from spexjax.spectrum import Spectrum
-from spexjax.typing import Key, Masks, Values
+from spexjax.typing import CoValues, Key, Masks, Values
 
 
 class Fit(NamedTuple):
@@ -76,9 +76,28 @@ class Proxy(Protocol):
     ...         return Fit(Spectrum.constant(values.mean(), masks.shape[1]), held_out, {})
     >>> isinstance(Mean(), Proxy)
     True
+
+    A proxy with an attribute `uses_covalues` that is True is called with a fourth argument, `covalues`: what else the
+    same ablations told, `[m, c]`, or None.
     """
 
     def __call__(self, masks: Masks, values: Values, key: Key, /) -> Fit: ...
+
+
+def call_proxy(proxy: Proxy, masks: Masks, values: Values, key: Key, covalues: CoValues | None) -> Any:
+    """What a proxy returns for copies of masks and values, which it may change, and of co-values if it uses them.
+
+    Args:
+      proxy: the proxy.
+      masks: bool `[m, n]`.
+      values: `[m]`.
+      key: PRNG key, consumed.
+      covalues: `[m, c]`, or None.
+    """
+    lent = masks.copy(), np.array(values)
+    if not getattr(proxy, "uses_covalues", False):
+        return proxy(*lent, key)
+    return cast(Any, proxy)(*lent, key, None if covalues is None else np.array(covalues))
 
 
 def without_ends(call: Callable[[Any, Masks, Values, Key], Fit]) -> Callable[[Any, Masks, Values, Key], Fit]:

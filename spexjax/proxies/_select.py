@@ -12,9 +12,9 @@ from spexjax._random import split_key
 from spexjax._values import standardise
 from spexjax.metrics import r2
 from spexjax.proxies._cross_validation import folds, leave_fold_selection, surely_better
-from spexjax.proxies._proxy import Fit, Proxy, checked_kind
+from spexjax.proxies._proxy import Fit, Proxy, call_proxy, checked_kind
 from spexjax.spectrum import Spectrum
-from spexjax.typing import Key, Masks, Values
+from spexjax.typing import CoValues, Key, Masks, Values
 
 _NUM_FOLDS = 5
 _SHARES = (0.75, 0.5)  # of the first of two proxies
@@ -26,7 +26,9 @@ class Select:
 
     proxies: Mapping[str, Proxy]
 
-    def __call__(self, masks: Masks, values: Values, key: Key) -> Fit:
+    uses_covalues = True  # for those of the proxies that do; not a field
+
+    def __call__(self, masks: Masks, values: Values, key: Key, covalues: CoValues | None = None) -> Fit:
         """Fits every proxy, and keeps the best or a mixture; see `select`."""
         masks = np.asarray(masks)
         names, inner = list(self.proxies), inner_rows(masks)
@@ -34,7 +36,7 @@ class Select:
         f = (np.asarray(values, np.float64) - centre) / (spread or 1.0)
         fold_key, *keys = split_key(key, len(names) + 1)
         fits = [
-            checked_kind(self.proxies[name](masks.copy(), np.array(values), k), name, len(f))
+            checked_kind(call_proxy(self.proxies[name], masks, values, k, covalues), name, len(f))
             for name, k in zip(names, keys, strict=True)
         ]
         rows = _rows(fits, len(f))

@@ -13,7 +13,7 @@ from spexjax._buckets import bucket, pad
 from spexjax._host_program import host_program
 from spexjax.gp import ProductKernel, padded_signs, resized
 from spexjax.proxies.gp._parameters import Parameters, Tied, Untied
-from spexjax.proxies.gp._training import train
+from spexjax.proxies.gp._training import JOINT_WEIGHT, train
 from spexjax.typing import Array, Masks
 
 _TRIAL = 512  # masks on which kernels with and without a part for neighbours are compared
@@ -50,10 +50,10 @@ class Split(NamedTuple):
         """The rows of a trial: of those that train the first member, as many as a trial takes."""
         return (self.outside[0] if self.everything is None else self.everything)[:_TRIAL]
 
-    def padded(self, y: Float[np.ndarray, " m"]) -> tuple[Float[np.ndarray, "M N"], Float[np.ndarray, " M"]]:
+    def padded(self, y: Float[np.ndarray, "m *c"]) -> tuple[Float[np.ndarray, "M N"], Float[np.ndarray, "M *c"]]:
         """The signs of the masks and the values, padded."""
         rows, features = self.size
-        return padded_signs(self.masks, rows, features), pad(np.asarray(y, np.float32), rows)
+        return padded_signs(self.masks, rows, features), pad(np.asarray(y, np.float32), rows, *y.shape[1:])
 
     def subset(self, rows: Int[np.ndarray, " s"], most: int) -> Int[np.ndarray, " S"]:
         """Rows, padded with one that does not exist to as many as there may be in this bucket, and at most `most`."""
@@ -69,9 +69,9 @@ class Split(NamedTuple):
 
     def chosen(self, y: Float[np.ndarray, " m"], rows: Int[np.ndarray, " s"]) -> tuple[np.ndarray, ...]:
         """What `train` takes of some rows: the signs, the values, and 1 for each that is no padding."""
-        (z, target), rows = self.padded(y), self.sides(rows)
-        real, place = rows < self.size[0], np.where(rows < self.size[0], rows, 0)
-        return z[place[0]] * real[0, :, None], target[place] * real, real[0].astype(np.float32)
+        (z, target), rows = self.padded(y[:, None]), self.sides(rows)
+        real, place = (rows < self.size[0])[..., None], np.where(rows < self.size[0], rows, 0)
+        return z[place[0]] * real[0], target[place] * real, real[0, :, 0].astype(np.float32)
 
 
 def largest_outside(num_masks: int) -> int:
@@ -125,33 +125,34 @@ def starts_of(n: int, ordered: bool, like: Sequence[ProductKernel] = ()) -> list
     return [form.init(n, np.array(ordered), like, bucket(n)) for form in (Tied, Untied)]
 
 
-def try_neighbours(of: Split, y: Float[np.ndarray, " m"]) -> tuple[bool, Trained]:
+def try_neighbours(of: Split, y: Float[np.ndarray, "m *c"]) -> tuple[bool, Trained]:
     """Trains one kernel with and one without a part for neighbours, and compares their evidence.
 
     Neighbouring features interact more than others if that part gains more than one nat.
 
     Args:
       of: the masks; those `tried` are used.
-      y: the values there.
+      y: as in `train_members`.
 
     Returns:
       Whether there is such a part, and the better of the two.
     """
     n = of.masks.shape[1]
     both = _train([starts_of(n, part)[0] for part in (False, True)], of, y, [of.subset(of.tried, _TRIAL)] * 2)
-    ordered = n > 1 and bool((both.loss[0] - both.loss[1]) * len(of.tried) > 1)
+    nats = (both.loss[0] - both.loss[1]) * len(of.tried) / (1 if y.ndim == 1 else JOINT_WEIGHT)
+    ordered = n > 1 and bool(nats > 1)
     return ordered, both.at(int(ordered))
 
 
 def train_members(
-    starts: Sequence[Parameters], of: Split, y: Float[np.ndarray, " m"], trial: Trained | None = None
+    starts: Sequence[Parameters], of: Split, y: Float[np.ndarray, "m *c"], trial: Trained | None = None
 ) -> list[Trained]:
     """Trains every form on every subset.
 
     Args:
       starts: the initial parameters of each form, the tied one first.
       of: the masks.
-      y: the values there.
+      y: the values there, or those of several functions as in `loss`.
       trial: of the tied form, on the same masks and values: the first member, if it took all of `of.everything`.
 
     Returns:
@@ -171,13 +172,13 @@ def train_members(
     return [join(first, members) for first, members in zip(firsts, forms, strict=True)]
 
 
-def first_kernel(start: Parameters, of: Split, y: Float[np.ndarray, " m"]) -> ProductKernel:
+def first_kernel(start: Parameters, of: Split, y: Float[np.ndarray, "m *c"]) -> ProductKernel:
     """The kernel trained on the rows of the first member, without padding.
 
     Args:
       start: the initial parameters.
       of: the masks.
-      y: the values there.
+      y: as in `train_members`.
     """
     rows = of.outside[0] if of.everything is None else of.everything
     return unpadded(_train([start], of, y, [of.subset(rows, _MAX_LIKELIHOOD)]).at(0).kernel, of.masks.shape[1])
@@ -193,10 +194,10 @@ def unpadded(kernel: ProductKernel, n: int) -> ProductKernel:
     return resized(kernel, n, max(1, int(np.any(np.atleast_2d(kernel.scales), axis=0).sum())))
 
 
-def _train(starts: Sequence[Parameters], of: Split, y: Float[np.ndarray, " m"], rows: Sequence) -> Trained:
+def _train(starts: Sequence[Parameters], of: Split, y: Float[np.ndarray, "m *c"], rows: Sequence) -> Trained:
     """Trains from several starts, each on some rows, in batches of equal size: two of all masks, two for each fold."""
     batch = 2 if len(rows[0]) != largest_outside(of.size[0]) else 2 * of.num_folds
-    z, target = of.padded(y)
+    z, target = of.padded(y.reshape(len(y), -1))
     found = []
     for i in range(0, len(starts), batch):
         some, chosen = list(starts[i : i + batch]), list(rows[i : i + batch])
@@ -212,14 +213,14 @@ def _train_batch(
     starts: Parameters,
     wanted: Bool[Array, " e"],
     z: Float[Array, "M N"],
-    y: Float[Array, " M"],
+    y: Float[Array, "M c"],
     rows: Int[Array, "e b S"],
 ):
     """The parameters, the kernel and the last loss of each wanted member; rows that do not exist are padding."""
     z, y = jnp.asarray(z), jnp.asarray(y)
 
     def trained(start: Parameters, some: Int[Array, "b S"]) -> tuple[Parameters, ProductKernel, Array]:
-        chosen = ((z, some[0]), (y, some), (jnp.ones_like(y), some[0]))
+        chosen = ((z, some[0]), (y, some), (jnp.ones_like(y[:, 0]), some[0]))
         parameters, losses = train(start, *(a.at[rows].get(mode="fill", fill_value=0) for a, rows in chosen))
         return parameters, parameters.kernel(), losses[-1]
 

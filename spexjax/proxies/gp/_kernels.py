@@ -13,6 +13,7 @@ from spexjax._values import standardise
 from spexjax.gp import ProductKernel, Surrogate, strongest_of_all
 from spexjax.proxies._cross_validation import complements, folds, leave_fold_selection, surely_better
 from spexjax.proxies._proxy import Fit
+from spexjax.proxies.gp._covalues import joint_targets, what_they_change
 from spexjax.proxies.gp._distil import distilled
 from spexjax.proxies.gp._fitting import first_kernel, split_masks, starts_of, try_neighbours, unpadded
 from spexjax.proxies.gp._link import empirical_link, enlarged, helps, log_odds_link
@@ -45,8 +46,9 @@ class Kernels:
     max_candidates: int = 20_000
     max_masks: int = 16_384
     max_terms: int = 4096
+    uses_covalues = True  # not a field
 
-    def __call__(self, masks: Masks, values: Values, key: Key) -> Fit:
+    def __call__(self, masks: Masks, values: Values, key: Key, covalues: Float[np.ndarray, "m c"] | None = None) -> Fit:
         """Trains and conditions every member; see `kernels`."""
         masks, f, inner = np.asarray(masks), np.asarray(values, np.float64), inner_rows(masks)
         (m, n), (fold_key, subset_key, link_key) = masks.shape, split_key(key, 3)
@@ -60,22 +62,28 @@ class Kernels:
         order = known if len(np.unique(fold[known])) > 1 else order
         split = split_masks(order, masks, fold, complements(masks), inner)
         truth = (f - centre) / spread
-        ordered, trial = try_neighbours(split, truth)
+        joint = joint_targets(truth, covalues, inner)
+        ordered, trial = try_neighbours(split, truth if joint is None else joint)
         starts = self._starts(n, ordered)
         if m > self.max_masks:
-            priors = [first_kernel(start, split, truth) for start in starts]
+            priors = [first_kernel(start, split, truth if joint is None else joint) for start in starts]
             return self._in_weight_space(priors, masks[inner], f[inner], fold[inner]).spread_over(inner, masks)
         y = without_outliers(unpadded(trial.kernel, n), masks, truth, split.tried, end_rows(masks))
         f = centre + spread * y
         tried = [found for found in (log_odds_link(f), empirical_link(f)) if found]
-        mean = fit_mean(starts, split, y, trial, [scores for _, scores in tried])
+        others, learned = [scores for _, scores in tried], {}
+        mean = fit_mean(starts, split, y, trial if joint is None else None, others)
+        if joint is not None:
+            taught = fit_mean(starts, split, y, trial, others, joint_targets(y, covalues, inner))
+            learned = what_they_change(mean, taught, y)
+            mean, covalues = (taught, covalues) if learned["covalues"]["used"] else (mean, None)
         posterior = mean.used[0][0].posterior
         links = [found for place, found in enumerate(tried) if helps(found[0], found[1], place, f, posterior)]
         mean = finer(mean, y)
-        settings, held_out = mean.settings(ordered), mean.held_out[inner]
+        settings, held_out = mean.settings(ordered) | learned, mean.held_out[inner]
         plain = _Candidate(mean.surrogate(truth, constant, spread), held_out)
         for link, scores in links:
-            latent = finer(fit_mean(starts, split, scores), scores)
+            latent = finer(fit_mean(starts, split, scores, joint=joint_targets(scores, covalues, inner)), scores)
             error = latent.error(scores) ** 0.5
 
             def predict(score, link=link, error=error):
@@ -182,8 +190,8 @@ def kernels(like: Surrogate | Iterable[Surrogate] = ()) -> Kernels:
     2. Every member is conditioned on all masks. The surrogate is their mean; the shares of the two forms are chosen by
        held-out error.
     3. The held-out prediction of a mask comes from the member that was trained without its fold, conditioned on all
-       masks but this one and its complement. This needs no extra fit. Only three yes-or-no choices see all masks:
-       whether to model neighbours, whether to use a link, and whether to take step 5.
+       masks but this one and its complement. This needs no extra fit. Only four yes-or-no choices see all masks:
+       whether to model neighbours, use a link, use co-values, and take step 5.
     4. The exact Fourier coefficients of the surrogate are read off where the prior allows large ones. The strongest
        are kept, as few as cost at most 0.2 % of the variance in leave-one-out error. They are not refitted, because
        that would undo the shrinkage.
@@ -206,6 +214,12 @@ def kernels(like: Surrogate | Iterable[Surrogate] = ()) -> Kernels:
     Other inputs: how much a feature matters on one input (say, a head of a model on one prompt) often says how much it
     matters on another. Given surrogates of other inputs, both forms are trained a second time, under a prior centred
     on the mean of the others' log rates and half as wide. Held-out error chooses among the four.
+
+    Co-values: an ablation may tell more than its value, such as a hidden state of the model. These other functions of
+    the same masks depend on the same features and interactions. So all members are trained a second time on the values
+    and the 32 leading principal components of the co-values, which share one kernel (`_covalues.joint_targets`), and
+    conditioned on the values alone, as before. Their equal mean is used unless its held-out error is larger by more
+    than its standard error. Whether neighbours matter is then decided by the evidence of all these functions.
 
     Source: the prior is that of ProxySPEX's trees made smooth (Butler et al., arXiv 2505.17495); Rasmussen and
     Williams, Gaussian Processes for Machine Learning (2006), chapters 2 and 5.

@@ -33,6 +33,7 @@ from spexjax.typing import Array
 
 NAMES = ("tied", "untied", "tied_like", "untied_like")
 _SHARES = np.array([[0.5, 0.5], [0.25, 0.75], [0.75, 0.25], [0.0, 1.0], [1.0, 0.0]])  # of two forms
+_FIRST = 0.5  # share of the member trained on masks of all folds; all, where co-values make the others no better
 _TARGETS = 2  # other values whose leave-one-out errors are wanted, at most
 _SMOOTH = 0.02  # share of the variance: below this held-out error, training continues in double precision
 
@@ -111,6 +112,7 @@ def fit_mean(
     y: Float[np.ndarray, " m"],
     trial: Trained | None = None,
     others: Sequence[Float[np.ndarray, " m"]] = (),
+    joint: Float[np.ndarray, "m o"] | None = None,
 ) -> Mean:
     """Trains every form on every subset, conditions it on all masks, and picks the best mixture of forms.
 
@@ -120,16 +122,22 @@ def fit_mean(
       y: the values there, of mean 0 and variance 1.
       trial: as in `train_members`.
       others: at most two other targets, for `errors_of_others`.
+      joint: the values and what else is known at the masks, as in `loss`, to train on; by default the values alone.
     """
-    return best_mean(_conditioned(train_members(starts, split, y, trial), split, y, others), split, y)
+    if joint is None:
+        return best_mean(_conditioned(train_members(starts, split, y, trial), split, y, others), split, y)
+    forms = _conditioned(train_members(starts, split, joint, trial), split, y, others, first_share=1.0)
+    return best_mean(forms, split, y, _SHARES[:1])  # two forms that agree so well that choosing between them adds noise
 
 
-def best_mean(forms: list[Form], split: Split, y: Float[np.ndarray, " m"]) -> Mean:
+def best_mean(
+    forms: list[Form], split: Split, y: Float[np.ndarray, " m"], shares: Float[np.ndarray, "c 2"] = _SHARES
+) -> Mean:
     """Picks the mixture of forms with the lowest held-out error at the inner masks.
 
-    Candidates mix two forms with the same initialisation, or all of them equally.
+    Candidates mix two forms with the same initialisation in some shares, or all of them equally.
     """
-    candidates = np.kron(np.eye(len(forms) // 2), _SHARES) if len(forms) > 1 else np.ones((1, 1))
+    candidates = np.kron(np.eye(len(forms) // 2), shares) if len(forms) > 1 else np.ones((1, 1))
     if len(forms) > 2:
         candidates = np.vstack([candidates, np.full(len(forms), 1 / len(forms))])
     # Forms without a share are skipped, because 0 * NaN would spoil the mean.
@@ -148,17 +156,19 @@ def _conditioned(
     split: Split,
     y: Float[np.ndarray, " m"],
     others: Sequence[Float[np.ndarray, " m"]] = (),
+    first_share: float = _FIRST,
 ) -> list[Form]:
     """Conditions the members of each form on all masks.
 
     A member predicts the fold it was not trained on, each mask from all others but its complement. The member trained
-    on masks of all folds, if there is one, has a share of one half; the others divide the rest equally.
+    on masks of all folds, if there is one, has the first share; the others divide the rest equally.
 
     Args:
       members: those of each form, with a leading axis.
       split: the masks.
       y: the values there.
       others: as in `fit_mean`.
+      first_share: as above.
     """
     (m, n), (rows, _), forms = split.masks.shape, split.size, []
     partner = np.append(split.partner, np.arange(m, rows)).astype(np.int32)
@@ -188,8 +198,8 @@ def _conditioned(
                 first = first or posterior  # only this one keeps its inverse, an m x m matrix
             shares = np.full(count, 1 / count, np.float32)
             if count > split.num_folds:
-                shares = np.full(count, 0.5 / split.num_folds, np.float32)
-                shares[0] = 0.5
+                shares = np.full(count, (1 - first_share) / split.num_folds, np.float32)
+                shares[0] = first_share
             assert first is not None  # there is at least one kernel
             forms.append(Form(kernel, np.stack(alphas), shares, held_out, first, trained))
     return forms

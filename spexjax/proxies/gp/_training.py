@@ -30,6 +30,7 @@ from spexjax.typing import Array, Masks, Values
 _STEPS, _RATE = 25, 0.4  # of Adam: early stopping is the regulariser
 _MOMENTA = 0.3, 0.99  # Adam's betas; the usual ones overshoot at this learning rate
 _ROOT = 1e-12  # Adam's eps_root: some gradients start at 0, where the square root has no derivative
+_JOINT_STEPS, JOINT_WEIGHT = 50, 8.0  # for several functions: their likelihood weighs more against the prior
 _FLOOR = 1e-3  # share of the kernel's variance: the least noise for training in single precision
 _FINE_FLOOR = 1e-6  # and in double precision
 _FINE_STEPS = 25  # of L-BFGS; with next to no noise there is no overfitting to stop
@@ -39,7 +40,7 @@ _FINE_MASKS = 512  # more masks hardly change the rates
 def loss(
     parameters: Parameters,
     z: Float[Array, "m n"],
-    y: Float[Array, "*b m"],
+    y: Float[Array, " m"] | Float[Array, "b m c"],
     floor: float = _FLOOR,
     used: Float[Array, " m"] | None = None,
 ) -> Float[Array, ""]:
@@ -50,15 +51,18 @@ def loss(
     Args:
       parameters: of the kernel.
       z: `signs` of the masks.
-      y: the values there, of mean 0 and variance 1; 0 where there is padding. `[2, m]` if those at the complements of
-        the masks are known too, and come second: then m above is 2m, and the work falls to about a quarter.
+      y: the values there, of mean 0 and variance 1; 0 where there is padding. `[b, m, c]` for c functions that share
+        the kernel, with variances w that add up to 1: then `y' K^-1 y` above is the sum over the functions, and their
+        likelihood counts 8 times. b is 2 if the values at the complements of the masks are known too, and come second:
+        then K is of all 2m masks, and the work falls to about a quarter.
       floor: noise added to the kernel's own, as a share of its variance.
       used: 1 for a mask and 0 for padding; all masks by default.
     """
-    y = y if y.ndim == 2 else y[None]
-    used = jnp.ones_like(y[0]) if used is None else used
+    y = y if y.ndim == 3 else y[None, :, None]
+    used = jnp.ones_like(y[0, :, 0]) if used is None else used
+    weight = 1 if y.shape[2] == 1 else JOINT_WEIGHT
     likely = likelihood(_with_floor(parameters.kernel(), floor), z, y, used)
-    return likely + parameters.penalty() / (len(y) * used.sum())
+    return weight * likely + parameters.penalty() / (len(y) * used.sum())
 
 
 def _with_floor(kernel: ProductKernel, floor: float) -> ProductKernel:
@@ -67,7 +71,7 @@ def _with_floor(kernel: ProductKernel, floor: float) -> ProductKernel:
 
 @jax.custom_vjp
 def likelihood(
-    kernel: ProductKernel, z: Float[Array, "m n"], y: Float[Array, "b m"], used: Float[Array, " m"]
+    kernel: ProductKernel, z: Float[Array, "m n"], y: Float[Array, "b m c"], used: Float[Array, " m"]
 ) -> Float[Array, ""]:
     """The first term of `loss`, with a handwritten gradient: two matrix products per component and no second solve.
 
@@ -82,19 +86,19 @@ def likelihood(
     Args:
       kernel: its noise is on the diagonal of K.
       z: `signs` of the masks.
-      y: the values there, and in a second row those at the complements, if they are known.
+      y: the values there of c functions, and after them those at the complements, if they are known.
       used: 1 for a mask and 0 for padding.
     """
     return _likelihood(kernel, z, y, used)[0]
 
 
-def _sides(y: Float[Array, "b m"]) -> list[int]:
-    """The sign of z for every row of the values: the masks, and perhaps their complements."""
+def _sides(y: Float[Array, "b m c"]) -> list[int]:
+    """The sign of z: for the masks, and perhaps for their complements."""
     return [1, -1][: len(y)]
 
 
 def _rotated(rows: Any) -> Any:
-    """The sum and the difference of two rows; one row as it is."""
+    """The sum and the difference of two arrays; one as it is."""
     return jnp.stack([rows[0] + rows[1], rows[0] - rows[1]]) if len(rows) == 2 else jnp.stack(rows)
 
 
@@ -105,7 +109,7 @@ def _likelihood(kernel, z, y, used):
     blocks = _rotated([combine(kernel, part, z, side * z) for part, side in zip(parts, sides, strict=True)])
     inverse, log_det = jax.lax.map(lambda block: spd_inverse(system_matrix(kernel, block, used)), blocks)
     independent = _rotated(y) / len(y) ** 0.5
-    alpha = jnp.einsum("bij,bj->bi", inverse, independent)
+    alpha = inverse @ independent
     value = ((independent * alpha).sum() + log_det.sum()) / (2 * used.sum() * len(y))
     return value, (kernel, z, used, parts, inverse, alpha)
 
@@ -115,7 +119,7 @@ def _likelihood_gradient(saved, g):
     kernel, z, used, parts, inverse, alpha = saved
     (r, m, _), n, sides = parts[0].shape, z.shape[1], _sides(alpha)
     count = used.sum() * len(sides)
-    slope = used[:, None] * used * (inverse - alpha[:, :, None] * alpha[:, None]) * (g / (2 * count))
+    slope = used[:, None] * used * (inverse - alpha @ alpha.swapaxes(1, 2)) * (g / (2 * count))
     noise = jnp.trace(slope, axis1=1, axis2=2).sum()
     slope = list(zip(sides, parts, _rotated(slope), strict=True))  # with respect to A and B
     scales = sum((part * a).sum((1, 2)) for _, part, a in slope)
@@ -144,10 +148,10 @@ likelihood.defvjp(_likelihood, _likelihood_gradient)
 def train(
     parameters: Parameters,
     z: Float[Array, "m n"],
-    y: Float[Array, "*b m"],
+    y: Float[Array, " m"] | Float[Array, "b m c"],
     used: Float[Array, " m"] | None = None,
 ) -> tuple[Parameters, Float[Array, " steps"]]:
-    """Minimises `loss` by 25 steps of Adam, with a cosine learning rate schedule that ends at 0.
+    """Minimises `loss` by 25 steps of Adam, with a cosine learning rate schedule that ends at 0; by 50 for several y.
 
     Pure and differentiable: `jax.vmap` trains many games or starts at once, and `jax.grad` differentiates through the
     steps.
@@ -161,7 +165,8 @@ def train(
     Returns:
       The parameters and the loss before each step.
     """
-    optimizer = optax.adam(optax.cosine_decay_schedule(_RATE, _STEPS), *_MOMENTA, eps_root=_ROOT)
+    steps = _STEPS if y.ndim == 1 or y.shape[2] == 1 else _JOINT_STEPS
+    optimizer = optax.adam(optax.cosine_decay_schedule(_RATE, steps), *_MOMENTA, eps_root=_ROOT)
     start, unravel = ravel_pytree(parameters[:-1])  # one vector: few small programs for XLA to generate
 
     def of_vector(flat: Any) -> Parameters:
@@ -173,14 +178,14 @@ def train(
         update, momentum = optimizer.update(jnp.where(jnp.isfinite(value), gradient, 0), momentum)
         return (optax.apply_updates(flat, update), momentum), value
 
-    (found, _), losses = jax.lax.scan(step, (start, optimizer.init(start)), length=_STEPS)
+    (found, _), losses = jax.lax.scan(step, (start, optimizer.init(start)), length=steps)
     return of_vector(found), losses
 
 
 def polish(
     parameters: Parameters,
     z: Float[Array, "m n"],
-    y: Float[Array, "*b m"],
+    y: Float[Array, " m"] | Float[Array, "b m c"],
     used: Float[Array, " m"] | None = None,
 ) -> ProductKernel:
     """Continues training in double precision, for functions with next to no noise.
@@ -202,8 +207,9 @@ def polish(
     parameters = jax.tree.map(lambda leaf: np.asarray(leaf, np.float64), parameters)
     leaves, fixed = parameters[:-1], parameters.fixed
     ends = np.cumsum([leaf.size for leaf in leaves])[:-1]
-    most, used = _FINE_MASKS * len(z) // y.size, np.ones(len(z)) if used is None else used
-    known = [np.asarray(a, np.float64) for a in (z[:most], y[..., :most], used[:most])]
+    y, used = y if y.ndim == 3 else y[None, :, None], np.ones(len(z)) if used is None else used
+    most = _FINE_MASKS // len(y)
+    known = [np.asarray(a, np.float64) for a in (z[:most], y[:, :most], used[:most])]
 
     def unravel(flat: Float[np.ndarray, " p"]) -> list[Float[np.ndarray, "..."]]:
         return [part.reshape(leaf.shape) for part, leaf in zip(np.split(flat, ends), leaves, strict=True)]

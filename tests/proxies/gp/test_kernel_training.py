@@ -57,7 +57,7 @@ def naive(form, parameters, z, y):
 @pytest.mark.parametrize("ordered", [False, True])
 def test_pairs_of_complements_have_the_loss_of_all_their_masks(form, ordered):
     parameters, half = perturbed(form, ordered), MASKS[~MASKS[:, 0]]
-    everything, y = np.concatenate([half, ~half]), jnp.float32(np.random.default_rng(2).normal(size=(2, len(half))))
+    everything, y = np.concatenate([half, ~half]), jnp.float32(np.random.default_rng(2).normal(size=(2, len(half), 1)))
     of = jax.jit(jax.value_and_grad(loss, (0, 2)))
     value, (found, slope) = of(parameters, signs(half), y)
     expected_value, (expected, expected_slope) = of(parameters, signs(everything), y.ravel())
@@ -66,7 +66,7 @@ def test_pairs_of_complements_have_the_loss_of_all_their_masks(form, ordered):
         np.testing.assert_allclose(one, other, atol=1e-4 * max(1e-2, np.abs(other).max(initial=0)))
     more = np.concatenate([half, half[:3]])
     used = jnp.float32(np.arange(len(more)) < len(half))
-    padded = of(parameters, signs(more), jnp.pad(y, ((0, 0), (0, 3))), used=used)
+    padded = of(parameters, signs(more), jnp.pad(y, ((0, 0), (0, 3), (0, 0))), used=used)
     for one, other in zip(jax.tree.leaves(padded[1][0]), jax.tree.leaves(found), strict=True):
         np.testing.assert_allclose(one, other, atol=1e-5)
 
@@ -76,10 +76,12 @@ def test_training_on_pairs_finds_the_same(form):
     half = MASKS[~MASKS[:, 0]]
     everything = np.concatenate([half, ~half])
     y = standardised(game(everything))
-    after, path = trained(form.init(N), signs(half), y.reshape(2, -1))
+    after, path = trained(form.init(N), signs(half), y.reshape(2, -1, 1))
     expected, expected_path = trained(form.init(N), signs(everything), y)
     np.testing.assert_allclose(path, expected_path, atol=1e-3)
-    polished, other = (polish(p, signs(x), v) for p, x, v in ((after, half, y.reshape(2, -1)), (after, everything, y)))
+    polished, other = (
+        polish(p, signs(x), v) for p, x, v in ((after, half, y.reshape(2, -1, 1)), (after, everything, y))
+    )
     for one, another in zip(jax.tree.leaves(polished), jax.tree.leaves(other), strict=True):
         np.testing.assert_allclose(one, another, rtol=0.02, atol=1e-4)
     assert expected.fixed.tied == after.fixed.tied
