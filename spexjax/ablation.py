@@ -19,8 +19,9 @@ UNNAMED = "unnamed-"  # prefix of fingerprints that no other process can reprodu
 class Batch(NamedTuple):
     """One fixed-shape step of an evaluation.
 
-    `Plan.apply` maps `inputs` to values `[b]`, or `[b, t]` for an ablation with `num_values = t`. Entry i answers
-    evaluation `slots[i]`; a slot of -1 is padding, whose value is dropped.
+    `Plan.apply` maps `inputs` to values `[b]`, or `[b, t]` for an ablation with `num_values = t`; and to co-values
+    `[b, c]`, too, if the ablation has some. Entry i answers evaluation `slots[i]`; a slot of -1 is padding, whose value
+    is dropped.
     """
 
     slots: Int[np.ndarray, " b"]
@@ -35,8 +36,9 @@ class Plan(NamedTuple):
     Attributes:
       owner: the evaluation that answers each mask; masks that lead to the same input share one.
       num_evaluations: how many evaluations there are.
-      apply: pure `apply(parameters, inputs) -> Float[b]` or `Float[b, t]`. Return the same function object for the same
-        program: `jax.jit` then compiles once per shape.
+      apply: pure `apply(parameters, inputs) -> Float[b]` or `Float[b, t]`; for an ablation that `has_covalues`, a pair
+        of that and `Float[b, c]`. Return the same function object for the same program: `jax.jit` then compiles once
+        per shape.
       parameters: a pytree, handed to every call (weights, say).
       batches: the steps, in any order.
       compiled: False if `apply` is ordinary Python, which is neither traced nor sharded.
@@ -103,6 +105,15 @@ class Ablation(abc.ABC):
     def num_values(self) -> int | None:
         """t, where an evaluation gives t values; None where it gives a single number."""
         return None
+
+    @property
+    def has_covalues(self) -> bool:
+        """Whether each evaluation also gives c co-values: what else it tells, such as a hidden state of the model.
+
+        They cost nothing and are not explained, but say which features matter; see `proxies.kernels`. They are kept in
+        half precision, so scale what may exceed 65,504.
+        """
+        return False
 
     def describe(self) -> Mapping[str, Any]:
         """What an explanation records of the value function, as plain JSON values."""

@@ -23,6 +23,7 @@ class FunctionAblation(Ablation):
     fingerprint: str
     batch_size: int
     compiled: bool
+    has_covalues: bool = False
 
     def __post_init__(self):
         if not isinstance(self.batch_size, int | np.integer) or self.batch_size < 1:
@@ -50,6 +51,7 @@ def function(
     feature_names: tuple[str, ...] | None = None,
     fingerprint: str | None = None,
     batch_size: int = 256,
+    has_aux: bool = False,
 ) -> FunctionAblation:
     """A pure JAX function of one mask, `fn(mask)` or `fn(parameters, mask)`, as an ablation; the engine batches it.
 
@@ -61,6 +63,8 @@ def function(
       feature_names: n names; x0, x1, ... by default.
       fingerprint: identifies the function, so that another process finds its values in a `Store`; unique by default.
       batch_size: masks per step, at least 1.
+      has_aux: whether `fn` gives a pair, the value and an array `[c]` of co-values: whatever else it has computed on
+        the way, such as a hidden state. They say which features matter; see `fit`.
 
     Raises:
       ValueError: if n or the batch size is not a whole number from 1, or there are not n names.
@@ -71,7 +75,7 @@ def function(
     [2.0, 0.0]
     """
     apply = _program(fn, num_features, parameters is None)
-    return _make(apply, parameters, num_features, feature_names, fingerprint, batch_size, True)
+    return _make(apply, parameters, num_features, feature_names, fingerprint, batch_size, True, has_aux)
 
 
 @made_once
@@ -92,6 +96,7 @@ def host_function(
     feature_names: tuple[str, ...] | None = None,
     fingerprint: str | None = None,
     batch_size: int = 256,
+    has_aux: bool = False,
 ) -> FunctionAblation:
     """Any Python function of a batch of masks as an ablation: a call to a service, for example, or a training run.
 
@@ -101,6 +106,7 @@ def host_function(
       feature_names: as in `function`.
       fingerprint: as in `function`.
       batch_size: as in `function`.
+      has_aux: whether `fn` gives a pair, b values and co-values `[b, c]`; as in `function`.
 
     Raises:
       ValueError: as `function`.
@@ -110,14 +116,14 @@ def host_function(
     >>> evaluate(count, np.array([[True, True, False]])).tolist()
     [2.0]
     """
-    return _make(lambda _, masks: fn(masks), None, num_features, feature_names, fingerprint, batch_size, False)
+    return _make(lambda _, masks: fn(masks), None, num_features, feature_names, fingerprint, batch_size, False, has_aux)
 
 
-def _make(apply, parameters, n, names, fingerprint, batch_size, compiled) -> FunctionAblation:
+def _make(apply, parameters, n, names, fingerprint, batch_size, compiled, has_aux) -> FunctionAblation:
     if not isinstance(n, int | np.integer) or n < 1:
         raise ValueError(f"The number of features is a whole number, 1 or more; got {n!r}.")
     names = tuple(names) if names is not None else tuple(f"x{i}" for i in range(n))
     if len(names) != n:
         raise ValueError(f"There are {n} features but {len(names)} feature names.")
     fingerprint = unnamed() if fingerprint is None else fingerprint
-    return FunctionAblation(apply, parameters, names, fingerprint, batch_size, compiled)
+    return FunctionAblation(apply, parameters, names, fingerprint, batch_size, compiled, has_aux)

@@ -10,18 +10,18 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 from jax.sharding import Mesh
 from jaxtyping import Float
 from numpy.typing import ArrayLike
 
 from spexjax._compiling import compiling
-from spexjax.ablation import Ablation, Batch, Plan, checked_ablation, checked_plan
+from spexjax.ablation import Ablation, Plan, checked_ablation, checked_plan
 from spexjax.evaluation import _sharding as sharding
 from spexjax.evaluation._evaluation import Evaluation
 from spexjax.evaluation._ledger import Ledger, Ledgers
 from spexjax.evaluation._progress import progress_bar
+from spexjax.evaluation._results import check_result, on_host, parts_of
 from spexjax.evaluation._store import Store
 from spexjax.spectrum import checked_masks
 from spexjax.typing import Array
@@ -115,7 +115,9 @@ def run_many(
     groups: dict[Any, list[int]] = {}
     for i, ablation in enumerate(ablations):
         group = ablation.batch_group
-        groups.setdefault(i if group is None else (type(ablation), group, ledgers[i].shape), []).append(i)
+        groups.setdefault(
+            i if group is None else (type(ablation), group, ledgers[i].shape, ablation.has_covalues), []
+        ).append(i)
     found: dict[int, Evaluation] = {}
     with progress_bar(progress) as report, ThreadPoolExecutor(1) as planner:
         total = sum(map(len, rows))
@@ -177,6 +179,7 @@ def _run_group(
     return [
         Evaluation(
             values=ledger.values(),
+            covalues=ledger.covalues(),
             num_evaluations=int(evaluations),
             num_reused=ledger.reused,
             num_programs=len(cost.shapes),
@@ -230,17 +233,18 @@ def _evaluate(plan: Plan, rows: np.ndarray, ledger: Ledgers, cost: _Cost, mesh: 
         places = np.arange(counts.sum()) + np.repeat(starts - (np.cumsum(counts) - counts), counts)
         askers = ledger.place(rows[asking[starts[counts > 0]]])
         cost.num_evaluations += np.bincount(askers, minlength=len(cost.num_evaluations))
-        ledger.enter(rows[asking[places]], np.repeat(np.asarray(result, np.float64)[real], counts, axis=0))
+        ledger.enter(rows[asking[places]], *(np.repeat(part[real], counts, axis=0) for part in parts_of(result)))
 
     for batch in batches:
         shape = (plan.apply, sharding.shapes(batch))
         wanted = (len(batch.slots), *ledger.shape)
         if not plan.compiled:
-            result = _on_host(apply, parameters, batch, wanted)
+            result = on_host(apply, parameters, batch, wanted, ledger.has_covalues)
         elif shape in cost.shapes:
             result = apply(parameters, batch.inputs)
         else:
-            _check(apply.eval_shape(parameters, batch.inputs), wanted)  # the call reuses this trace
+            traced = apply.eval_shape(parameters, batch.inputs)  # the call reuses this trace
+            check_result(traced, wanted, ledger.has_covalues)
             result = apply(parameters, batch.inputs)
             cost.shapes.add(shape)
         in_flight.append((batch.slots, result))
@@ -251,30 +255,6 @@ def _evaluate(plan: Plan, rows: np.ndarray, ledger: Ledgers, cost: _Cost, mesh: 
         collect()
     if unanswered := len(ledger.missing(rows)):
         raise ValueError(f"The batches of the plan leave {unanswered} of {len(rows)} masks without a value.")
-
-
-def _on_host(apply: Callable, parameters: Any, batch: Batch, wanted: tuple[int, ...]) -> Float[Array, "b *t"]:
-    """The values of a batch from a Python function, which only the first host calls."""
-
-    def values() -> np.ndarray:
-        result = apply(parameters, batch.inputs)
-        with contextlib.suppress(ValueError):  # lists of different lengths, which the check names
-            result = np.asarray(result)
-        _check(result, wanted)
-        return result.astype(np.float64)
-
-    return sharding.on_first_host(values, np.zeros(wanted))
-
-
-def _check(result: Any, wanted: tuple[int, ...]) -> None:
-    """Raises ValueError unless the result is one real number (or t) for each mask of a batch."""
-    kind, shape = (getattr(result, name, None) for name in ("dtype", "shape"))
-    if kind is None or shape != wanted or not jnp.isdtype(kind, ("bool", "integral", "real floating")):
-        each = f"{wanted[1]} real numbers" if wanted[1:] else "one real number"
-        raise ValueError(
-            f"The value function must give {each} for each mask, shape {wanted} for a batch of {wanted[0]}; it gives "
-            f"{kind or type(result).__name__} of shape {shape}."
-        )
 
 
 def _less(error: jax.errors.JaxRuntimeError, plan: Plan, shrink: int) -> int:

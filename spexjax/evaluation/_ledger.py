@@ -1,13 +1,14 @@
 """The ledger of one evaluation: the values known so far, and which are missing."""
 
+import warnings
 from collections.abc import Callable, Sequence
 
 import numpy as np
-from jaxtyping import Bool, Float64, Int
+from jaxtyping import Bool, Float, Float16, Float64, Int, Shaped
 
 from spexjax.ablation import Ablation
 from spexjax.evaluation import _sharding as sharding
-from spexjax.evaluation._store import Shelf, Store
+from spexjax.evaluation._store import COVALUE, Shelf, Store
 
 
 class Ledger:
@@ -30,6 +31,8 @@ class Ledger:
         self._copies = np.bincount(self._inverse, minlength=len(first))
         self.shape = () if ablation.num_values is None else (ablation.num_values,)  # of the values of one mask
         self._found = np.full((len(first), *self.shape), np.nan)
+        self.has_covalues = ablation.has_covalues
+        self._others = np.zeros((len(first), 0), COVALUE)  # co-values; their number is known with the first of them
 
         self._stored = store is not None
         if store is not None:  # all hosts must run the same batches
@@ -42,19 +45,32 @@ class Ledger:
                 return found
 
             self._found = sharding.on_first_host(look_up, self._found)
+            if self.has_covalues:
+                self._look_up_covalues()
         self.reused = int(np.delete(self._copies, self.missing()).sum())
+
+    def _look_up_covalues(self) -> None:
+        found = self._others if self._shelf is None else self._shelf.covalues(self.distinct)
+        count = int(sharding.on_first_host(lambda: np.array(found.shape[1]), np.array(0)))
+        self._others = sharding.on_first_host(lambda: found, np.zeros((len(self.distinct), count), COVALUE))
 
     def missing(self, rows: Int[np.ndarray, " r"] | None = None) -> Int[np.ndarray, " k"]:
         """The distinct masks without a value, among `rows` or among all."""
         rows = np.arange(len(self._found)) if rows is None else rows
         return rows[~_whole(self._found[rows])]
 
-    def enter(self, rows: Int[np.ndarray, " r"], values: Float64[np.ndarray, "r *t"]) -> None:
+    def enter(
+        self,
+        rows: Int[np.ndarray, " r"],
+        values: Float64[np.ndarray, "r *t"],
+        covalues: Float16[np.ndarray, "r c"] | None = None,
+    ) -> None:
         """Enters the values of distinct masks, and saves the finite ones in the store.
 
         Args:
           rows: which distinct masks.
           values: `[r]`, or `[r, t]`.
+          covalues: `[r, c]`, for an ablation that has some.
 
         Raises:
           ValueError: if some are not finite.
@@ -62,10 +78,15 @@ class Ledger:
         """
         self._found[rows] = values
         finite, nothing = _whole(values), np.zeros(0)
+        if covalues is not None:
+            if covalues.shape[1] != self._others.shape[1]:  # the first, or others than those in the store
+                self._others = np.full((len(self._found), covalues.shape[1]), np.nan, COVALUE)
+            self._others[rows] = covalues
 
         def keep() -> np.ndarray:
             assert self._shelf is not None  # opened on the first host
-            self._shelf.add(self.distinct[rows[finite]], values[finite])
+            others = None if covalues is None else covalues[finite]
+            self._shelf.add(self.distinct[rows[finite]], values[finite], others)
             return nothing
 
         if self._stored and finite.any():
@@ -77,6 +98,24 @@ class Ledger:
     def values(self) -> Float64[np.ndarray, "m *t"]:
         """The value of every mask, in the original order."""
         return self._found[self._inverse]
+
+    def covalues(self) -> Float64[np.ndarray, "m c"] | None:
+        """The co-values of every mask; None if there are none.
+
+        Warns:
+          UserWarning: if those of some masks are missing, so that none can be used.
+        """
+        if not self._others.shape[1]:
+            return None
+        missing = int(self._copies[~_whole(self._others)].sum())
+        if missing:
+            warnings.warn(
+                f"The co-values of {missing} of {len(self._inverse)} masks are not finite, or missing in the store, "
+                "because their values were saved without. So none are used.",
+                stacklevel=2,
+            )
+            return None
+        return self._others[self._inverse].astype(np.float64)
 
     def _refuse(self, bad: Int[np.ndarray, " b"]) -> None:
         rows = np.flatnonzero(np.isin(self._inverse, bad))
@@ -93,6 +132,7 @@ class Ledgers:
 
     def __init__(self, ledgers: Sequence[Ledger]):
         self.shape = ledgers[0].shape  # of the values of one mask, the same in all
+        self.has_covalues = ledgers[0].has_covalues
         self._ledgers = ledgers
         self._starts = np.cumsum([0, *(len(ledger.distinct) for ledger in ledgers)])
 
@@ -110,12 +150,12 @@ class Ledgers:
         without = [self._starts[k] + self._ledgers[k].missing(some) for k, some, _ in self._split(rows)]
         return np.concatenate([rows[:0], *without])
 
-    def enter(self, rows: Int[np.ndarray, " r"], values: Float64[np.ndarray, "r *t"]) -> None:
-        """Enters values as `Ledger.enter` does; if some are refused, all others are entered and saved first."""
+    def enter(self, rows: Int[np.ndarray, " r"], *parts: Shaped[np.ndarray, "r ..."]) -> None:
+        """Enters what `Ledger.enter` takes; if some values are refused, all others are entered and saved first."""
         errors = []
         for k, some, here in self._split(rows):
             try:
-                self._ledgers[k].enter(some, values[here])
+                self._ledgers[k].enter(some, *(part[here] for part in parts))
             except ValueError as error:
                 errors.append(error)
         if errors:
@@ -128,6 +168,6 @@ class Ledgers:
         return [(k, rows[here] - self._starts[k], here) for k, here in found]
 
 
-def _whole(values: Float64[np.ndarray, "m *t"]) -> Bool[np.ndarray, " m"]:
+def _whole(values: Float[np.ndarray, "m *t"]) -> Bool[np.ndarray, " m"]:
     """True for masks whose values are all finite."""
     return np.isfinite(values).all(axis=tuple(range(1, values.ndim)))

@@ -67,15 +67,15 @@ def spread(plan: Plan, mesh: Mesh) -> tuple[Callable, Any, Iterator[Batch]]:
 @functools.lru_cache(maxsize=32)  # returns the same function object for the same program, so that it is compiled once
 def _program(apply: Callable, mesh: Mesh) -> Callable:
     def one(parameters, inputs):
-        return apply(parameters, jax.tree.map(lambda leaf: leaf[0], inputs))[None]
+        return jax.tree.map(lambda part: part[None], apply(parameters, jax.tree.map(lambda leaf: leaf[0], inputs)))
 
     specs = {"in_specs": (PartitionSpec(), PartitionSpec(DATA)), "out_specs": PartitionSpec(DATA)}
     each = jax.shard_map(one, mesh=mesh, **specs, axis_names={DATA}, check_vma=False)
     everywhere = NamedSharding(mesh, PartitionSpec())  # every host reads all values
 
     def joined(parameters, inputs):
-        values = each(parameters, inputs)  # [data, b], or [data, b, t]
-        return values.reshape(-1, *values.shape[2:])
+        found = each(parameters, inputs)  # [data, b], or [data, b, t]; perhaps co-values [data, b, c] too
+        return jax.tree.map(lambda part: part.reshape(-1, *part.shape[2:]), found)
 
     return jax.jit(joined, out_shardings=everywhere)
 

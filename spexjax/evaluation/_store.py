@@ -11,14 +11,17 @@ from pathlib import Path
 
 import numpy as np
 import tensorstore as ts
-from jaxtyping import Bool, Float, Float64
+from jaxtyping import Bool, Float, Float16, Float64
 
 from spexjax._values import narrowed
 from spexjax.ablation import UNNAMED
 from spexjax.spectrum import checked_masks
 
+COVALUE = np.dtype("<f2")
 _HEADER = struct.Struct("<7sBQQ")  # magic, format, n, number of masks; then packed masks, then values
-_MAGIC, _FORMATS = b"spexjax", {1: "<f4", 2: "<f8"}  # single precision where it holds the values
+_COUNT = struct.Struct("<Q")  # with co-values: after the header, how many a mask has; they come last
+_MAGIC, _FORMATS = b"spexjax", {1: "<f4", 2: "<f8", 3: "<f4", 4: "<f8"}  # single precision where it holds the values
+_WITH_COVALUES = 2  # is added to the format of a record that has some
 _READS = 256  # records read at once, which bounds the memory
 _LARGE = 1 << 20  # bytes; the header of a larger file is checked before the file is read
 _PROBE = hashlib.shake_256(b"spexjax").digest(8192)  # incompressible, so that writing it takes space
@@ -110,6 +113,7 @@ class Shelf:
         self._shape = () if num_values is None else (num_values,)
         self._disk = _folder_on_disk(kv)
         self._known: dict[bytes, float | np.ndarray] = {}  # packed mask -> value
+        self._others: dict[bytes, np.ndarray] = {}  # packed mask -> co-values
         ignored = []
         try:
             names = self._names()
@@ -149,6 +153,20 @@ class Shelf:
             found[i] = self._known.get(row.tobytes(), np.nan)
         return found
 
+    def covalues(self, masks: Bool[np.ndarray, "m n"]) -> Float16[np.ndarray, "m c"]:
+        """The co-values at each mask, NaN where they are unknown; `[m, 0]` if no mask has any.
+
+        Raises:
+          ValueError: if the masks do not have n features.
+        """
+        rows = [self._others.get(row.tobytes()) for row in self._pack(masks)]
+        count = max((len(row) for row in rows if row is not None), default=0)
+        found = np.full((len(masks), count), np.nan, COVALUE)
+        for i, row in enumerate(rows):
+            if row is not None and len(row) == count:
+                found[i] = row
+        return found
+
     def check_writable(self) -> None:
         """Writes 8 kB to a file "writable", to detect a store that cannot be written before anything is evaluated.
 
@@ -157,7 +175,12 @@ class Shelf:
         """
         self._write("writable", _PROBE, "The store cannot be written", "Mend the cause, or choose another place.")
 
-    def add(self, masks: Bool[np.ndarray, "m n"], values: Float[np.ndarray, "m *t"]) -> None:
+    def add(
+        self,
+        masks: Bool[np.ndarray, "m n"],
+        values: Float[np.ndarray, "m *t"],
+        covalues: Float16[np.ndarray, "m c"] | None = None,
+    ) -> None:
         """Writes one batch as one record, and returns when it is durable.
 
         If the value of a mask is known already, this shelf keeps the known value.
@@ -165,6 +188,7 @@ class Shelf:
         Args:
           masks: bool `[m, n]`.
           values: `[m]`, or `[m, t]`.
+          covalues: `[m, c]`, if there are some; those that are not finite count as unknown.
 
         Raises:
           ValueError: if the masks do not have n features, or values are missing or not finite; nothing is written.
@@ -180,15 +204,18 @@ class Shelf:
         if not len(masks):
             return
         kind = 1 if narrowed(values).dtype == np.float32 else 2
-        record = _HEADER.pack(_MAGIC, kind, self._num_features, len(masks)) + packed.tobytes()
-        record += values.astype(_FORMATS[kind]).tobytes()
+        kind += 0 if covalues is None else _WITH_COVALUES
+        record = _HEADER.pack(_MAGIC, kind, self._num_features, len(masks))
+        record += b"" if covalues is None else _COUNT.pack(covalues.shape[1])
+        record += packed.tobytes() + values.astype(_FORMATS[kind]).tobytes()
+        record += b"" if covalues is None else covalues.astype(COVALUE).tobytes()
         self._write(
             _name(record),
             record,
             f"A batch of {len(masks)} values cannot be written",
             "All values before it are kept. Mend the cause, then call again with the same store to resume there.",
         )
-        self._keep(packed, values)
+        self._keep(packed, values, covalues)
 
     def _write(self, name: str, content: bytes, complaint: str, remedy: str) -> None:
         try:
@@ -215,18 +242,23 @@ class Shelf:
             if status.st_size < _LARGE:
                 return None
             with (self._disk / name).open("rb") as file:
-                _, _, n, m = _HEADER.unpack(file.read(_HEADER.size))
+                _, version, n, m = _HEADER.unpack(file.read(_HEADER.size))
+                (count,) = _COUNT.unpack(file.read(_COUNT.size)) if version > _WITH_COVALUES else (0,)
         except OSError as error:
             return f"cannot be opened ({error.strerror})"
-        most = _HEADER.size + m * (-(-n // 8) + 8 * math.prod(self._shape))
+        most = _HEADER.size + _COUNT.size + m * (-(-n // 8) + 8 * math.prod(self._shape) + COVALUE.itemsize * count)
         return "is damaged" if status.st_size > most else None
 
     def _pack(self, masks: np.ndarray) -> np.ndarray:
         return np.packbits(checked_masks(masks, self._num_features), axis=1)
 
-    def _keep(self, packed: np.ndarray, values: np.ndarray) -> None:
+    def _keep(self, packed: np.ndarray, values: np.ndarray, covalues: np.ndarray | None = None) -> None:
         for row, value in zip(packed, np.array(values) if self._shape else values.tolist(), strict=True):
             self._known.setdefault(row.tobytes(), value)
+        if covalues is not None:
+            for row, others in zip(packed, np.array(covalues), strict=True):
+                if np.isfinite(others).all():
+                    self._others.setdefault(row.tobytes(), others)
 
 
 class _UnusableError(Exception):
@@ -237,16 +269,20 @@ class _LaterFormatError(Exception):
     """An intact record that this version cannot read."""
 
 
-def _sound(name: str, record: bytes, n: int, shape: tuple[int, ...]) -> tuple[np.ndarray, np.ndarray]:
+def _sound(
+    name: str, record: bytes, n: int, shape: tuple[int, ...]
+) -> tuple[np.ndarray, np.ndarray, np.ndarray | None]:
     """Like `_decode`, but refuses values that are not finite, which this version never writes."""
-    packed, values = _decode(name, record, n, shape)
+    packed, values, covalues = _decode(name, record, n, shape)
     if not np.isfinite(values).all():
         raise _UnusableError("holds values that are not finite")
-    return packed, values
+    return packed, values, covalues
 
 
-def _decode(name: str, record: bytes, n: int, shape: tuple[int, ...]) -> tuple[np.ndarray, np.ndarray]:
-    """The packed masks and values of a record, if it is intact: in every format its name is the hash of its bytes."""
+def _decode(
+    name: str, record: bytes, n: int, shape: tuple[int, ...]
+) -> tuple[np.ndarray, np.ndarray, np.ndarray | None]:
+    """The packed masks, values and co-values of an intact record: in every format its name is the hash of its bytes."""
     if _name(record) != name or len(record) < _HEADER.size:
         raise _UnusableError("is damaged")
     magic, version, record_n, m = _HEADER.unpack_from(record)
@@ -259,10 +295,20 @@ def _decode(name: str, record: bytes, n: int, shape: tuple[int, ...]) -> tuple[n
     if record_n != n:
         raise _UnusableError(f"has masks with {record_n} features, not {n}")
     width, count, kind = -(-n // 8), math.prod(shape), np.dtype(_FORMATS[version])
-    if len(record) != _HEADER.size + m * (width + kind.itemsize * count):
+    start, others = _HEADER.size, None
+    if version > _WITH_COVALUES:
+        (others,), start = _COUNT.unpack_from(record.ljust(start + _COUNT.size), start), start + _COUNT.size
+    if len(record) != start + m * (width + kind.itemsize * count + COVALUE.itemsize * (others or 0)):
         raise _UnusableError(f"does not hold {count} value(s) for each of {m} masks")
-    packed = np.frombuffer(record, np.uint8, m * width, _HEADER.size).reshape(m, width)
-    return packed, np.frombuffer(record, kind, m * count, _HEADER.size + m * width).reshape(m, *shape)
+    packed = np.frombuffer(record, np.uint8, m * width, start).reshape(m, width)
+    values = np.frombuffer(record, kind, m * count, start + m * width).reshape(m, *shape)
+    if others is None:
+        return packed, values, None
+    return (
+        packed,
+        values,
+        np.frombuffer(record[len(record) - m * others * COVALUE.itemsize :], COVALUE).reshape(m, others),
+    )
 
 
 def _folder_on_disk(kv: ts.KvStore) -> Path | None:

@@ -40,6 +40,7 @@ class ComponentAblation(Ablation):
     filling: Fill  # what the name stands for
     rescale: bool
     value: str
+    has_covalues = True  # a sketch of the hidden states that are read; not a field
 
     @property
     def feature_names(self) -> tuple[str, ...]:

@@ -10,6 +10,7 @@ from flax import nnx
 from jaxtyping import Bool, Float, Int
 
 from spexjax.ablations._components._gating import Owners, gates
+from spexjax.ablations._prompts._sketch import sketch
 from spexjax.models import Gates, Prefix, Substitute, Transformer
 from spexjax.typing import Array
 
@@ -38,8 +39,8 @@ class GatedParameters(NamedTuple):
 @functools.cache
 def gated_program(
     graph: nnx.GraphDef, first: int, value: str, choice: bool, rescale: bool
-) -> Callable[[GatedParameters, Bool[Array, "m n"]], Float[Array, " m"]]:
-    """The pure function of one batch of masks; the same object for the same model and value.
+) -> Callable[[GatedParameters, Bool[Array, "m n"]], tuple[Float[Array, " m"], Float[Array, "m c"]]]:
+    """The pure function of one batch of masks, values and co-values; the same object for the same model and value.
 
     Args:
       graph: the model's static part.
@@ -49,7 +50,7 @@ def gated_program(
       rescale: as in `components`.
     """
 
-    def apply(parameters: GatedParameters, masks: Bool[Array, "m n"]) -> Float[Array, " m"]:
+    def apply(parameters: GatedParameters, masks: Bool[Array, "m n"]) -> tuple[Float[Array, " m"], Float[Array, "m c"]]:
         model, m = nnx.merge(graph, parameters.weights), len(masks)
         r = len(parameters.stream)
         x, positions, ends = (jnp.tile(a, (m, *[1] * (a.ndim - 1))) for a in parameters[1:4])
@@ -60,7 +61,8 @@ def gated_program(
         x, _ = model.run(x, positions, ends, empty, open_, parameters.substitute, first=first, reads=reads)
         hidden = model.norm(x).reshape(m, -1, *x.shape[1:])
         score = _choice if choice else _answer
-        return score(model, hidden, parameters.targets, value).mean(-1)
+        read = hidden * parameters.targets.counted[..., None].astype(hidden.dtype)
+        return score(model, hidden, parameters.targets, value).mean(-1), sketch(read.reshape(m, -1, x.shape[-1]))
 
     return apply
 

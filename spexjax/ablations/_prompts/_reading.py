@@ -9,7 +9,8 @@ import jax.numpy as jnp
 from flax import nnx
 from jaxtyping import Float, Int
 
-from spexjax.models import Gates, Prefix, run_prefix
+from spexjax.ablations._prompts._sketch import sketch
+from spexjax.models import Gates, Prefix, Transformer, run_prefix
 from spexjax.typing import Array
 
 VALUES = {"logit-difference": (2, 2), "log-probability": (1, 1), "log-odds": (1, 1)}  # the answers each one takes
@@ -35,8 +36,11 @@ class Inputs(NamedTuple):
 
 
 @functools.cache
-def reading_program(graph: nnx.GraphDef, value: str) -> Callable[[ReadingParameters, Inputs], Float[Array, " b"]]:
-    """The pure function of one batch; the same object for the same model, so that it is compiled once per shape.
+def reading_program(
+    graph: nnx.GraphDef, value: str
+) -> Callable[[ReadingParameters, Inputs], tuple[Float[Array, " b"], Float[Array, "b c"]]]:
+    """The pure function of one batch, values and co-values; the same object for the same model, so that it is compiled
+    once per shape.
 
     "logit-difference" is `z_a - z_b` at the last token; "log-probability" is `sum_i log p(answer_i | before)`, with
     the answer's tokens teacher-forced in the same pass; "log-odds" is `log p - log(1 - p)` of that, by `log_odds`.
@@ -46,12 +50,15 @@ def reading_program(graph: nnx.GraphDef, value: str) -> Callable[[ReadingParamet
       value: a key of `VALUES`.
     """
 
-    def apply(parameters: ReadingParameters, inputs: Inputs) -> Float[Array, " b"]:
+    def apply(parameters: ReadingParameters, inputs: Inputs) -> tuple[Float[Array, " b"], Float[Array, "b c"]]:
         model = nnx.merge(graph, parameters.weights)
         tokens, *places, ancestors, reads, targets = inputs
         shared = parameters.prefix, parameters.gates
         hidden, _ = model.run(model.embed(tokens), *places, *shared, ancestors=ancestors, reads=reads)
         hidden = model.norm(hidden)
+        return read(model, hidden, targets), sketch(hidden)
+
+    def read(model: Transformer, hidden: Float[Array, "b k d"], targets: Int[Array, "b a"]) -> Float[Array, " b"]:
         if value == "logit-difference":
             chosen = model.logits_of(hidden[:, -1], targets)
             return chosen[:, 0] - chosen[:, 1]

@@ -40,6 +40,7 @@ class TextAblation(Ablation):
     spans: tuple[tuple[int, int], ...]  # where each feature stands in the text
     removal: str
     inputs: FromText | FromTokens  # what the model is given for each mask
+    has_covalues = True  # a sketch of the hidden states that are read; not a field
 
     @property
     def fingerprint(self) -> str:

@@ -14,6 +14,8 @@ from jaxtyping import Int
 from spexjax.ablation import unnamed
 from spexjax.ablations._function import FunctionAblation
 
+_OTHERS = 127  # test points
+
 
 @dataclasses.dataclass(frozen=True, eq=False, repr=False)
 class DataAblation(FunctionAblation):
@@ -30,19 +32,30 @@ class DataAblation(FunctionAblation):
     def only(self, point: int) -> FunctionAblation:
         """The value function of one test point, which `explain` can take.
 
+        The scores at up to 127 other test points, evenly spaced, are its co-values: the same training gives them.
+
         Raises:
           ValueError: if there is no such test point.
         """
         if not 0 <= point < self.num_values:
             raise ValueError(f"There is no test point {point}; there are {self.num_values}, counted from 0.")
-        test = jax.tree.map(lambda leaf: leaf[point : point + 1], self.parameters.test)
+        others = np.delete(np.arange(self.num_values), point)
+        some = others[np.linspace(0, len(others) - 1, min(len(others), _OTHERS)).astype(int)]
+        test = jax.tree.map(lambda leaf: leaf[np.append(point, some)], self.parameters.test)
         parameters, name = self.parameters._replace(test=test), f"{self.fingerprint}-{point}"
-        return FunctionAblation(_first(self.apply), parameters, self.feature_names, name, self.batch_size, True)
+        known = self.feature_names, name, self.batch_size, True, bool(len(some))
+        return FunctionAblation(_first(self.apply, bool(len(some))), parameters, *known)
 
 
 @functools.lru_cache(maxsize=64)
-def _first(apply: Callable) -> Callable:
-    return lambda parameters, masks: apply(parameters, masks)[:, 0]
+def _first(apply: Callable, has_others: bool) -> Callable:
+    """The score at the first test point, and those at the others."""
+
+    def of_points(parameters: Any, masks: Any) -> Any:
+        scores = apply(parameters, masks)
+        return (scores[:, 0], scores[:, 1:]) if has_others else scores[:, 0]
+
+    return of_points
 
 
 def pairs(what: str, data: tuple[ArrayLike, ArrayLike]) -> tuple[np.ndarray, np.ndarray]:
