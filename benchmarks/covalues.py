@@ -1,0 +1,124 @@
+"""How many ablations do co-values save?
+
+Games are measured anew, with co-values: a sketch of the hidden states, or the scores at other test points. Each is
+fitted from m masks with and without them; R2 is on 1,024 other masks. "saved" is how many times as many ablations a fit
+without co-values needs for the same R2, by interpolation in log m of its mean curve; where that curve ends below, by
+its end.
+
+    python benchmarks/covalues.py [--games review48 ...]
+"""
+
+import argparse
+import itertools
+import time
+
+import jax
+import numpy as np
+import optax
+from common import HERE, NUM_TEST, Game, Results
+from games.make import ANSWER_PREFIX, ANSWERS, FACTS, FACTS_QUESTION, QUESTION, REVIEW48, smollm2
+
+import spexjax as sx
+
+WITH, WITHOUT, DRAWS, POOL = (64, 128, 256, 512), (64, 96, 128, 192, 256, 384, 512, 768, 1024, 1536), 3, 1536
+REVIEW30 = (
+    "The first hour drags and the songs are forgettable, yet the last scene won me over completely: I left the cinema "
+    "smiling, and I would not mind seeing it again."
+)
+CITIES = [f"The capital of {country} is" for country in ("France", "Japan", "Italy", "Egypt")]
+CAPITALS = [(" Paris", " Rome"), (" Tokyo", " Rome"), (" Rome", " Paris"), (" Cairo", " Rome")]
+
+
+def review(text):
+    asked = {"question": QUESTION, "answers": ANSWERS, "answer_prefix": ANSWER_PREFIX}
+    return sx.ablations.text(smollm2(), text, **asked)
+
+
+def facts():
+    asked = {"question": FACTS_QUESTION, "answers": (" Prague", " Lisbon"), "answer_prefix": "She lives in"}
+    return sx.ablations.text(smollm2(), FACTS, features="sentence", **asked)
+
+
+def heads():
+    return sx.ablations.components(smollm2(), CITIES, CAPITALS, layers=range(12, 22))
+
+
+def training():
+    """A small network on two moons, trained without some of 40 groups of examples; one of 64 test points."""
+    rng = np.random.default_rng(0)
+
+    def moons(count):
+        angle, kind = np.pi * rng.random(count), rng.integers(2, size=count)
+        x = np.stack([np.cos(angle) + kind, np.where(kind, 0.5 - np.sin(angle), np.sin(angle))], 1)
+        return (x + 0.15 * rng.normal(size=x.shape)).astype(np.float32), kind
+
+    def init(key):
+        first, second = jax.random.split(key)
+        return 0.7 * jax.random.normal(first, (2, 16)), 0.3 * jax.random.normal(second, (16, 2))
+
+    def logits(weights, x):
+        return jax.numpy.tanh(x @ weights[0]) @ weights[1]
+
+    data, groups = moons(160), np.arange(160) // 4
+    settings = {"optimizer": optax.adam(0.03), "steps": 60, "keys": jax.random.split(jax.random.key(0), 1)}
+    points = sx.ablations.training_data(data, moons(64), init, logits, groups=groups, name="two-moons", **settings)
+    return points.only(0)
+
+
+GAMES = {
+    "review30": lambda: review(REVIEW30),
+    "review48": lambda: review(REVIEW48),
+    "facts20": facts,
+    "heads90": heads,
+    "training40": training,
+}
+
+
+def measure(name, store):
+    """The game, and its co-values."""
+    ablation = GAMES[name]()
+    masks = np.asarray(sx.designs.uniform(jax.random.key(7), POOL + NUM_TEST, ablation.num_features))
+    start = time.perf_counter()
+    found = sx.evaluation.run(ablation, masks, store=store)
+    print(f"{name}: {len(masks)} ablations in {time.perf_counter() - start:.0f} s", flush=True)
+    return Game(name, masks, found.values), found.covalues
+
+
+def fitted_r2(game, covalues, m, draw):
+    masks, values = game.masks, game.values
+    rows = np.random.default_rng(draw).permutation(POOL)[:m]
+    some = None if covalues is None else covalues[rows]
+    options = {"method": "proxyspex-gp", "key": jax.random.key(draw), "progress": False}
+    explanation = sx.fit(masks[rows], values[rows], covalues=some, **options)
+    return sx.metrics.r2(values[POOL:], explanation.predict(masks[POOL:]))
+
+
+def saved(rows):
+    """For each m with co-values, the multiple of it that gives the same mean R2 without them."""
+
+    def curve(known, sizes):
+        return [np.mean([r["r2"] for r in rows if (r["covalues"], r["m"]) == (known, m)]) for m in sizes]
+
+    best = np.maximum.accumulate(curve(False, WITHOUT))
+    needed = np.exp(np.interp(curve(True, WITH), best, np.log(WITHOUT)))
+    return {m: round(float(x) / m, 2) for m, x in zip(WITH, needed, strict=True)}
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--games", nargs="+", choices=GAMES, default=list(GAMES))
+    parser.add_argument("--store", default="out/covalues", help="where ablations are kept")
+    args = parser.parse_args()
+    results = Results(HERE / "results" / "covalues.json", ("game", "covalues", "m", "draw"))
+    for name in args.games:
+        game, covalues = measure(name, sx.Store(args.store))
+        sizes = [(True, m) for m in WITH] + [(False, m) for m in WITHOUT]
+        for (known, m), draw in itertools.product(sizes, range(DRAWS)):
+            if not results.has(game, known, m, draw):
+                r2 = fitted_r2(game, covalues if known else None, m, draw)
+                results.put(game, {"covalues": known, "m": m, "draw": draw, "r2": round(r2, 4)})
+        print(name, "saved", saved(results.rows([game])), flush=True)
+
+
+if __name__ == "__main__":
+    main()
