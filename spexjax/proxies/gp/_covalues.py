@@ -1,11 +1,17 @@
 """What the co-values of the ablations teach a kernel: which features matter, and which of them together."""
 
+from collections.abc import Callable, Sequence
+
 import numpy as np
 from jaxtyping import Float, Int
 
 from spexjax.metrics import r2
 from spexjax.proxies._cross_validation import surely_better
-from spexjax.proxies.gp._members import Mean
+from spexjax.proxies.gp._fitting import Split, Trained, is_joint
+from spexjax.proxies.gp._members import Mean, fit_mean
+from spexjax.proxies.gp._parameters import Parameters
+
+KnownOf = Callable[[Float[np.ndarray, " m"]], Float[np.ndarray, "m *o"]]
 
 _COMPONENTS = 32  # principal components of the co-values
 _SHARE = 0.2  # of the values in the likelihood; the rest is the components'
@@ -45,17 +51,57 @@ def joint_targets(
     return found
 
 
-def what_they_change(without: Mean, taught: Mean, y: Float[np.ndarray, " m"]) -> dict:
-    """Whether to use a mean whose kernels co-values have taught, and the held-out R2 of both, for the diagnostics.
-
-    It is used unless it is surely worse: few masks say less about which of the two is better than is known beforehand.
+def functions_of(covalues: Float[np.ndarray, "m c"] | None, rows: Int[np.ndarray, " r"]) -> KnownOf:
+    """What is known beside values y, as a function of y: `joint_targets`, or y itself where nothing is.
 
     Args:
-      without: the mean of kernels trained on the values alone.
-      taught: the other mean.
-      y: the values.
+      covalues: as in `joint_targets`.
+      rows: as in `joint_targets`.
     """
-    rows = taught.split.inner
-    plain, better = without.held_out[rows], taught.held_out[rows]
-    found = {name: round(r2(y[rows], p), 4) for name, p in (("r2_without", plain), ("r2_with", better))}
-    return {"covalues": found | {"used": not surely_better(plain, better, y[rows], _SURE)}}
+
+    def known_of(y: Float[np.ndarray, " m"]) -> Float[np.ndarray, "m *o"]:
+        joint = joint_targets(y, covalues, rows)
+        return y if joint is None else joint
+
+    return known_of
+
+
+def fit_best_mean(
+    starts: Sequence[Parameters],
+    split: Split,
+    y: Float[np.ndarray, " m"],
+    trial: Trained,
+    others: Sequence[Float[np.ndarray, " m"]],
+    known_of: KnownOf,
+) -> tuple[Mean, KnownOf, dict]:
+    """The mean of kernels that co-values have taught, unless it is surely worse than that of untaught ones.
+
+    Few masks say less about which of the two is better than is known beforehand.
+
+    Args:
+      starts: as in `fit_mean`, like all that follow.
+      split: the masks.
+      y: the values there.
+      trial: a member trained on `known_of` the values.
+      others: other values.
+      known_of: what is known beside values, from `functions_of`.
+
+    Returns:
+      The mean; what its kernels were trained on, as a function of values; and the diagnostics.
+    """
+    known = known_of(y)
+    if not is_joint(known):
+        return fit_mean(starts, split, y, trial, others), known_of, {}
+    plain = fit_mean(starts, split, y, None, others, _alone(y))
+    taught = fit_mean(starts, split, y, trial, others, known)
+    rows = split.inner
+    held_out = [mean.held_out[rows] for mean in (plain, taught)]
+    is_used = not surely_better(held_out[0], held_out[1], y[rows], _SURE)
+    r2_without, r2_with = (round(r2(y[rows], predictions), 4) for predictions in held_out)
+    said = {"covalues": {"used": is_used, "r2_without": r2_without, "r2_with": r2_with}}
+    return (taught, known_of, said) if is_used else (plain, _alone, said)
+
+
+def _alone(y: Float[np.ndarray, " m"]) -> Float[np.ndarray, "m o"]:
+    """The values alone, in the shape of `joint_targets`, so that one program trains on both."""
+    return np.concatenate([y[:, None], np.zeros((len(y), _COMPONENTS))], axis=1)

@@ -114,6 +114,11 @@ class Trained(NamedTuple):
         return jax.tree.map(lambda leaf: leaf[place], self)
 
 
+def is_joint(y: Float[np.ndarray, "m *c"]) -> bool:
+    """Whether these are several functions; columns of 0 are padding."""
+    return y.ndim == 2 and bool(y[:, 1:].any())
+
+
 def starts_of(n: int, ordered: bool, like: Sequence[ProductKernel] = ()) -> list[Parameters]:
     """The initial parameters of the tied and of the untied form, padded.
 
@@ -139,7 +144,7 @@ def try_neighbours(of: Split, y: Float[np.ndarray, "m *c"]) -> tuple[bool, Train
     """
     n = of.masks.shape[1]
     both = _train([starts_of(n, part)[0] for part in (False, True)], of, y, [of.subset(of.tried, _TRIAL)] * 2)
-    nats = (both.loss[0] - both.loss[1]) * len(of.tried) / (1 if y.ndim == 1 else JOINT_WEIGHT)
+    nats = (both.loss[0] - both.loss[1]) * len(of.tried) / (JOINT_WEIGHT if is_joint(y) else 1)
     ordered = n > 1 and bool(nats > 1)
     return ordered, both.at(int(ordered))
 
@@ -197,13 +202,13 @@ def unpadded(kernel: ProductKernel, n: int) -> ProductKernel:
 def _train(starts: Sequence[Parameters], of: Split, y: Float[np.ndarray, "m *c"], rows: Sequence) -> Trained:
     """Trains from several starts, each on some rows, in batches of equal size: two of all masks, two for each fold."""
     batch = 2 if len(rows[0]) != largest_outside(of.size[0]) else 2 * of.num_folds
-    z, target = of.padded(y.reshape(len(y), -1))
+    (z, target), joint = of.padded(y.reshape(len(y), -1)), np.array(is_joint(y))
     found = []
     for i in range(0, len(starts), batch):
         some, chosen = list(starts[i : i + batch]), list(rows[i : i + batch])
         missing, wanted = batch - len(some), np.arange(batch) < len(some)
         stacked = jax.tree.map(lambda *leaves: np.stack(leaves), *some, *some[:1] * missing)
-        found.append(_train_batch(stacked, wanted, z, target, of.sides(np.stack(chosen + chosen[:1] * missing))))
+        found.append(_train_batch(stacked, wanted, z, target, of.sides(np.stack(chosen + chosen[:1] * missing)), joint))
     joined = jax.tree.map(lambda *leaves: np.concatenate([np.asarray(leaf) for leaf in leaves]), *found)
     return Trained(*joined).at(slice(len(starts)))
 
@@ -215,13 +220,15 @@ def _train_batch(
     z: Float[Array, "M N"],
     y: Float[Array, "M c"],
     rows: Int[Array, "e b S"],
+    joint: Bool[Array, ""],
 ):
     """The parameters, the kernel and the last loss of each wanted member; rows that do not exist are padding."""
     z, y = jnp.asarray(z), jnp.asarray(y)
 
     def trained(start: Parameters, some: Int[Array, "b S"]) -> tuple[Parameters, ProductKernel, Array]:
         chosen = ((z, some[0]), (y, some), (jnp.ones_like(y[:, 0]), some[0]))
-        parameters, losses = train(start, *(a.at[rows].get(mode="fill", fill_value=0) for a, rows in chosen))
+        z_some, y_some, used = (a.at[rows].get(mode="fill", fill_value=0) for a, rows in chosen)
+        parameters, losses = train(start, z_some, y_some, used, joint)
         return parameters, parameters.kernel(), losses[-1]
 
     def one(member: tuple[Parameters, Bool[Array, ""], Int[Array, "b S"]]) -> tuple[Parameters, ProductKernel, Array]:

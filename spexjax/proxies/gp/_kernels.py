@@ -13,7 +13,7 @@ from spexjax._values import standardise
 from spexjax.gp import ProductKernel, Surrogate, strongest_of_all
 from spexjax.proxies._cross_validation import complements, folds, leave_fold_selection, surely_better
 from spexjax.proxies._proxy import Fit
-from spexjax.proxies.gp._covalues import joint_targets, what_they_change
+from spexjax.proxies.gp._covalues import fit_best_mean, functions_of
 from spexjax.proxies.gp._distil import distilled
 from spexjax.proxies.gp._fitting import first_kernel, split_masks, starts_of, try_neighbours, unpadded
 from spexjax.proxies.gp._link import empirical_link, enlarged, helps, log_odds_link
@@ -62,28 +62,24 @@ class Kernels:
         order = known if len(np.unique(fold[known])) > 1 else order
         split = split_masks(order, masks, fold, complements(masks), inner)
         truth = (f - centre) / spread
-        joint = joint_targets(truth, covalues, inner)
-        ordered, trial = try_neighbours(split, truth if joint is None else joint)
+        known_of = functions_of(covalues, inner)
+        ordered, trial = try_neighbours(split, known_of(truth))
         starts = self._starts(n, ordered)
         if m > self.max_masks:
-            priors = [first_kernel(start, split, truth if joint is None else joint) for start in starts]
+            priors = [first_kernel(start, split, known_of(truth)) for start in starts]
             return self._in_weight_space(priors, masks[inner], f[inner], fold[inner]).spread_over(inner, masks)
         y = without_outliers(unpadded(trial.kernel, n), masks, truth, split.tried, end_rows(masks))
         f = centre + spread * y
         tried = [found for found in (log_odds_link(f), empirical_link(f)) if found]
-        others, learned = [scores for _, scores in tried], {}
-        mean = fit_mean(starts, split, y, trial if joint is None else None, others)
-        if joint is not None:
-            taught = fit_mean(starts, split, y, trial, others, joint_targets(y, covalues, inner))
-            learned = what_they_change(mean, taught, y)
-            mean, covalues = (taught, covalues) if learned["covalues"]["used"] else (mean, None)
+        others = [scores for _, scores in tried]
+        mean, known_of, learned = fit_best_mean(starts, split, y, trial, others, known_of)
         posterior = mean.used[0][0].posterior
         links = [found for place, found in enumerate(tried) if helps(found[0], found[1], place, f, posterior)]
         mean = finer(mean, y)
         settings, held_out = mean.settings(ordered) | learned, mean.held_out[inner]
         plain = _Candidate(mean.surrogate(truth, constant, spread), held_out)
         for link, scores in links:
-            latent = finer(fit_mean(starts, split, scores, joint=joint_targets(scores, covalues, inner)), scores)
+            latent = finer(fit_mean(starts, split, scores, targets=known_of(scores)), scores)
             error = latent.error(scores) ** 0.5
 
             def predict(score, link=link, error=error):
@@ -217,7 +213,7 @@ def kernels(like: Surrogate | Iterable[Surrogate] = ()) -> Kernels:
 
     Co-values: an ablation may tell more than its value, such as a hidden state of the model. These other functions of
     the same masks depend on the same features and interactions. So all members are trained a second time on the values
-    and the 32 leading principal components of the co-values, which share one kernel (`_covalues.joint_targets`), and
+    and the 32 leading principal components of the co-values, which share one kernel (`_covalues`), and
     conditioned on the values alone, as before. Their equal mean is used unless its held-out error is larger by more
     than its standard error. Whether neighbours matter is then decided by the evidence of all these functions.
 

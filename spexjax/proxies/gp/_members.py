@@ -25,7 +25,7 @@ from spexjax.gp import (
     size_factors,
 )
 from spexjax.proxies._cross_validation import leave_fold_selection
-from spexjax.proxies.gp._fitting import Split, Trained, train_members, unpadded
+from spexjax.proxies.gp._fitting import Split, Trained, is_joint, train_members, unpadded
 from spexjax.proxies.gp._parameters import Parameters
 from spexjax.proxies.gp._training import polish
 from spexjax.spectrum import Spectrum
@@ -112,7 +112,7 @@ def fit_mean(
     y: Float[np.ndarray, " m"],
     trial: Trained | None = None,
     others: Sequence[Float[np.ndarray, " m"]] = (),
-    joint: Float[np.ndarray, "m o"] | None = None,
+    targets: Float[np.ndarray, "m o"] | None = None,
 ) -> Mean:
     """Trains every form on every subset, conditions it on all masks, and picks the best mixture of forms.
 
@@ -122,12 +122,14 @@ def fit_mean(
       y: the values there, of mean 0 and variance 1.
       trial: as in `train_members`.
       others: at most two other targets, for `errors_of_others`.
-      joint: the values and what else is known at the masks, as in `loss`, to train on; by default the values alone.
+      targets: what the members are trained on: the values, or several functions as in `loss`.
     """
-    if joint is None:
-        return best_mean(_conditioned(train_members(starts, split, y, trial), split, y, others), split, y)
-    forms = _conditioned(train_members(starts, split, joint, trial), split, y, others, first_share=1.0)
-    return best_mean(forms, split, y, _SHARES[:1])  # two forms that agree so well that choosing between them adds noise
+    targets = y if targets is None else targets
+    members = train_members(starts, split, targets, trial)
+    if not is_joint(targets):
+        return best_mean(_conditioned(members, split, y, others), split, y)
+    # Kernels that so much is known about agree so well that choosing between them would add noise.
+    return best_mean(_conditioned(members, split, y, others, first_share=1.0), split, y, _SHARES[:1])
 
 
 def best_mean(

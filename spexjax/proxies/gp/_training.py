@@ -9,7 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 from jax.flatten_util import ravel_pytree
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 
 from spexjax._host_program import host_program
 from spexjax.gp import (
@@ -43,6 +43,7 @@ def loss(
     y: Float[Array, " m"] | Float[Array, "b m c"],
     floor: float = _FLOOR,
     used: Float[Array, " m"] | None = None,
+    joint: Bool[Array, ""] | bool | None = None,
 ) -> Float[Array, ""]:
     """The negative log posterior density of the parameters per mask, up to a constant.
 
@@ -57,10 +58,13 @@ def loss(
         then K is of all 2m masks, and the work falls to about a quarter.
       floor: noise added to the kernel's own, as a share of its variance.
       used: 1 for a mask and 0 for padding; all masks by default.
+      joint: whether there are several functions; by default, whether c > 1. So one program trains on several functions
+        or, if the others are 0, on one.
     """
+    joint = y.ndim == 3 and y.shape[2] > 1 if joint is None else joint
     y = y if y.ndim == 3 else y[None, :, None]
     used = jnp.ones_like(y[0, :, 0]) if used is None else used
-    weight = 1 if y.shape[2] == 1 else JOINT_WEIGHT
+    weight = jnp.where(joint, JOINT_WEIGHT, 1)
     likely = likelihood(_with_floor(parameters.kernel(), floor), z, y, used)
     return weight * likely + parameters.penalty() / (len(y) * used.sum())
 
@@ -150,8 +154,9 @@ def train(
     z: Float[Array, "m n"],
     y: Float[Array, " m"] | Float[Array, "b m c"],
     used: Float[Array, " m"] | None = None,
+    joint: Bool[Array, ""] | bool | None = None,
 ) -> tuple[Parameters, Float[Array, " steps"]]:
-    """Minimises `loss` by 25 steps of Adam, with a cosine learning rate schedule that ends at 0; by 50 for several y.
+    """Minimises `loss` by 25 steps of Adam, with a cosine learning rate schedule that ends at 0; by 50 if `joint`.
 
     Pure and differentiable: `jax.vmap` trains many games or starts at once, and `jax.grad` differentiates through the
     steps.
@@ -161,24 +166,32 @@ def train(
       z: `signs` of the masks.
       y: as in `loss`.
       used: 1 for a mask and 0 for padding; all masks by default.
+      joint: as in `loss`.
 
     Returns:
       The parameters and the loss before each step.
     """
-    steps = _STEPS if y.ndim == 1 or y.shape[2] == 1 else _JOINT_STEPS
-    optimizer = optax.adam(optax.cosine_decay_schedule(_RATE, steps), *_MOMENTA, eps_root=_ROOT)
+    several = y.ndim == 3 and y.shape[2] > 1
+    joint = several if joint is None else joint
+    most, steps = _JOINT_STEPS if several else _STEPS, jnp.where(joint, _JOINT_STEPS, _STEPS)
+    optimizer = optax.adam(lambda i: _RATE * (1 + jnp.cos(jnp.pi * i / steps)) / 2, *_MOMENTA, eps_root=_ROOT)
     start, unravel = ravel_pytree(parameters[:-1])  # one vector: few small programs for XLA to generate
 
     def of_vector(flat: Any) -> Parameters:
         return Parameters._make([*unravel(flat), parameters.fixed])
 
-    def step(state, _):
-        flat, momentum = state
-        value, gradient = jax.value_and_grad(lambda flat: loss(of_vector(flat), z, y, used=used))(flat)
+    def step(state):
+        flat, momentum, _ = state
+        value, gradient = jax.value_and_grad(lambda flat: loss(of_vector(flat), z, y, used=used, joint=joint))(flat)
         update, momentum = optimizer.update(jnp.where(jnp.isfinite(value), gradient, 0), momentum)
-        return (optax.apply_updates(flat, update), momentum), value
+        return optax.apply_updates(flat, update), momentum, value
 
-    (found, _), losses = jax.lax.scan(step, (start, optimizer.init(start)), length=steps)
+    def step_or_rest(state, i):
+        state = jax.lax.cond(i < steps, step, lambda same: same, state) if several else step(state)
+        return state, state[2]
+
+    state = start, optimizer.init(start), jnp.zeros((), start.dtype)
+    (found, *_), losses = jax.lax.scan(step_or_rest, state, jnp.arange(most))
     return of_vector(found), losses
 
 
