@@ -1,6 +1,7 @@
 """The road itself: a method's design, ablations, its fit, an Explanation; for one ablation or several side by side."""
 
 import dataclasses
+import warnings
 from collections.abc import Generator, Iterable, Sequence
 from typing import Any
 
@@ -18,7 +19,7 @@ from spexjax.evaluation import Evaluation, Store, from_first_host, progress_bar,
 from spexjax.explanation import Explanation, measured
 from spexjax.methods import Design, Method, checked_design
 from spexjax.proxies import Proxy, checked
-from spexjax.typing import Key, Masks
+from spexjax.typing import CoValues, Key, Masks
 
 Road = Generator[Masks, Evaluation, Explanation]
 
@@ -140,7 +141,8 @@ def _seconds(evaluation: Evaluation, designing: Spent, fits: Sequence[Spent]) ->
 def explained(method: Method, design: Design, evaluation: Evaluation, key: Key, names: tuple[str, ...]) -> Explanation:
     """The explanation of a design whose masks have been evaluated. The method gets copies, which it may change."""
     masks, values = np.asarray(design.masks), np.asarray(evaluation.values)
-    lent = dataclasses.replace(design, masks=masks.copy()), dataclasses.replace(evaluation, values=values.copy())
+    known = dataclasses.replace(evaluation, values=values.copy(), covalues=_whole_covalues(evaluation))
+    lent = dataclasses.replace(design, masks=masks.copy()), known
     fitted = checked(method.fit(*lent, key), method.name, masks, values)
     return Explanation(
         spectrum=fitted.spectrum,
@@ -152,6 +154,20 @@ def explained(method: Method, design: Design, evaluation: Evaluation, key: Key, 
         diagnostics=fitted.diagnostics,
         surrogate=fitted.surrogate,
     )
+
+
+def _whole_covalues(evaluation: Evaluation) -> CoValues | None:
+    """The co-values if those of all masks are known; else warns, and none are used."""
+    covalues = evaluation.covalues
+    missing = 0 if covalues is None else int((~np.isfinite(covalues)).any(1).sum())
+    if not missing:
+        return covalues
+    warnings.warn(
+        f"The co-values of {missing} of {len(evaluation.values)} masks are not finite, or missing in the store because "
+        "the values were saved without. So none are used.",
+        stacklevel=2,
+    )
+    return None
 
 
 def resembling(

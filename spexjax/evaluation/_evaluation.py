@@ -18,7 +18,7 @@ class Evaluation:
 
     Attributes:
       values: `[m]`, or `[m, t]` for an ablation of t values.
-      covalues: `[m, c]`, what else the same evaluations tell; None if nothing.
+      covalues: `[m, c]`, what else the same evaluations tell, NaN where the store lacks it; None if nothing.
       num_evaluations: how many were run, after equal masks and masks with equal inputs were merged.
       num_reused: masks whose values were in the store.
       num_programs: input shapes; each is compiled at most once.

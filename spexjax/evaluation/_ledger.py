@@ -1,6 +1,5 @@
 """The ledger of one evaluation: the values known so far, and which are missing."""
 
-import warnings
 from collections.abc import Callable, Sequence
 
 import numpy as np
@@ -100,22 +99,8 @@ class Ledger:
         return self._found[self._inverse]
 
     def covalues(self) -> Float64[np.ndarray, "m c"] | None:
-        """The co-values of every mask; None if there are none.
-
-        Warns:
-          UserWarning: if those of some masks are missing, so that none can be used.
-        """
-        if not self._others.shape[1]:
-            return None
-        missing = int(self._copies[~_whole(self._others)].sum())
-        if missing:
-            warnings.warn(
-                f"The co-values of {missing} of {len(self._inverse)} masks are not finite, or missing in the store, "
-                "because their values were saved without. So none are used.",
-                stacklevel=2,
-            )
-            return None
-        return self._others[self._inverse].astype(np.float64)
+        """The co-values of every mask, NaN where they are missing; None if there are none."""
+        return self._others[self._inverse].astype(np.float64) if self._others.shape[1] else None
 
     def _refuse(self, bad: Int[np.ndarray, " b"]) -> None:
         rows = np.flatnonzero(np.isin(self._inverse, bad))
