@@ -97,7 +97,7 @@ def test_keep_is_a_probability(keep):
     with pytest.raises(ValueError, match="keep is the probability of keeping a feature, between 0 and 1"):
         checked_keep(keep)
     if isinstance(keep, float):
-        with pytest.raises(ValueError, match="between 0 and 1, say 0.9; got"):
+        with pytest.raises(ValueError, match=r"between 0 and 1, say 0.9; got"):
             biased(jax.random.key(0), 10, 5, keep)
 
 
