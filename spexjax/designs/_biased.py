@@ -54,7 +54,7 @@ def biased(key: Key, num_masks: int, num_features: int, keep: float = 0.9) -> Ma
     ([40, 0], 0.9)
     """
     p, m, n = checked_keep(keep), uniform_size(num_masks, num_features), num_features
-    if m < 3 or n < m.bit_length():  # the ends, or all masks; refuses what cannot be
+    if m < 3:  # the ends alone; refuses what cannot be
         return uniform(key, num_masks, n)
     size_key, deal_key, again_key = split_key(key, 3)
     sizes = _sizes(size_key, m - 2, n, p)
