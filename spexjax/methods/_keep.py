@@ -12,7 +12,8 @@ from spexjax.typing import Key, Masks, Values
 KEEPS = (0.5, 0.7, 0.8, 0.9, 0.95)
 _PAIRS = 6  # of ways to remove the features one by one
 _SHARED = 0.85  # of the features go at the same time on both ways of a pair
-_STRUCTURED = 0.8  # share of the variance where there is structure
+_STRUCTURED = 0.9  # share of the variance that the masks explain
+_HIGH = 6  # order of what no few ablations can learn
 _MILDER = 0.7  # worth of the next milder p where a smaller one would do; one that is too small is worth nothing
 
 
@@ -43,12 +44,12 @@ def probes(key: Key, num_features: int) -> tuple[Masks, Float[np.ndarray, " m"]]
 def structured_keep(masks: Masks, keeps: Float[np.ndarray, " m"], values: Values) -> float:
     """The p of `KEEPS` that removes most among those whose values vary with structure, as far as the values tell.
 
-    Masks that remove much the same have much the same value if the function has structure there, and unrelated values
-    if it is noise. Let r be the cosine of `(x_i - p) / sqrt(p (1 - p))` at two masks: by it functions of first order
-    correlate, by r^2 those of second order. So values at p and above are taken as normal with the correlations
-    `h (r + r^2) / 2`, h = 0.8, and those below p as independent. All p being as likely beforehand, this gives each a
-    probability. A smaller p than that is worth nothing, a larger one less by 0.7 a step: the p of the highest expected
-    worth is chosen. No fit is needed, so the number of features does not matter.
+    Masks that remove much the same have much the same value if the function is of low order there; if it is noise or of
+    high order, as a model without half of its heads is, they have not. Let r be the cosine of
+    `(x_i - p) / sqrt(p (1 - p))` at two masks: by r^k correlate functions of order k. So values at p and above are
+    taken as normal with the correlations `h (r + r^2) / 2`, h = 0.9, and those below p with `h r^6`. All p being as
+    likely beforehand, this gives each a probability. A smaller p than that is worth nothing, a larger one less by 0.7 a
+    step: the p of the highest expected worth is chosen. No fit is needed, so the number of features does not matter.
 
     Args:
       masks: from `probes`.
@@ -61,8 +62,11 @@ def structured_keep(masks: Masks, keeps: Float[np.ndarray, " m"], values: Values
     z = (np.asarray(masks)[rows] - p) / np.sqrt(p * (1 - p))
     z /= np.linalg.norm(z, axis=1, keepdims=True)
     r = z @ z.T
-    alike = _STRUCTURED * (r + r * r) / 2
-    logs = [_log_likelihood(np.where(np.minimum(p, p.T) >= keep, alike, 0.0), scores[rows]) for keep in KEEPS]
+    low, high = _STRUCTURED * (r + r * r) / 2, _STRUCTURED * r**_HIGH
+    logs = []
+    for keep in KEEPS:
+        inside, outside = np.minimum(p, p.T) >= keep, np.maximum(p, p.T) < keep
+        logs.append(_log_likelihood(np.where(inside, low, np.where(outside, high, 0.0)), scores[rows]))
     worth = scipy.special.softmax(logs)
     for i in range(1, len(worth)):
         worth[i] += _MILDER * worth[i - 1]
