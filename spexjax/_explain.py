@@ -28,6 +28,7 @@ def explain(
     max_budget: int | None = None,
     method: str | Method | Proxy = "auto",
     index: str | None = None,
+    keep: float | str | None = None,
     like: Explanation | Iterable[Explanation] = (),
     mesh: Mesh | None = None,
     store: Store | None = None,
@@ -49,7 +50,12 @@ def explain(
       method: a name from `methods.names()`, a `Method`, or a `Proxy`. The default compares methods by held-out error;
         see `methods.Auto`.
       index: the interaction index you will ask for. It decides which masks are drawn: for Shapley-type indices, three
-        quarters of them have the sizes that those indices depend on (`designs.sized`).
+        quarters of them have the sizes that those indices depend on (`designs.sized`). With `keep`, it decides nothing.
+      keep: draw masks that keep each feature with this probability (`designs.biased`), whatever the index: for models
+        that are noise where half of everything is gone. Faithfulness is that of such masks, and WBV and WBII are the
+        indices of their neighbourhood. "auto" finds the probability from up to 62 ablations, which count in the
+        budget: the largest removal, of a half to a twentieth, under which values still vary with structure. For
+        methods that fit any masks, so not for "exact" and "spex".
       like: as in `fit`.
       mesh: devices, as in `evaluate`; all of them by default.
       store: where values are looked up and kept, as in `evaluate`.
@@ -58,7 +64,8 @@ def explain(
 
     Raises:
       ValueError: before anything is spent, if the budget is missing, too small or at odds with the target, the method
-        or index is unknown, or the ablation gives several values. Later, if a value is not finite.
+        or index is unknown, `keep` is no probability or the method draws masks of its own, or the ablation gives
+        several values. Later, if a value is not finite.
       ImportError: before anything is spent, if the method needs a package that is not installed.
     """
     options = {
@@ -67,6 +74,7 @@ def explain(
         "max_budget": max_budget,
         "method": method,
         "index": index,
+        "keep": keep,
         "like": like,
     }
     return travel([ablation], [key], mesh=mesh, store=store, progress=progress, **options)[0]

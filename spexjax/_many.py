@@ -35,6 +35,7 @@ def explain_many(
     max_budget: int | None = None,
     method: str | Method | Proxy = "auto",
     index: str | None = None,
+    keep: float | str | None = None,
     like: Explanation | Iterable[Explanation] = (),
     mesh: Mesh | None = None,
     store: Store | None = None,
@@ -57,6 +58,7 @@ def explain_many(
       max_budget: the most ablations to spend on each.
       method: a name, a `Method` or a `Proxy`.
       index: the interaction index you will ask for.
+      keep: the probability of keeping a feature, or "auto", which finds one for each.
       like: explanations of other inputs with the same features.
       mesh: devices.
       store: where values are looked up and kept.
@@ -84,6 +86,7 @@ def explain_many(
         max_budget=max_budget,
         method=method,
         index=index,
+        keep=keep,
         like=list(like) if isinstance(like, Iterable) else like,
     )
 

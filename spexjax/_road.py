@@ -3,7 +3,7 @@
 import dataclasses
 import warnings
 from collections.abc import Generator, Iterable, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from jax.sharding import Mesh
@@ -17,11 +17,25 @@ from spexjax._status import Spent, phase
 from spexjax.ablation import Ablation, checked_ablation
 from spexjax.evaluation import Evaluation, Store, from_first_host, progress_bar, run_many
 from spexjax.explanation import Explanation, measured
-from spexjax.methods import Design, Method, checked_design
+from spexjax.methods import Design, Method, check_keep, checked_design
 from spexjax.proxies import Proxy, checked
 from spexjax.typing import CoValues, Key, Masks
 
 Road = Generator[Masks, Evaluation, Explanation]
+_LEAST_FOR_AUTO = 128  # ablations, twice as many as `keep="auto"` spends on its choice
+
+
+class Start(NamedTuple):
+    """What is known before a design is drawn."""
+
+    keep: float | None  # the probability of keeping a feature; None if the index decides
+    masks: Masks  # those of this probability that have been evaluated, which the design is to begin with
+    evaluation: Evaluation  # of them
+    left_out: int  # further ablations that were spent on finding it
+
+    def notes(self) -> dict[str, Any]:
+        """What was spent on finding the probability, for the provenance."""
+        return {"keep_found_with": len(self.masks) + self.left_out} if len(self.masks) else {}
 
 
 def road(
@@ -33,6 +47,7 @@ def road(
     max_budget: int | None,
     method: str | Method | Proxy,
     index: str | None,
+    keep: float | str | None,
     like: Explanation | Iterable[Explanation],
     progress: bool | None,
 ) -> Road:
@@ -44,11 +59,13 @@ def road(
     n = len(names)
     check_key(key)
     chosen, others = resembling(method, like, n)
+    check_keep(chosen, keep)
     sizes = rounds(n, budget, target_faithfulness, max_budget)
-    design_key, fit_key = split_key(key, 2)
+    design_key, fit_key, look_key = split_key(key, 3)
     most, wanted = sizes[-1], None if index is None else indices.get(index)
+    start = yield from _start(look_key, chosen, n, sizes, keep)
     with phase("design", progress) as designing:
-        design = checked_design(chosen.design(design_key, n, most, wanted), chosen.name, n, most)
+        design = _design(chosen, design_key, n, most - start.left_out, wanted, start)
     look = design.look if target_faithfulness is None else None
     if look:
         sizes = [look.size, *sizes]
@@ -56,15 +73,15 @@ def road(
         raise ValueError(
             f"The method {chosen.name} draws one design for one budget: give a budget, and no target_faithfulness."
         )
-    evaluation, history, fits = Evaluation.given([]), [], []
+    evaluation, history, fits = start.evaluation, [], []
     stopped = f"the budget of {most} ablations is spent"
     for size in sizes:
-        evaluation = evaluation.then((yield design.masks[len(evaluation.values) : size]))
+        evaluation = evaluation.then((yield design.masks[len(evaluation.values) : size - start.left_out]))
         with phase("fit", progress) as fitting:
-            explanation = explained(chosen, design.first(size), evaluation, fit_key, names)
+            explanation = explained(chosen, design.first(size - start.left_out), evaluation, fit_key, names)
         fits.append(fitting)
         score, error = from_first_host(explanation.faithfulness.r2, explanation.faithfulness.error)
-        history.append((len(evaluation.values), score, error))
+        history.append((len(evaluation.values) + start.left_out, score, error))
         if look and size == look.size and (revised := look.revise(score, error)) is not None:
             design = checked_design(revised, chosen.name, n, most, known=design.masks[:size])
         if target_faithfulness is not None and (why := reason_to_stop(history, target_faithfulness, most)):
@@ -73,9 +90,10 @@ def road(
     provenance = {
         **ablation.describe(),
         **design.notes,
+        **start.notes(),
         "fingerprint": ablation.fingerprint,
         "budget": budget if target_faithfulness is None else max_budget,
-        "ablations": len(evaluation.values),
+        "ablations": len(evaluation.values) + start.left_out,
         "design": design.name,
         **({"like": [e.provenance.get("fingerprint") for e in others]} if others else {}),
         **evaluation.describe(),
@@ -85,6 +103,35 @@ def road(
         scores = [{"ablations": m, "r2": round(r, 4), "error": round(e, 4)} for m, r, e in history]
         provenance |= {"target_faithfulness": target_faithfulness, "rounds": scores, "stopped": stopped}
     return dataclasses.replace(explanation, provenance=provenance)
+
+
+def _start(
+    key: Key, method: Method, n: int, sizes: Sequence[int], keep: float | str | None
+) -> Generator[Masks, Evaluation, Start]:
+    """Nothing evaluated yet; or, with "auto", the p that was found and the masks of that p. See `methods.probes`."""
+    if keep != "auto" or methods.covers_all(sizes[-1], n):
+        given = None if keep is None or isinstance(keep, str) else float(keep)
+        return Start(given, np.zeros((0, n), bool), Evaluation.given([]), 0)
+    if sizes[0] < _LEAST_FOR_AUTO:
+        raise ValueError(
+            f"keep='auto' spends up to 62 ablations on finding how much may be removed: give a budget of at least "
+            f"{_LEAST_FOR_AUTO}, not {sizes[0]}, or a number such as keep=0.9."
+        )
+    method.design(key, n, sizes[-1], None, **{"keep": 0.5})  # raises now what it would raise later
+    masks, keeps = methods.probes(key, n)
+    looked = yield masks
+    (found,) = from_first_host(methods.structured_keep(masks, keeps, np.asarray(looked.values)))
+    rows = np.flatnonzero(np.isin(keeps, [0, 1, found]))  # the ends, too
+    covalues = None if looked.covalues is None else looked.covalues[rows]
+    kept = dataclasses.replace(looked, values=looked.values[rows], covalues=covalues)
+    return Start(found, masks[rows], kept, len(masks) - len(rows))
+
+
+def _design(method: Method, key: Key, n: int, budget: int, index: indices.Index | None, start: Start) -> Design:
+    """What the method draws, after the masks that have been evaluated."""
+    near = {} if start.keep is None else {"keep": start.keep}
+    design = checked_design(method.design(key, n, budget, index, **near), method.name, n, budget)
+    return design.after(start.masks) if len(start.masks) else design
 
 
 def travel(
@@ -146,7 +193,7 @@ def explained(method: Method, design: Design, evaluation: Evaluation, key: Key, 
     fitted = checked(method.fit(*lent, key), method.name, masks, values)
     return Explanation(
         spectrum=fitted.spectrum,
-        faithfulness=measured(fitted, masks, values, by_size=design.by_size),
+        faithfulness=measured(fitted, masks, values, by_size=design.by_size, keep=design.keep),
         feature_names=names,
         method="exact" if fitted.exact else method.name,
         masks=masks,

@@ -112,6 +112,9 @@ def test_bad_input_is_one_sentence_and_exit_code_two(arguments, message, capsys,
         (["--value", "log-odds", "--answers", "x", "y"], "needs 1 answer"),
         (["--answers", "yes", "yes"], "same token"),
         (["--removal", "burn"], "Removal must be one of delete"),
+        (["--keep", "1.5"], "keep is the probability of keeping a feature, between 0 and 1"),
+        (["--keep", "0.9", "--method", "spex"], "The method spex draws masks of its own"),
+        (["--keep", "0.9", "--index", "SV(0.9)"], "SV has no probability of keeping a feature"),
         (["--budget", "5"], "10 features need at least 20 ablations"),
         (["--budget", "0", "--features", "token"], "A budget of 0 is too small"),
         (["--question", "{text} {text}"], "only once"),
@@ -157,6 +160,19 @@ def test_the_command_line_and_python_ask_alike(tmp_path, capsys):
     assert said["faithfulness"]["r2"] == pytest.approx(saved.faithfulness.r2, nan_ok=True)
 
 
+def test_masks_near_the_full_model(tmp_path, capsys):
+    options = ["--question", "Q", "--answers", "x", "y", "--budget", "40", "--method", "lasso", "--keep", "0.8"]
+    assert run(WORDS, *options, "--out", str(tmp_path), "--json") == 0
+    said = json.loads(capsys.readouterr().out)
+    assert (said["index"], said["faithfulness"]["keep"]) == ("WBII(0.8)", 0.8)
+    assert "note" not in said
+    assert sx.load(tmp_path).keep_probability == 0.8
+    assert main(["report", str(tmp_path), "--index", "SV"]) == 0
+    assert "Extrapolated: the ablations keep each" in " ".join(capsys.readouterr().out.split())
+    assert main(["report", str(tmp_path), "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["index"] == "WBII(0.8)"
+
+
 def test_a_system_prompt(tmp_path, chat):
     options = ["a b", "--question", "Q", "--answers", "x", "y", "--out", str(tmp_path)]
     assert run(*options, "--system", "Be brief.", model=chat) == 0
@@ -193,6 +209,7 @@ def test_usage_errors_exit_with_two(capsys):
         (["--template-kwargs", "{"], "not JSON"),
         (["--template-kwargs", "[" * 100_000], "not JSON"),
         (["--template-kwargs", "[1]"], "not a JSON object"),
+        (["--keep", "most"], "a probability such as 0.9, or auto, which most is not"),
         (["--seed", str(1 << 64)], "a whole number of 64 bits"),
         (["--seed", str(-(1 << 70))], "a whole number of 64 bits"),
     ],

@@ -88,6 +88,13 @@ def add_explaining(command: argparse.ArgumentParser) -> None:
         command,
         "; it also decides which masks are drawn, as index= does in sx.explain: those of the sizes that it rests on",
     )
+    command.add_argument(
+        "--keep",
+        type=_keep,
+        metavar="P",
+        help="""draw masks that keep each feature with this probability, such as 0.9, where the model is noise without
+        half of its features; auto finds it from the first ablations""",
+    )
     command.add_argument("--seed", type=_seed, default=0, help="a 64-bit whole number (default: 0)")
     command.add_argument("--out", type=Path, default=Path("out"), help="folder for the page and the JSON file")
     command.add_argument("--store", help="folder or bucket where values are kept (default: OUT/values)")
@@ -101,7 +108,7 @@ def add_table(command: argparse.ArgumentParser, index: str = "") -> None:
       command: gets the arguments.
       index: what else to say of --index.
     """
-    command.add_argument("--index", default="FSII", help="{names} (default: FSII)" + index)
+    command.add_argument("--index", help="{names} (default: FSII, or WBII where --keep draws the masks)" + index)
     command.add_argument("--order", type=int, default=2, help="largest interaction (default: 2)")
     command.add_argument("--top", type=_count, default=10, help="interactions in the table (default: 10)")
 
@@ -122,6 +129,13 @@ def _count(string: str) -> int:
     if count < 0:
         raise argparse.ArgumentTypeError(f"how many to list is 0 or more, which {count} is not")
     return count
+
+
+def _keep(string: str) -> float | str:
+    try:
+        return string if string == "auto" else float(string)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"a probability such as 0.9, or auto, which {string[:40]} is not") from None
 
 
 def _seed(string: str) -> int:

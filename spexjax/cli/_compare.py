@@ -34,14 +34,14 @@ def run(args: argparse.Namespace, start: float) -> int:
     import spexjax as sx
 
     check_folder(args.out)
-    index = sx.indices.check_index(args.index, args.order)
-    found = sx.compare(sx.load(args.first), sx.load(args.second), index, args.order, k=max(1, args.top))
+    sx.indices.check_index(args.index or "FSII", args.order)
+    found = sx.compare(sx.load(args.first), sx.load(args.second), args.index, args.order, k=max(1, args.top))
     page = found.write_html(args.out / "compare.html")
     say(args, f"{found}\npage  {printable(str(page))}\n")
     answer(
         args,
         {
-            "index": index,
+            "index": found.a.index,
             "max_order": args.order,
             "k": found.k,
             "top_k_agreement": found.top_k_agreement,

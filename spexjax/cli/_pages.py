@@ -39,6 +39,7 @@ def write_pages(
                 records.append({"folder": name, **record(args, explanation, page, file)})
             report(1, len(named))
     rows = overview(named, **asked)
-    linked = write_overview(rows, out / "index.html", **asked)
+    indices = {args.index or each.default_index: None for each in named.values()}
+    linked = write_overview(rows, out / "index.html", index=", ".join(indices), max_order=args.order)
     say(args, shown(overview_table(rows, args.top)))
     return records, linked

@@ -36,7 +36,7 @@ def run(args: argparse.Namespace, start: float) -> int:
     import spexjax as sx
     from spexjax.report import interaction_table, write_html
 
-    sx.indices.check_index(args.index, args.order)
+    sx.indices.check_index(args.index or "FSII", args.order)
     out = args.out or (args.saved if args.saved.is_dir() else args.saved.parent)
     check_folder(out)
     several = [] if (args.saved / _FILE).is_file() else sorted(args.saved.glob(f"*/{_FILE}"))

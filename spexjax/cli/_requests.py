@@ -35,7 +35,8 @@ def how_to_explain(args: argparse.Namespace) -> dict[str, Any]:
     return {
         **_budget(args),
         "target_faithfulness": args.target,
-        "index": args.index,
+        "index": args.index or (None if args.keep else "FSII"),
+        "keep": args.keep,
         "key": jax.random.key(args.seed),
         "method": args.method,
         "store": sx.Store(args.store or args.out / "values"),
@@ -51,13 +52,14 @@ def check_how(args: argparse.Namespace, num_features: int | None = None) -> None
       num_features: n; None if only the model can tell.
 
     Raises:
-      ValueError: if the index, order, method or target is unknown, the budget too small, or nothing can be written.
+      ValueError: if the index, order, method or target is unknown, --keep at odds with the method, the budget too
+        small, or nothing can be written.
     """
     import spexjax as sx
     from spexjax._budget import rounds
 
-    sx.indices.check_index(args.index, args.order)
-    sx.methods.get(args.method)
+    sx.indices.check_index(args.index or "FSII", args.order)
+    sx.methods.check_keep(sx.methods.get(args.method), args.keep)
     budget = {"budget": None, "max_budget": None, **_budget(args)}
     rounds(num_features or 2, budget["budget"], args.target, budget["max_budget"])  # two is the least that will do
     check_folder(args.out)

@@ -149,7 +149,7 @@ class Comparison(Shown):
 def compare(
     a: Explanation | Combination | Interactions,
     b: Explanation | Combination | Interactions,
-    index: str = "FSII",
+    index: str | None = None,
     max_order: int | None = None,
     *,
     k: int = 10,
@@ -174,6 +174,9 @@ def compare(
     """
     if not isinstance(k, int | np.integer) or k < 1:
         raise ValueError(f"k is how many of the strongest interactions are compared, 1 or more; got {k!r}.")
+    if index is None:
+        wanted = {each.default_index for each in (a, b) if isinstance(each, Explanation | Combination)}
+        index = wanted.pop() if len(wanted) == 1 else "FSII"
     first, second = (_table(each, index, max_order) for each in (a, b))
     check_alike([first, second])
     return Comparison(first, second, int(k), (_title(a), _title(b)))

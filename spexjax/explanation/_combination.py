@@ -29,11 +29,17 @@ class Linear(Shown):
         """Weights and explanations."""
         return ((1.0, self),)
 
-    def _glance(self, index: str = "FSII", max_order: int | None = None) -> Interactions:
+    @property
+    def default_index(self) -> str:
+        """The index that is shown where none is named: FSII, or WBII where `explain(keep=...)` drew all masks."""
+        return "FSII" if any(each.keep_probability is None for _, each in self._terms()) else "WBII"
+
+    def _glance(self, index: str | None = None, max_order: int | None = None) -> Interactions:
         """An index for a glance: of an order with more than 2,000 sets, the sets of the spectrum only."""
         weights, explanations = zip(*self._terms(), strict=True)
         many = comb(len(explanations[0].feature_names), max_order or 2) > _GLANCE
         bound = {"all_sets": _GLANCE} if many else {}  # else the table is the one that everything else asks for
+        index = self.default_index if index is None else index
         return combined([each._indexed(index, max_order, **bound) for each in explanations], weights)
 
     def __add__(self, other: "Linear") -> "Combination":
@@ -108,9 +114,12 @@ class Combination(Linear):
         """The standard error of `predict` at each mask; see `Explanation.prediction_errors`."""
         return self._root_sum([each.prediction_errors(masks) for each in self.explanations])
 
-    def interactions(self, index: str = "FSII", max_order: int | None = None) -> Interactions:
+    def interactions(
+        self, index: str | None = None, max_order: int | None = None, *, keep: float | None = None
+    ) -> Interactions:
         """The index of the sum, which is the sum of the indices; see `Explanation.interactions`."""
-        return combined([each.interactions(index, max_order) for each in self.explanations], self.weights)
+        index = self.default_index if index is None else index
+        return combined([each.interactions(index, max_order, keep=keep) for each in self.explanations], self.weights)
 
     def standard_errors(self, table: Interactions) -> Float[np.ndarray, " k"]:
         """The standard error of each value of a table from `interactions`."""

@@ -23,7 +23,16 @@ from spexjax.explanation._faithfulness import Faithfulness
 from spexjax.explanation._subset import Subset
 from spexjax.explanation._verdict import verdict
 from spexjax.gp import Surrogate
-from spexjax.indices import Ends, Interactions, interactions, standard_errors, surrogate_interactions, with_ends
+from spexjax.indices import (
+    Ends,
+    Interactions,
+    full_name,
+    get,
+    interactions,
+    standard_errors,
+    surrogate_interactions,
+    with_ends,
+)
 from spexjax.spectrum import Spectrum, checked_masks, mask_numbers
 from spexjax.subsets import check_count, optimum
 from spexjax.typing import Values
@@ -77,6 +86,12 @@ class Explanation(Linear):
         renamed("Explanation.details", "diagnostics")
         return self.diagnostics
 
+    @property
+    def keep_probability(self) -> float | None:
+        """The p of `explain(keep=p)`, with which its ablations kept each feature; None if they were drawn otherwise."""
+        keep, design = (self.provenance.get(entry) for entry in ("keep", "design"))
+        return keep if isinstance(keep, float) and design == "biased" else None
+
     def predict(self, masks: ArrayLike) -> Values:
         """Predicts the value function at any masks.
 
@@ -111,7 +126,9 @@ class Explanation(Linear):
         masks = checked_masks(masks, len(self.feature_names))
         return self._without_surrogate(len(masks)) if self.surrogate is None else self.surrogate.standard_error(masks)
 
-    def interactions(self, index: str = "FSII", max_order: int | None = None) -> Interactions:
+    def interactions(
+        self, index: str | None = None, max_order: int | None = None, *, keep: float | None = None
+    ) -> Interactions:
         """Computes an interaction index of the explained function.
 
         With a surrogate, indices that have a closed form are the surrogate's, corrected by the true value at every
@@ -119,20 +136,27 @@ class Explanation(Linear):
         full and the empty mask. An order with more than 20,000 sets gets values for the sets of the spectrum only.
 
         Args:
-          index: a name from `indices.INDICES`, such as SV, SII, FSII or Moebius.
-          max_order: the size of the largest interaction; by default 2, or all orders for Fourier and Moebius. SV and
-            BV are of order 1 whatever is given.
+          index: a name from `indices.INDICES`, such as SV, SII, FSII or Moebius. By default FSII, or WBII where
+            `explain(keep=...)` drew the masks. The other indices then weigh masks that no ablation came near, which
+            `Interactions.note` says.
+          max_order: the size of the largest interaction; by default 2, or all orders for Fourier and Moebius. SV, BV
+            and WBV are of order 1 whatever is given.
+          keep: for WBV and WBII, the probability with which every other feature is kept; by default that of the masks,
+            1/2 unless `explain(keep=...)` drew them.
 
         Raises:
-          ValueError: if the index is unknown, or `max_order` is not a whole number of at least 1.
+          ValueError: if the index is unknown, `keep` is not for it, or `max_order` is not a whole number of at least 1.
         """
-        return self._indexed(index, max_order)
+        return self._indexed(index, max_order, keep)
 
-    def _indexed(self, index: str, max_order: int | None = None, **bound: int) -> Interactions:
+    def _indexed(
+        self, index: str | None, max_order: int | None = None, keep: float | None = None, **bound: int
+    ) -> Interactions:
         """As `interactions`; computed once, because a page, pictures, files and the `repr` ask for the same tables."""
-        key: tuple = index, max_order, *bound.items()
+        name = full_name(self.default_index if index is None else index, keep, self.keep_probability)
+        key: tuple = name, max_order, *bound.items()
         if key not in self._tables:
-            self._tables[key] = self._computed(index, max_order, **bound)
+            self._tables[key] = self._computed(name, max_order, **bound)
         return self._tables[key]
 
     def _computed(self, index: str, max_order: int | None, **bound: int) -> Interactions:
@@ -144,7 +168,21 @@ class Explanation(Linear):
             table = surrogate_interactions(self.surrogate, residuals, spectrum, ends, index, max_order, names, **bound)
         for array in (table.support, table.values):
             array.setflags(write=False)  # others get the same table
-        return dataclasses.replace(table, errors_of=self.standard_errors)
+        return dataclasses.replace(table, errors_of=self.standard_errors, note=self._note(table))
+
+    def _note(self, table: Interactions) -> str:
+        """That an index is extrapolated: it is not the derivative at the p of the masks, and these are not uniform."""
+        keep, n = self.keep_probability, table.num_features
+        if keep in (None, 0.5) or self.faithfulness.exact:
+            return ""
+        index, k = get(table.index), table.max_order or n
+        measures = [index.measure(order, k, n) for order in range(1, min(k, n) + 1)] if table.max_order else [None]
+        if all(measure is not None and (measure[0] == keep).all() for measure in measures):
+            return ""
+        return (
+            f"Extrapolated: the ablations keep each feature with probability {keep:g}, but {index.name} also rests on "
+            "masks far from these; WBV and WBII do not."
+        )
 
     def standard_errors(self, table: Interactions) -> Float[np.ndarray, " k"]:
         """The standard error of each value of a table from `interactions`; 0 or NaN as in `prediction_errors`."""

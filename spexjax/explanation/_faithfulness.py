@@ -60,7 +60,9 @@ class Faithfulness:
         return f"R2 = {self.r2:.3f}" + (f" ± {self.error:.3f}" if self.error else "")
 
 
-def measured(fit: Fit, masks: Masks, values: Values, *, by_size: bool = False) -> Faithfulness:
+def measured(
+    fit: Fit, masks: Masks, values: Values, *, by_size: bool = False, keep: float | None = None
+) -> Faithfulness:
     """The faithfulness of a fit, by its own held-out predictions.
 
     Args:
@@ -68,6 +70,8 @@ def measured(fit: Fit, masks: Masks, values: Values, *, by_size: bool = False) -
       masks: bool `[m, n]`.
       values: `[m]`.
       by_size: whether masks were drawn by their size, and must be weighed to stand for uniform ones.
+      keep: p where masks keep each feature with probability p: R2 is that of such masks. Their sizes are weighed, too,
+        as the few masks of some sizes may all be there.
     """
     inner, none = inner_rows(masks), np.zeros(0, np.int64)
     known = values if fit.exact else values[inner]
@@ -80,9 +84,10 @@ def measured(fit: Fit, masks: Masks, values: Values, *, by_size: bool = False) -
     if fit.exact:
         return Faithfulness(1.0, none, f"exact: all {len(values)} masks were evaluated", exact=True)
     rows = inner if fit.held_out_rows is None else np.intersect1d(fit.held_out_rows, inner)
-    scheme = f"each of {len(rows)} masks predicted by a fit that never saw it, in cross-validation"
+    those = "" if keep is None else f" on masks that keep each feature with probability {keep:g}:"
+    scheme = f"{those} each of {len(rows)} masks predicted by a fit that never saw it, in cross-validation".strip()
     scheme += ", weighed as if drawn uniformly" if by_size else ""
-    weights = size_weights(masks[rows]) if by_size else None
+    weights = size_weights(masks[rows], keep or 0.5) if by_size or keep else None
     predictions = values[rows], np.asarray(fit.held_out)[rows], weights
     if (few := few_hold_half(*predictions)) <= max(1, len(rows) // 50):
         scheme += f"; {few} of them make up half of the error, so unseen masks may hold more like them"

@@ -9,6 +9,7 @@ from spexjax.explanation._verdict import verdict
 from spexjax.indices import rows
 
 _INDICES = {"SV": 1, "BV": 1, "FSII": 2}  # with their orders
+_NEAR = {"WBV": 1, "WBII": 2}  # and these where `explain(keep=...)` drew the masks
 _MOST = 100  # interactions of each that are written
 
 
@@ -22,8 +23,10 @@ def summary(explanation: Any) -> dict[str, Any]:
     """
     faithfulness = explanation.faithfulness
     with np.errstate(over="ignore", invalid="ignore"):  # of values as large as numbers get, which become null
-        indices = {name: found for name, order in _INDICES.items() if (found := _index(explanation, name, order))}
+        wanted = _INDICES if explanation.keep_probability is None else _NEAR | _INDICES
+        indices = {name: found for name, order in wanted.items() if (found := _index(explanation, name, order))}
         said = verdict(explanation)
+    near = {} if explanation.keep_probability is None else {"keep": explanation.keep_probability}
     return {
         "verdict": [*said],
         "num_features": len(explanation.feature_names),
@@ -35,6 +38,7 @@ def summary(explanation: Any) -> dict[str, Any]:
                 "exact": faithfulness.exact,
                 "scheme": faithfulness.scheme,
                 "held_out": len(faithfulness.rows),
+                **near,
             },
             "faithfulness",
         ),
@@ -50,6 +54,7 @@ def _index(explanation: Any, name: str, order: int) -> dict[str, Any] | None:
     strongest = table.top(_MOST)
     return {
         "max_order": order,
+        **({"note": table.note} if table.note else {}),
         "interactions": rows(strongest),
         "left_out": int((table.orders > 0).sum()) - len(strongest),
     }

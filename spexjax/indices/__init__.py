@@ -4,7 +4,7 @@ from spexjax.indices._catalogue import RECORDS
 from spexjax.indices._closed import standard_errors, surrogate_interactions
 from spexjax.indices._convert import interactions
 from spexjax.indices._ends import Ends, with_ends
-from spexjax.indices._index import INDICES, Index, check_index, get, register
+from spexjax.indices._index import INDICES, Index, check_index, full_name, get, register
 from spexjax.indices._interactions import Interactions
 from spexjax.indices._tables import check_alike, check_same_features, combined, rows
 
@@ -20,6 +20,7 @@ __all__ = [
     "check_index",
     "check_same_features",
     "combined",
+    "full_name",
     "get",
     "interactions",
     "register",

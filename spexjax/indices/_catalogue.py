@@ -1,7 +1,7 @@
 """The interaction indices that spexjax knows, one record each: the one home of their formulas."""
 
 from fractions import Fraction
-from functools import cache
+from functools import cache, partial
 from math import comb
 
 import numpy as np
@@ -109,6 +109,21 @@ def _k_sii_measure(s: int, k: int, n: int) -> Measure | None:
     return (np.append(at, [0.0, 1.0]), np.append(mu, [0.5, -0.5])) if s == k - 1 else None
 
 
+def _weighted_banzhaf(name: str, definition: str, reference: str, max_order: int, keep: float = 0.5) -> Index:
+    """The derivative at S where each other feature is kept with probability p: all mass at p, the weights p^{t-s}."""
+    p = Fraction(str(keep))
+    return Index(
+        name,
+        lambda s, t, k: p ** (t - s),
+        f"{definition} with each other feature kept with probability {keep:g}",
+        reference,
+        max_order=max_order,
+        single=max_order == 1,
+        measure=lambda s, k, n: _atom(keep),
+        at_keep=partial(_weighted_banzhaf, name, definition, reference, max_order),
+    )
+
+
 RECORDS = (
     Index(
         "Fourier",
@@ -195,5 +210,18 @@ RECORDS = (
         smallest=0,
         design="sized",
         measure=_k_sii_measure,
+    ),
+    _weighted_banzhaf(
+        "WBV",
+        "weighted Banzhaf values: what a feature adds on average,",
+        "Li & Yu 2023, Robust data valuation with weighted Banzhaf values",
+        max_order=1,
+    ),
+    _weighted_banzhaf(
+        "WBII",
+        "weighted Banzhaf interaction index: the mean of the discrete derivative at a set,",
+        "Marichal & Mathonet 2011, Weighted Banzhaf power and interaction indexes through weighted approximations of "
+        "games",
+        max_order=2,
     ),
 )

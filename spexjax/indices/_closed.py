@@ -28,9 +28,9 @@ def surrogate_interactions(
     """An interaction index of a surrogate, with the true value at every mask that was evaluated.
 
     An index has a closed form if it is of a finite order and has a measure at each of its orders (`Index.measure`): SV,
-    BV, SII, BII, STII, FSII, Moebius where `max_order` is given, and k-SII up to order 2. The others are read off the
-    truncated spectrum. In closed form, if an order has at most 20,000 sets (pairs of 200 features), every set gets a
-    value; otherwise only the sets in the truncated spectrum do, and the others count as 0.
+    BV, SII, BII, STII, FSII, WBV, WBII, Moebius where `max_order` is given, and k-SII up to order 2. The others are
+    read off the truncated spectrum. In closed form, if an order has at most 20,000 sets (pairs of 200 features), every
+    set gets a value; otherwise only the sets in the truncated spectrum do, and the others count as 0.
 
     Args:
       surrogate: of n features.

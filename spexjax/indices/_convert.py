@@ -23,6 +23,7 @@ def interactions(
     index: str,
     max_order: int | None = None,
     feature_names: Sequence[str] | None = None,
+    keep: float | None = None,
 ) -> Interactions:
     """An interaction index of a function given by its spectrum: `I(S) = sum_{R ⊇ S} W(|S|, |R|) F(R)`.
 
@@ -35,9 +36,10 @@ def interactions(
     Args:
       spectrum: k terms of any order over n features.
       index: a name of `INDICES`, in upper or lower case.
-      max_order: the order k of the index; by default 2, and all orders for Fourier and Moebius. SV and BV are
+      max_order: the order k of the index; by default 2, and all orders for Fourier and Moebius. SV, BV and WBV are
         of order 1 whatever is given.
       feature_names: n names, for display.
+      keep: for WBV and WBII, the probability with which every other feature is kept; 1/2 by default, as in BV and BII.
 
     Returns:
       The interactions by increasing order, without those that are zero to the precision of the coefficients.
@@ -50,7 +52,7 @@ def interactions(
     >>> interactions(both, "Moebius").to_dict(), interactions(both, "SV").to_dict()
     ({(0, 7): 1.0}, {(0,): 0.5, (7,): 0.5})
     """
-    record, n = get(check_index(index, max_order)), spectrum.num_features
+    record, n = get(check_index(index, max_order), keep), spectrum.num_features
     if feature_names is not None and len(feature_names) != n:
         raise ValueError(f"The spectrum has {n} features but {len(feature_names)} names were given.")
     if max_order is None or record.single:

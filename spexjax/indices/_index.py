@@ -1,17 +1,22 @@
 """The record of an interaction index, and the indices by name."""
 
 import dataclasses
+import re
 from collections.abc import Callable
 from difflib import get_close_matches
 from fractions import Fraction
+from functools import cache
 from numbers import Rational
 
 import numpy as np
 from jaxtyping import Float
 
+from spexjax.designs import checked_keep
+
 Weight = Callable[[int, int, int], Fraction | int]
 Measure = tuple[Float[np.ndarray, " q"], Float[np.ndarray, " q"]]
 DESIGNS = ("uniform", "sized")
+_WITH_KEEP = re.compile(r"(.+)\((.+)\)")
 
 
 def _no_measure(order: int, max_order: int, num_features: int) -> Measure | None:
@@ -46,6 +51,8 @@ class Index:
         of n features; None where there is no such measure. The empty set then must have the value of the function
         where nothing is kept.
       aliases: other spellings of the name.
+      at_keep: for an index of the product measure that keeps every feature with probability p: makes the record for
+        another p. `get(name, keep=p)` calls it, and names what it makes "name(p)".
 
     Raises:
       ValueError: if an attribute is not as described.
@@ -65,6 +72,7 @@ class Index:
     design: str = "uniform"
     measure: Callable[[int, int, int], Measure | None] = _no_measure
     aliases: tuple[str, ...] = ()
+    at_keep: Callable[[float], "Index"] | None = None
 
     def __post_init__(self):
         if not isinstance(self.name, str) or not self.name:
@@ -146,23 +154,71 @@ def register(index: Index) -> Index:
     return index
 
 
-def get(name: str) -> Index:
+def get(name: str, keep: float | None = None) -> Index:
     """Returns the index of a name.
 
     Args:
-      name: a name of `INDICES`, in any case.
+      name: a name of `INDICES`, in any case. "WBII(0.9)" is WBII where features are kept with probability 0.9.
+      keep: that probability, for WBV and WBII; 1/2 by default.
 
     Raises:
-      ValueError: if there is no such index.
+      ValueError: if there is no such index, it has no such probability, or it is not between 0 and 1.
 
     >>> get("sii").reference
     'Grabisch & Roubens 1999, An axiomatic approach to the concept of interaction among players in cooperative games'
+    >>> get("wbii", keep=0.9).name
+    'WBII(0.9)'
     """
+    found, own = _found(name)
+    if keep is not None and own not in (None, checked_keep(keep)):
+        raise ValueError(f"{name} keeps features with probability {own:g}, and keep is {keep:g}; give one of the two.")
+    at = own if keep is None else checked_keep(keep)
+    if at is None:
+        return found
+    if found.at_keep is None:
+        able = " and ".join(other.name for other in _INDICES.values() if other.at_keep is not None)
+        raise ValueError(f"{found.name} has no probability of keeping a feature; keep is for {able}.")
+    return _at_keep(found, at)
+
+
+def full_name(name: str, keep: float | None = None, default: float | None = None) -> str:
+    """The name of an index with its probability, if it has one.
+
+    Args:
+      name: as in `get`.
+      keep: as in `get`.
+      default: what `keep` is where neither it nor the name gives one.
+
+    Raises:
+      ValueError: as `get`.
+
+    >>> full_name("WBV", default=0.9), full_name("sv", default=0.9), full_name("WBV(0.8)", default=0.9)
+    ('WBV(0.9)', 'SV', 'WBV(0.8)')
+    """
+    index = get(name, keep)
+    return get(name, default).name if index.at_keep is not None else index.name
+
+
+@cache
+def _at_keep(index: Index, keep: float) -> Index:
+    """The same record each time, by which exact sums of weights are cached."""
+    assert index.at_keep is not None
+    return dataclasses.replace(index.at_keep(keep), name=f"{index.name}({keep})", aliases=(), at_keep=None)
+
+
+def _found(name: str) -> tuple[Index, float | None]:
+    """The record of a name, and the probability that the name gives."""
     if isinstance(name, Index):
         raise ValueError(f"An index is asked for by its name: sx.indices.register it, and give {name.name!r}.")
     spelling = name.lower() if isinstance(name, str) else ""
     if spelling in _SPELLINGS:
-        return _INDICES[_SPELLINGS[spelling]]
+        return _INDICES[_SPELLINGS[spelling]], None
+    if (match := _WITH_KEEP.fullmatch(spelling)) and match[1] in _SPELLINGS:
+        try:
+            keep = float(match[2])
+        except ValueError:
+            keep = float("nan")
+        return _INDICES[_SPELLINGS[match[1]]], checked_keep(keep)
     near = get_close_matches(spelling, _SPELLINGS, n=1)
     hint = f" (did you mean {_SPELLINGS[near[0]]}?)" if near else ""
     raise ValueError(f"{name!r} is not an index{hint}; the known ones are {', '.join(INDICES)}.")

@@ -43,6 +43,7 @@ class Interactions(Shown):
     num_features: int
     feature_names: tuple[str, ...] | None = None
     errors_of: Callable[[Any], Float[np.ndarray, " _"]] | None = None  # the standard errors of a table's rows
+    note: str = ""  # what to keep in mind when reading it, a sentence
 
     __array_ufunc__ = None  # numpy's numbers leave products to this class
 
@@ -198,7 +199,8 @@ class Interactions(Shown):
         empty, top = self.order(0), self.top(_SHOWN)
         lines = (*empty._lines(), *top._lines())
         left = len(self) - len(lines)
-        return Listing(title, (), (self.index,), lines, f"and {left:,} weaker ones" if left else "")
+        facts = (self.note,) if self.note else ()
+        return Listing(title, facts, (self.index,), lines, f"and {left:,} weaker ones" if left else "")
 
     def _lines(self) -> tuple[Line, ...]:
         """Every row as it is shown."""

@@ -65,7 +65,9 @@ def combined(tables: Sequence[Any], weights: Sequence[float]) -> Any:
     known = all(t.errors_of is not None for t in tables)
     sources = tuple(t.errors_of for t in tables)
     errors_of = partial(_root_sum_of_squares, sources, tuple(weights)) if known else None
-    return dataclasses.replace(first, support=support[by_order], values=values[by_order], errors_of=errors_of)
+    note = " ".join(dict.fromkeys(t.note for t in tables if t.note))
+    made = {"support": support[by_order], "values": values[by_order], "errors_of": errors_of, "note": note}
+    return dataclasses.replace(first, **made)
 
 
 def _root_sum_of_squares(sources: tuple, weights: tuple[float, ...], table: Any) -> Float[np.ndarray, " k"]:
@@ -123,6 +125,7 @@ def written(table: Any, indent: int | None) -> str:
         "num_features": table.num_features,
         "feature_names": None if table.feature_names is None else [*table.feature_names],
         "interactions": rows(table),
+        **({"note": table.note} if table.note else {}),
     }
     return json.dumps(record, indent=indent, allow_nan=False)
 
@@ -146,7 +149,8 @@ def read(cls: Any, text: str) -> Any:
         if names is not None and len(names) != n:
             raise ValueError(f"it has {len(names)} names for {n} features")
         max_order = None if record["max_order"] is None else int(record["max_order"])
-        return from_terms(cls, dict(zip(terms, values, strict=True)), str(record["index"]), max_order, n, names, errors)
+        made = dict(zip(terms, values, strict=True)), str(record["index"]), max_order, n, names, errors
+        return dataclasses.replace(from_terms(cls, *made), note=str(record.get("note", "")))
     except (LookupError, TypeError, ValueError, AttributeError, RecursionError) as error:
         said = str(error) if type(error) is ValueError else f"{type(error).__name__}: {error}"
         raise ValueError(f"This is no table that Interactions.to_json wrote: {said}.") from error

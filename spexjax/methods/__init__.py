@@ -15,7 +15,8 @@ from spexjax import proxies as _proxies
 from spexjax.methods._auto import Auto
 from spexjax.methods._exact import Exact
 from spexjax.methods._from_proxy import Differentiable, FromProxy, from_proxy
-from spexjax.methods._method import Design, Look, Method, checked_design, draw
+from spexjax.methods._keep import probes, structured_keep
+from spexjax.methods._method import Design, Look, Method, check_keep, checked_design, covers_all, draw
 from spexjax.methods._registry import get, names, register
 from spexjax.methods._spex import Spex, SpexPlan, spex
 
@@ -29,13 +30,17 @@ __all__ = [
     "Method",
     "Spex",
     "SpexPlan",
+    "check_keep",
     "checked_design",
+    "covers_all",
     "draw",
     "from_proxy",
     "get",
     "names",
+    "probes",
     "register",
     "spex",
+    "structured_keep",
 ]
 
 register(Auto())

@@ -40,10 +40,17 @@ class Auto:
         """The same method, with relevances that may resemble those of other inputs."""
         return dataclasses.replace(self, like=tuple(surrogates))
 
-    def design(self, key: Key, num_features: int, budget: int, index: Index | None) -> Design:
-        """Uniform masks with a look after 512 of them, or masks drawn by size for an index that asks for them."""
-        design = draw(key, num_features, budget, index)
-        if design.by_size or design.complete or not spex().affords(budget, num_features, known=_LOOK):
+    def design(
+        self, key: Key, num_features: int, budget: int, index: Index | None, keep: float | None = None
+    ) -> Design:
+        """Uniform masks with a look after 512 of them, or masks that an index or `keep` asks for."""
+        design = draw(key, num_features, budget, index, keep)
+        if (
+            keep is not None
+            or design.by_size
+            or design.complete
+            or not spex().affords(budget, num_features, known=_LOOK)
+        ):
             return design
 
         def revise(r2: float, error: float) -> Design | None:

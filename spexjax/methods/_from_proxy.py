@@ -30,10 +30,12 @@ class FromProxy:
     name: str
     make: Callable[[int, int], Proxy]
 
-    def design(self, key: Key, num_features: int, budget: int, index: Index | None) -> Design:
-        """Uniform masks, or masks drawn by size for an index that asks for them."""
+    def design(
+        self, key: Key, num_features: int, budget: int, index: Index | None, keep: float | None = None
+    ) -> Design:
+        """Uniform masks, masks drawn by size for an index that asks for them, or masks near the full model."""
         self.make(budget, num_features)
-        return draw(key, num_features, budget, index)
+        return draw(key, num_features, budget, index, keep)
 
     def fit(self, design: Design, evaluation: Evaluation, key: Key) -> Fit:
         """What the proxy makes of the values."""
@@ -54,9 +56,11 @@ class Differentiable:
         """The same method, with relevances that may resemble those of other inputs."""
         return dataclasses.replace(self, like=tuple(surrogates))
 
-    def design(self, key: Key, num_features: int, budget: int, index: Index | None) -> Design:
-        """Uniform masks, or masks drawn by size for an index that asks for them."""
-        return draw(key, num_features, budget, index)
+    def design(
+        self, key: Key, num_features: int, budget: int, index: Index | None, keep: float | None = None
+    ) -> Design:
+        """Uniform masks, masks drawn by size for an index that asks for them, or masks near the full model."""
+        return draw(key, num_features, budget, index, keep)
 
     def fit(self, design: Design, evaluation: Evaluation, key: Key) -> Fit:
         """The best of the differentiable proxies and lasso, by held-out error."""

@@ -43,6 +43,7 @@ class Design:
       notes: further entries of the provenance, as plain JSON values.
       plan: what else the method wants to know when it fits.
       look: where to look before all is spent; None for nowhere.
+      keep: p if masks keep every feature with probability p, and faithfulness is to be that of such masks.
     """
 
     name: str
@@ -53,6 +54,7 @@ class Design:
     notes: Mapping[str, Any] = dataclasses.field(default_factory=dict)
     plan: Any = None
     look: Look | None = None
+    keep: float | None = None
 
     @property
     def complete(self) -> bool:
@@ -69,13 +71,20 @@ class Design:
         rows = np.asarray(self.uniform_rows)
         return dataclasses.replace(self, masks=self.masks[:size], uniform_rows=rows[rows < size])
 
+    def after(self, known: Masks) -> "Design":
+        """A design of as many masks that begins with known ones of the same kind, none of which is uniform."""
+        packed, mine = ({row.tobytes(): i for i, row in enumerate(np.packbits(m, axis=1))} for m in (known, self.masks))
+        new = [i for row, i in mine.items() if row not in packed]
+        return dataclasses.replace(self, masks=np.concatenate([known, self.masks[new]])[: len(self.masks)])
+
 
 @runtime_checkable
 class Method(Protocol):
     """A way to explain: it draws masks, and fits a spectrum to their values.
 
     `explain(method=...)` takes one, or the name of one that is registered; `register` adds a name. `from_proxy` makes a
-    method of a proxy.
+    method of a proxy. A method that fits any masks lets its `design` take `keep=None`, too, and hands it to `draw`;
+    `explain(keep=...)` is for such methods.
 
     >>> class Mean:
     ...     name = "mean"
@@ -151,7 +160,30 @@ def checked_method(method: Any) -> Method:
     return method
 
 
-def draw(key: Key, num_features: int, budget: int, index: Index | None) -> Design:
+def check_keep(method: Method, keep: Any) -> None:
+    """Raises ValueError for what `explain(keep=...)` cannot do.
+
+    Args:
+      method: checked.
+      keep: what the user gave.
+
+    Raises:
+      ValueError: if `keep` is not None, "auto" or between 0 and 1, or the method draws masks of its own.
+    """
+    if keep is None:
+        return
+    if isinstance(keep, str) and keep != "auto":
+        raise ValueError(f"keep is a probability such as 0.9, or 'auto'; got {keep!r}.")
+    if keep != "auto":
+        designs.checked_keep(keep)
+    if "keep" not in inspect.signature(method.design).parameters:
+        raise ValueError(
+            f"The method {method.name} draws masks of its own, so it cannot be combined with keep; leave keep out, or "
+            "use method='auto'."
+        )
+
+
+def draw(key: Key, num_features: int, budget: int, index: Index | None, keep: float | None = None) -> Design:
     """Draws the design of a method that takes any masks: uniform, or by size if the index asks for that.
 
     Args:
@@ -159,7 +191,11 @@ def draw(key: Key, num_features: int, budget: int, index: Index | None) -> Desig
       num_features: n.
       budget: how many masks.
       index: the index that will be asked for.
+      keep: draw masks that keep each feature with this probability, whatever the index.
     """
+    if keep is not None:
+        masks, none = np.asarray(designs.biased(key, budget, num_features, keep)), np.zeros(0, np.int64)
+        return Design("biased", masks, none, notes={"keep": keep}, keep=keep)
     if index is not None and index.design == "sized":
         masks = np.asarray(designs.sized(key, budget, num_features))
         return Design("sized", masks, designs.uniform_rows(len(masks)), by_size=True)
@@ -225,5 +261,7 @@ def _checked_parts(design: Design, name: str, num_masks: int) -> Design:
     flags = (design.by_size, design.nested)
     if not isinstance(design.name, str) or not all(isinstance(flag, bool | np.bool_) for flag in flags):
         raise ValueError(f"The design of {name} needs a string as name, and True or False as by_size and nested.")
+    if design.keep is not None:
+        designs.checked_keep(design.keep)
     check_notes(design.notes, f"notes of the design of {name}")
     return dataclasses.replace(design, uniform_rows=rows)

@@ -84,19 +84,22 @@ def few_hold_half(values: ArrayLike, predictions: ArrayLike, weights: ArrayLike 
     return int(np.searchsorted(held, held[-1] / 2)) + 1 if held[-1] else len(held)
 
 
-def size_weights(masks: Masks) -> Float[np.ndarray, " m"]:
-    """Weights that make masks drawn by size represent uniform masks.
+def size_weights(masks: Masks, keep: float = 0.5) -> Float[np.ndarray, " m"]:
+    """Weights that make masks drawn by size represent those that keep each feature with one probability.
 
-    The probability `C(n, k) / 2^n` of a size is shared by the masks of that size. Sizes without a mask are left out.
+    The probability `C(n, k) p^k (1 - p)^(n - k)` of a size is shared by the masks of that size. Sizes without a mask
+    are left out. By default the masks represent uniform ones.
 
     Args:
       masks: `Bool[m, n]`; the masks of each size must be a uniform sample of that size.
+      keep: p, the probability with which each feature is kept.
 
     >>> size_weights(np.array([[1, 0], [1, 0], [1, 1]], bool)).tolist()
     [0.3333333333333333, 0.3333333333333333, 0.3333333333333333]
     """
     size, n = np.asarray(masks).sum(1), masks.shape[1]
     logs = -scipy.special.gammaln(size + 1) - scipy.special.gammaln(n - size + 1)
+    logs = logs + size * np.log(keep / (1 - keep))
     weights = np.exp(logs - logs.max()) / np.bincount(size)[size]
     return weights / weights.sum()
 

@@ -194,7 +194,10 @@ def faithfulness_notes(explanation: Explanation) -> list[str]:
 
 
 def read(
-    source: Explanation | Interactions, index: str | None = None, max_order: int | None = None, default: str = "FSII"
+    source: Explanation | Interactions,
+    index: str | None = None,
+    max_order: int | None = None,
+    default: str | None = None,
 ) -> Shown:
     """What a picture shows of an explanation, or of a table of interactions.
 
@@ -202,7 +205,7 @@ def read(
       source: the explanation or the table.
       index: a name from `indices.INDICES`; only for an explanation.
       max_order: the order of the index; only for an explanation.
-      default: the index that is taken where none is named.
+      default: the index that is taken where none is named; None for the explanation's own.
 
     Raises:
       ValueError: if it is neither, or another index is asked for than that of the table.

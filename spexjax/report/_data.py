@@ -6,14 +6,16 @@ from math import comb, isnan
 from typing import Any, NamedTuple
 
 import numpy as np
+from jaxtyping import Float
 
 from spexjax._numbers import is_noise
 from spexjax._printable import labels, one_line
 from spexjax.explanation import Explanation
-from spexjax.indices import Interactions, get
+from spexjax.indices import Interactions, get, interactions
 from spexjax.report._prediction import evaluated, prediction, rounded
 
 SWITCH = ("SV", "BV", "FSII", "FBII", "Moebius", "Fourier")  # the indices that a page offers
+NEAR = ("WBII", "WBV")  # and these first, where `explain(keep=...)` drew the masks
 _LINKED = 8  # the strongest interactions kept for each unit
 _SAMPLED = 8  # sets of each order whose standard errors stand for those of all others
 
@@ -29,6 +31,7 @@ class Table(NamedTuple):
     errors: dict[tuple[int, ...], float]  # of those that are listed; NaN if unknown
     typical: dict[int, float]  # by order, for the others
     counts: dict[int, int]  # how many sets of each order have a value
+    note: str  # what to keep in mind; mostly nothing
 
     @property
     def scale(self) -> float:
@@ -45,20 +48,41 @@ class Table(NamedTuple):
         return not is_noise(term[1], self.error(term[0]))
 
 
-def tables(explanation: Explanation, index: str, max_order: int, top: int) -> list[Table]:
+def tables(explanation: Explanation, index: str | None, max_order: int, top: int) -> list[Table]:
     """The index that was asked for, then the others that the page offers.
 
     Args:
       explanation: whose indices are computed.
-      index: the one that is shown first.
+      index: the one that is shown first; None for `default_index`.
       max_order: its order; the others' too, where that takes no time.
       top: how many standard errors of each order of the first are computed.
     """
     first = _table(explanation, explanation.interactions(index, max_order), top)
     n = len(explanation.feature_names)
     order = max(2, max_order) if comb(n, max_order) <= comb(max(n, 2), 2) else 2
-    others = [name for name in SWITCH if name != first.name]
-    return [first, *(_table(explanation, explanation.interactions(name, order), _SAMPLED) for name in others)]
+    offered = SWITCH if explanation.keep_probability is None else NEAR + SWITCH
+    others = [explanation.interactions(name, order) for name in offered]
+    return [first, *(_table(explanation, other, _SAMPLED) for other in others if other.index != first.name)]
+
+
+def energy_by_order(explanation: Explanation) -> Float[np.ndarray, " d"]:
+    """The variance of orders 1, 2, ... of the spectrum over uniform masks, or over those of `explain(keep=...)`.
+
+    If every feature is kept with probability p, that of order o is the sum of `(p (1 - p))^o WBII(S)^2` over |S| = o.
+
+    Args:
+      explanation: that is shown.
+    """
+    spectrum, keep = explanation.spectrum, explanation.keep_probability
+    highest = int(np.asarray(spectrum.orders).max(initial=1))
+    try:
+        table = None if keep is None else interactions(spectrum, "WBII", max(1, highest), keep=keep)
+    except ValueError:  # the sets of its terms are too many
+        table = None
+    if keep is None or table is None:
+        return np.asarray(spectrum.energy_by_order())[1:]
+    energies = (keep * (1 - keep)) ** table.orders * table.values**2
+    return np.bincount(table.orders, energies, highest + 1)[1:]
 
 
 def _table(explanation: Explanation, table: Interactions, top: int) -> Table:
@@ -77,7 +101,7 @@ def _table(explanation: Explanation, table: Interactions, top: int) -> Table:
     joint = [term for term in ranked if len(term[0]) > 1]
     kept = {s for s, _ in _linked(joint, max(top, _LINKED))}
     terms = [term for term in ranked if len(term[0]) == 1 or term[0] in kept]
-    return Table(table.index, table.max_order, terms, errors, typical, counts)
+    return Table(table.index, table.max_order, terms, errors, typical, counts, table.note)
 
 
 def _linked(joint: Sequence[Term], top: int) -> list[Term]:
@@ -121,9 +145,10 @@ def _plain(table: Table, exact: bool) -> dict[str, Any]:
     known = exact or all(error > 0 for error in table.typical.values())
     doubt = "" if known else " Values without ± have no standard error here, so noise among them is not marked."
     orders = "of all orders" if table.max_order is None else f"up to order {table.max_order}"
+    note = f" {table.note}" if table.note else ""
     return {
         "name": table.name,
-        "about": f"{table.name} {orders}. {record.definition}.{doubt}",
+        "about": f"{table.name} {orders}. {record.definition}.{note}{doubt}",
         "single": record.single,
         "terms": [_term(s, value, table.errors.get(s)) for s, value in table.terms],
         "typical": [rounded(table.typical.get(order, 0.0)) for order in range(max(table.typical, default=0) + 1)],

@@ -8,7 +8,7 @@ from typing import Any
 
 from spexjax.explanation import Explanation
 from spexjax.indices import get
-from spexjax.report._data import Table
+from spexjax.report._data import Table, energy_by_order
 from spexjax.report._words import signed, value_in_words, where_time_went
 
 
@@ -24,7 +24,9 @@ def figures(explanation: Explanation, ends: Mapping[bool, float]) -> str:
     notes = {True: ("Everything kept", "the value that is explained"), False: ("Everything removed", "the baseline")}
     found = [(notes[kept][0], signed(value, scale), notes[kept][1]) for kept, value in ends.items()]
     error = f" ± {faithfulness.error:.3f}" if faithfulness.error > 0 else ""
-    found.append(("Faithfulness R²", f"{faithfulness.r2:.3f}{error}", "1 is perfect, 0 no better than the mean"))
+    keep, meaning = explanation.keep_probability, "1 is perfect, 0 no better than the mean"
+    meaning += "" if keep is None else f"; on masks that keep each feature with probability {keep:g}"
+    found.append(("Faithfulness R²", f"{faithfulness.r2:.3f}{error}", meaning))
     found.append(("Ablations", f"{len(explanation.values):,}", f"of 2<sup>{n}</sup> possible ones"))
     items = (f"<div><dt>{name}</dt><dd><b>{number}</b><small>{note}</small></dd></div>" for name, number, note in found)
     return f'<dl class="figures">{"".join(items)}</dl>'
@@ -42,7 +44,7 @@ def details(explanation: Explanation, table: Table) -> str:
     value = value_in_words(provenance)
     rows = [("Value", escape(value))] if value else []
     rows += [
-        ("Index", f"{table.name} {orders}. {escape(get(table.name).definition)}."),
+        ("Index", f"{table.name} {orders}. {escape(get(table.name).definition)}. {escape(table.note)}".strip()),
         ("Faithfulness", escape(str(explanation.faithfulness))),
         ("Method", "<br>".join(filter(None, (escape(explanation.method), _settings(explanation.diagnostics))))),
         ("Variance by order", _energy(explanation)),
@@ -77,8 +79,8 @@ def _settings(settings: Mapping[str, Any]) -> str:
 
 
 def _energy(explanation: Explanation) -> str:
-    """Each order's share of the variance over all masks, which is the energy of orders >= 1."""
-    energy = explanation.spectrum.energy_by_order()[1:]
+    """Each order's share of the variance over the masks that R2 stands for."""
+    energy = energy_by_order(explanation)
     if not energy.sum() > 0:
         return "none: the function is constant"
     rows = (

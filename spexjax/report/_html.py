@@ -22,7 +22,7 @@ _SCRIPTS = ("basics", "terms", "arcs", "text", "lists", "whatif", "page")  # one
 def html(
     explanation: Explanation,
     *,
-    index: str = "FSII",
+    index: str | None = None,
     max_order: int = 2,
     top: int = 20,
     progress: bool | None = None,
@@ -31,7 +31,8 @@ def html(
 
     Args:
       explanation: from `explain` or `fit`.
-      index: a name of `spexjax.indices.INDICES`, shown first; the page switches to others.
+      index: a name of `spexjax.indices.INDICES`, shown first; the page switches to others. By default FSII, or WBII
+        where `explain(keep=...)` drew the masks.
       max_order: the order of the index.
       top: how many interactions, and how many single features, are listed.
       progress: as in `explain`.
@@ -45,7 +46,7 @@ def html(
 def fragment(
     explanation: Explanation,
     *,
-    index: str = "FSII",
+    index: str | None = None,
     max_order: int = 2,
     top: int = 10,
     height: int = 560,
@@ -74,7 +75,7 @@ def write_html(
     explanation: Explanation,
     path: str | Path,
     *,
-    index: str = "FSII",
+    index: str | None = None,
     max_order: int = 2,
     top: int = 20,
     progress: bool | None = None,
@@ -96,7 +97,9 @@ def write_html(
     return write_durably(path, page)
 
 
-def _page(explanation: Explanation, index: str, max_order: int, top: int, progress: bool | None, kind: str) -> str:
+def _page(
+    explanation: Explanation, index: str | None, max_order: int, top: int, progress: bool | None, kind: str
+) -> str:
     with phase("report", progress):
         shown = tables(explanation, index, max_order, top)
         how, ends = layout(explanation), ends_of(explanation)
@@ -122,7 +125,7 @@ def _page(explanation: Explanation, index: str, max_order: int, top: int, progre
         "raises": escape(words[0]),
         "lowers": escape(words[1]),
         "figures": figures(explanation, ends),
-        "faithfulness": escape(variance_explained(explanation.faithfulness)),
+        "faithfulness": escape(variance_explained(explanation.faithfulness, explanation.keep_probability)),
         "details": details(explanation, shown[0]),
         "data": safe_json(data),
         "style": style,

@@ -29,12 +29,12 @@ class Row(NamedTuple):
     value: float  # of that interaction
 
 
-def overview(explanations: Mapping[str, Explanation], *, index: str = "FSII", max_order: int = 2) -> list[Row]:
+def overview(explanations: Mapping[str, Explanation], *, index: str | None = None, max_order: int = 2) -> list[Row]:
     """The text, the faithfulness and the strongest interaction of each explanation, the most faithful first.
 
     Args:
       explanations: by the names of their folders.
-      index: a name of `spexjax.indices.INDICES`.
+      index: a name of `spexjax.indices.INDICES`; by default FSII, or WBII where `explain(keep=...)` drew the masks.
       max_order: the order of the index; with 1 the strongest single features are shown.
 
     Raises:
@@ -104,7 +104,7 @@ def write_overview(rows: Sequence[Row], path: str | Path, *, index: str = "FSII"
     return write_durably(path, filled(page, parts))
 
 
-def _row(name: str, explanation: Explanation, index: str, max_order: int) -> Row:
+def _row(name: str, explanation: Explanation, index: str | None, max_order: int) -> Row:
     table = explanation.interactions(index, max_order)
     wanted = [t for t in table.top(len(table)) if len(t[0]) >= min(2, max_order)]
     members, value = wanted[0] if wanted else ((), 0.0)

@@ -14,13 +14,18 @@ _HALF = 8  # cells on each side of a bar's zero
 
 
 def interaction_table(
-    explanation: Explanation, index: str = "FSII", max_order: int = 2, top: int = 10, *, progress: bool | None = None
+    explanation: Explanation,
+    index: str | None = None,
+    max_order: int = 2,
+    top: int = 10,
+    *,
+    progress: bool | None = None,
 ) -> Table:
     """The strongest interactions up to an order, as a table for `rich.print`.
 
     Args:
       explanation: from `explain` or `fit`.
-      index: a name of `spexjax.indices.INDICES`.
+      index: a name of `spexjax.indices.INDICES`; by default FSII, or WBII where `explain(keep=...)` drew the masks.
       max_order: the order of the index.
       top: the most rows.
       progress: as in `explain`.
@@ -35,13 +40,13 @@ def interaction_table(
     scale = float(np.abs(strongest.values).max(initial=0))
     names = labels(explanation.feature_names)
     known = any(unsigned(error, scale) for error in errors)
-    warning = caution(explanation.faithfulness.r2)
+    warnings = [said for said in (caution(explanation.faithfulness.r2), interactions.note) if said]
     table = Table(
         box=box.SIMPLE_HEAD,
         title_justify="left",
         caption_justify="left",
         title=Text(f"{interactions.index} up to order {interactions.max_order} · {explanation.faithfulness}"),
-        caption=Text(warning, "bold red") if warning else None,
+        caption=Text("\n".join(warnings), "bold red") if warnings else None,
     )
     table.add_column("#", justify="right", style="dim")
     table.add_column("features", overflow="fold")

@@ -7,7 +7,7 @@ from typing import Any
 
 from spexjax._printable import one_line
 from spexjax.explanation import Explanation, model_of, probability
-from spexjax.report._data import Table, Term
+from spexjax.report._data import Table, Term, energy_by_order
 from spexjax.report._layout import unit_name
 from spexjax.report._words import directions, quoted, signed, unsigned
 
@@ -89,7 +89,7 @@ def decides(explanation: Explanation, table: Table, names: Sequence[str]) -> str
     """The strongest combination and the strongest single feature, and what share combinations have."""
     joint = [t for t in table.terms if len(t[0]) > 1 and t[1] and table.stands_out(t)]
     singles = [t for t in table.terms if len(t[0]) == 1 and t[1] and table.stands_out(t)]
-    energy = explanation.spectrum.energy_by_order()[1:]
+    energy = energy_by_order(explanation)
     if not energy.sum() > 0:
         return "Nothing that was removed changed the value."
     towards = directions(explanation.provenance)

@@ -65,18 +65,24 @@ def directions(provenance: Mapping[str, Any]) -> tuple[str, str]:
     return "raises the value", "lowers the value"
 
 
-def variance_explained(faithfulness: Faithfulness) -> str:
-    """R2 in a plain sentence."""
+def variance_explained(faithfulness: Faithfulness, keep: float | None = None) -> str:
+    """R2 in a plain sentence.
+
+    Args:
+      faithfulness: of an explanation.
+      keep: the probability with which its masks keep each feature; None where they stand for uniform masks.
+    """
     if isnan(faithfulness.r2):
         return "The values do not vary beyond rounding: there is no variance to explain."
     if faithfulness.exact:
         return "Exact: every mask was evaluated, so nothing is estimated."
+    which = "it never saw" if keep is None else f"it never saw and that keep each feature with probability {keep:g}"
     if not faithfulness.r2 > 0:
-        return "Tested on ablations that it never saw, the explanation predicts no better than their mean."
+        return f"Tested on ablations that {which}, the explanation predicts no better than their mean."
     share = 100 * faithfulness.r2
     digits = 0 if share < 99 else 1
     return (
-        f"Tested on ablations that it never saw, the explanation accounts for {share:.{digits}f} % of the variance of "
+        f"Tested on ablations that {which}, the explanation accounts for {share:.{digits}f} % of the variance of "
         f"the value; it misses the other {100 - share:.{digits}f} %."
     )
 

@@ -105,4 +105,4 @@ def test_orders_are_whole_numbers(unchecked):
 def test_defaults():
     spectrum = random_spectrum(6, 4, 2)
     orders = {index: interactions(spectrum, index).max_order for index in INDICES}
-    assert orders == dict.fromkeys(INDICES, 2) | {"Fourier": None, "Moebius": None, "SV": 1, "BV": 1}
+    assert orders == dict.fromkeys(INDICES, 2) | {"Fourier": None, "Moebius": None, "SV": 1, "BV": 1, "WBV": 1}

@@ -120,6 +120,8 @@ DEFINITIONS = {
     "FSII": fsii,
     "FBII": fbii,
     "k-SII": k_sii,
+    "WBV": lambda f, n, k: bii(f, n, 1),
+    "WBII": bii,
 }
 
 
@@ -187,10 +189,10 @@ def test_all_orders_by_default(index):
 @pytest.mark.parametrize("index", INDICES)
 def test_the_empty_set_where_it_has_a_meaning(index):
     spectrum, _ = sparse_game(7, 25, 7)
-    assert (() in interactions(spectrum, index).to_dict()) == (index not in {"SV", "BV", "SII", "BII"})
+    assert (() in interactions(spectrum, index).to_dict()) == (index not in {"SV", "BV", "SII", "BII", "WBV", "WBII"})
 
 
-@pytest.mark.parametrize("index", ["SV", "BV"])
+@pytest.mark.parametrize("index", ["SV", "BV", "WBV"])
 def test_values_are_of_order_one(index):
     spectrum, _ = sparse_game(7, 25, 7)
     result = interactions(spectrum, index, 3)

@@ -6,7 +6,7 @@ import pytest
 from spexjax.indices import INDICES, get
 from spexjax.indices._weights import end_weights
 
-WITH_MEASURE = ["Moebius", "SV", "BV", "SII", "BII", "STII", "FSII", "k-SII"]
+WITH_MEASURE = ["Moebius", "SV", "BV", "SII", "BII", "STII", "FSII", "k-SII", "WBV", "WBII"]
 
 
 def orders(index, n):
