@@ -40,7 +40,7 @@ print(f"{jax.device_count()} x {jax.devices()[0].device_kind}, spexjax {sx.__ver
 # $$f(x) = \sum_{S \subseteq \{1..n\}} F(S)\,(-1)^{|S \cap x|}, \qquad F(S) = 2^{-n} \sum_x f(x)\,(-1)^{|S \cap x|}.$$
 #
 # $F$ is the *Fourier spectrum* of $f$ (its Walsh-Hadamard transform). It has $2^n$ coefficients, one for each set $S$
-# of components, but for the functions that we meet only few of them matter. Here is one with 30 components and 24
+# of components, but for the functions that we meet only few of them matter. Here is one with 30 components and 47
 # interactions of up to four of them. To compute the spectrum by its definition would take $2^{30}$, a billion, values.
 
 # %%
@@ -70,7 +70,7 @@ truth
 # $$U_d[j] = 2^{-b} \sum_{l \in \{0,1\}^b} (-1)^{\langle l, j\rangle} f(M^\top l + d)
 # = \sum_{S: M 1_S = j} F(S)\,(-1)^{|S \cap d|}.$$
 #
-# All sets $S$ with the same $M 1_S$ are *aliased*: they land in the same bin $j$. With 48 coefficients and 32 bins,
+# All sets $S$ with the same $M 1_S$ are *aliased*: they land in the same bin $j$. With 47 coefficients and 32 bins,
 # some bins stay empty, some hold one coefficient, and others several. We take three matrices, that is three groups of
 # bins, so that a coefficient that shares its bin in one group may be alone in another.
 
@@ -108,9 +108,9 @@ draw_bins(axes, bins, occupants)
 for group, ax in enumerate(axes):
     ax.set(title=f"group {group + 1}", xlabel="bin")
 axes[0].set_ylabel("size")
-names = ["no coefficient", "one", "several"]
-handles = [plt.Rectangle((0, 0), 1, 1, color=color) for color in COLORS]
-legend = figure.legend(handles, names, loc="outside upper center", ncols=3, frameon=False, title="a bin holds")
+handles = [plt.Rectangle((0, 0), 1, 1, color=color) for color in COLORS[1:]]
+names = ["one coefficient", "several"]
+legend = figure.legend(handles, names, loc="outside upper center", ncols=2, frameon=False, title="a bin holds")
 
 # %% [markdown]
 # ## 3. Singletons: a bin with one coefficient gives itself away
@@ -240,7 +240,7 @@ terms = {}
 leaf(-2.0, {BAD: True, NOT: False}, terms)
 leaf(+1.5, {BAD: True, NOT: True}, terms)
 leaf(+0.2, {BAD: False}, terms)
-print(terms)
+print({s: round(v, 3) for s, v in sorted(terms.items())})
 
 
 def tree(masks):
@@ -249,7 +249,8 @@ def tree(masks):
 
 
 both = np.asarray(sx.designs.all_masks(2))
-print(sx.transforms.exact_spectrum(both, tree(both)).to_dict())
+exact = sx.transforms.exact_spectrum(both, tree(both)).to_dict()
+print({s: round(v, 3) for s, v in sorted(exact.items())})
 
 # %% [markdown]
 # **Product kernels.** The differentiable proxy is a Gaussian process with the kernel
@@ -329,19 +330,21 @@ for ax, name, function in zip(axes, ("peaks", "hierarchical"), (peaks(16), hiera
 
 # %% [markdown]
 # Once it can begin, SPEX knows the peaks exactly, while the proxies need many more ablations to see them. Where subsets
-# matter as well, a proxy does with far fewer.
+# matter as well, a proxy needs far fewer.
 #
 # ## 8. A real text
 #
-# Real models are of the second kind. SmolLM2 judges a review of 15 words; the test masks are new to every method.
+# Real models are closer to the second kind. SmolLM2 judges a review of 15 words; the test masks are new to every
+# method. SPEX has a single point, because its next larger design needs more than 1,024 masks.
 
 # %%
 model = sx.load_model("smollm2")
+review = "The plot is not exactly bad, but I never once cared how it would end."
+if SMALL:
+    review = "This movie is not bad at all."
 text = sx.ablations.text(
     model,
-    "This movie is not bad at all."
-    if SMALL
-    else "The plot is not exactly bad, but I never once cared how it would end.",
+    review,
     question="Is the sentiment of this movie review Positive or Negative?\nReview: {text}",
     answers=(" Positive", " Negative"),
     answer_prefix="Sentiment:",
