@@ -1,0 +1,335 @@
+"""The tables of docs/benchmarks.md, each written from what a script of benchmarks/ has measured."""
+
+import sys
+from collections import defaultdict
+
+import numpy as np
+from table_tools import ROOT, block, grouped, result, span, table
+
+sys.path[:0] = [str(ROOT), str(ROOT / "benchmarks")]
+from faithfulness import MARGIN, needed  # noqa: E402
+
+
+@block
+def calibration() -> str:
+    """How far the reported R2 is from the true one, as in benchmarks/calibration.py."""
+    rows = result("calibration")["rows"]
+    told = [r for r in rows if not r["unseen"] and np.isfinite(r["true"]) and np.isfinite(r["reported"])]
+    imperfect = [r for r in told if r["true"] < 0.999]
+    gaps = np.array([r["reported"] - r["true"] for r in told])
+    within = {"R2": [abs(r["reported"] - r["true"]) <= 2 * r["error"] for r in imperfect]}
+    within |= {k: [r[k] for r in imperfect if r[k] is not None] for k in ("predictions", "SV", "SII", "FSII")}
+    lines = [
+        ("reported R2 less the true one, mean", f"{gaps.mean():+.3f}"),
+        ("fits whose reported R2 is within .06 of the true one", f"{np.mean(np.abs(gaps) <= 0.06):.1%}"),
+        *((f"{name} within two standard errors of the truth", f"{np.mean(v):.0%}") for name, v in within.items()),
+    ]
+    return table((f"{len(told)} fits of {len({r['game'] for r in told})} kinds of games", ""), lines)
+
+
+@block
+def throughput() -> str:
+    """Masks a second on a text, and what they cost."""
+    found, kinds = result("throughput"), ("float32", "bfloat16")
+    names = {
+        "spexjax": "spexjax {}",
+        "torch in batches": "torch {}, batched",
+        "torch one by one": "torch {}, one at a time",
+    }
+    rates, share = found["masks_per_second"], found["model_flop_utilisation"]
+    off, ours = found["largest_difference_from_torch_float32"], found["ours"]
+    lines = [(f"{name}: masks/s", *(f"{rates[key.format(k)]:.1f}" for k in kinds)) for name, key in names.items()]
+    lines += [
+        ("share of what the machine's fastest matrix products allow", *(f"{share[k]:.0%}" for k in kinds)),
+        ("tokens a mask, of a prompt's", *(f"{ours[k]['tokens_run_per_mask']:.0f}" for k in kinds)),
+        ("padding", *(f"{ours[k]['padding']:.1%}" for k in kinds)),
+        ("programs", *(f"{ours[k]['programs']}" for k in kinds)),
+        ("largest difference from torch in float32", *(f"{off[k]:.0e}" for k in kinds)),
+    ]
+    lines[4] = (f"tokens a mask, of {found['tokens_per_prompt']:.0f}", *lines[4][1:])
+    return table((f"{found['features']} words, {found['ablations']} ablations", *kinds), lines)
+
+
+@block
+def component_speed() -> str:
+    """Masks a second on heads."""
+    found = result("component_speed")
+    [size] = found["sizes"].values()
+    kinds = "spexjax float32", "spexjax bfloat16"
+    lines = [
+        (
+            kind.removeprefix("spexjax "),
+            f"{size['masks_per_second'][kind]:.2f}",
+            f"{size['ratio_to_best_torch_with_hooks'][kind]:.1f}",
+            f"{size['ratio_to_torch_with_cached_template'][kind]:.1f}",
+            f"{size['largest_difference_from_torch'][kind]:.0e}",
+        )
+        for kind in kinds
+    ]
+    head = "masks/s", "times torch with hooks", "with the template cached by hand", "largest difference from torch"
+    return table((f"{found['features']} heads, {size['prompts']} prompts", *head), lines)
+
+
+@block
+def faithfulness() -> str:
+    """R2 on a review by method and budget."""
+    scores = grouped(result("faithfulness")["rows"], ("method", "game", "m"), "r2")
+    names = {
+        "lasso": "`lasso`",
+        "authors": "ProxySPEX of its authors (spectralexplain 0.0.4)",
+        "lightgbm": "the same LightGBM read without loss",
+        "auto": "`auto`",
+    }
+    budgets, lines = (256, 512, 1024, 2048), []
+    for method, name in names.items():
+        cells = [scores[method, "sent24", m] for m in budgets]
+        lines.append((name, *(f"{np.mean(c):.3f}" + f" ± {np.std(c):.3f}" * (len(c) > 1) for c in cells)))
+    return table(("method", *(f"{m:,} masks" for m in budgets)), lines)
+
+
+@block
+def ablations_needed() -> str:
+    """How many times our ablations the peers need for our R2, as in benchmarks/faithfulness.py."""
+    scores, lines = grouped(result("faithfulness")["rows"], ("method", "game", "m"), "r2"), []
+    cells = sorted((game, m) for method, game, m in scores if method == "auto")
+    for peer, name in (("lightgbm", "LightGBM read without loss"), ("authors", "ProxySPEX of its authors")):
+        ratios = defaultdict(list)
+        for game, m in cells:
+            curve = {at: np.mean(r2) for (method, of, at), r2 in scores.items() if (method, of) == (peer, game)}
+            ablations, known = needed(curve, np.mean(scores["auto", game, m]))
+            ratios[known].append(np.log(ablations / m))
+        every = [r for some in ratios.values() for r in some]
+        means = (f"{np.exp(np.mean(some)):.2f} ({len(some)})" for some in (ratios["measured"], every))
+        lines.append((name, *means, str(len(ratios["extrapolated"])), str(len(ratios["capped"]))))
+    head = "where its curve reaches that R2 (pairs)", "everywhere (pairs)", "extrapolated", "cut off at 8 times"
+    return table(("times the ablations, geometric mean", *head), lines)
+
+
+@block
+def never_worse() -> str:
+    """Fits of auto that are below lasso or the mean, and what auto says of itself."""
+    rows = result("faithfulness")["rows"]
+    ours = [r for r in rows if r["method"] == "auto"]
+    floor = {(r["game"], r["m"], r["draw"]): max(0, r["r2"]) for r in rows if r["method"] == "lasso"}
+    below = sum(r["r2"] < floor[r["game"], r["m"], r["draw"]] - MARGIN for r in ours)
+    lines = [
+        (f"fits below `lasso` or the mean by more than {MARGIN}", f"{below} of {len(ours)}"),
+        ("reported R2 less that on unseen masks, mean", f"{np.mean([r['reported_r2'] - r['r2'] for r in ours]):+.3f}"),
+    ]
+    return table((f"`auto` on {len({r['game'] for r in ours})} games", ""), lines)
+
+
+@block
+def carry_over() -> str:
+    """R2 with and without the explanations of other inputs."""
+    tasks = {
+        "heads90": "90 attention heads, four prompts",
+        "few_shot16": "16 examples in the prompt, four reviews",
+        "facts20": "20 sentences, four questions",
+        "training64": "64 training images, four test images",
+    }
+    rows = [r | {"task": r["game"].split("/")[0]} for r in result("carry_over")["rows"]]
+    without, like = (grouped(rows, ("task", "m"), kind) for kind in ("without", "like"))
+    budgets, lines = sorted({r["m"] for r in rows}), []
+    for task, name in tasks.items():
+        curve = {m: float(np.mean(without[task, m])) for m in budgets}
+        gained = {m: float(np.mean(like[task, m])) for m in budgets}
+        times = ", ".join(f"{needed(curve, gained[m])[0] / m:.2f}" for m in budgets)
+        lines.append((name, *(f"{curve[m]:.3f} -> {gained[m]:.3f}" for m in budgets), times))
+    return table(("task", *(f"{m} masks" for m in budgets), "times the ablations"), lines)
+
+
+@block
+def adaptive() -> str:
+    """What choosing masks gains."""
+    found = result("adaptive")
+    lines = [(r["game"], *(f"{r[k]:.3f}" for k in ("start", "uniform", "chosen"))) for r in found["rows"]]
+    mean = f"{found['mean_gain_of_choosing']:+.3f} on average"
+    return table(("R2 on game", "256 uniform masks", "256 uniform ones more", f"256 chosen ones more, {mean}"), lines)
+
+
+@block
+def index_error() -> str:
+    """Mean squared errors of indices over those of the peers."""
+    errors = grouped(result("index_error")["rows"], ("method", "game", "index", "budget"), "mse")
+    cells, lines = sorted(key[1:] for key in errors if key[0] == "auto"), []
+    names = {"proxyshap": "shapiq's ProxySHAP", "proxyspex": "shapiq's ProxySPEX", "kernelshap": "shapiq's KernelSHAP"}
+    for peer, name in names.items():
+        ratios = np.array([np.mean(errors["auto", *c]) / np.mean(errors[peer, *c]) for c in cells])
+        mean, typical = f"{ratios.mean():.2f}", f"{np.exp(np.log(ratios).mean()):.2f}"
+        lines.append((name, mean, typical, f"{ratios.max():.2f}", f"{(ratios > 1).sum()} of {len(cells)}"))
+    head = "squared error of `auto` over that of", "mean", "geometric mean", "largest", "cells above 1"
+    return table(head, lines)
+
+
+@block
+def spex_masks() -> str:
+    """How many masks designs need."""
+    rows = result("spex_speed")["masks"]
+    return table(
+        ("features", *(f"{r['n']:,}" for r in rows)),
+        (
+            ("`designs.subsampled`", *(f"{r['ours']:,}" for r in rows)),
+            ("the authors' package (sparse-transform 0.2.1)", *(f"{r['peer']:,}" for r in rows)),
+        ),
+    )
+
+
+@block
+def spex_speed() -> str:
+    """Milliseconds for one signal."""
+    lines = []
+    for row in result("spex_speed")["decode"]:
+        for mode in ("hard", "soft"):
+            ours, peer = row[mode], row[mode]["peer"]
+            theirs = f"{peer['ratio']:,.0f}" if "ratio" in peer else f"over {peer['ratio_above']:,.0f}"
+            lines.append((f"{row['n']:,}", mode, f"{ours['warm_ms']:.1f}", f"{ours['cold_s']:.1f}", theirs))
+    head = "features", "mode", "milliseconds", "seconds with compilation", "CPU time of the authors' package over ours"
+    return table(head, lines)
+
+
+@block
+def spex_many() -> str:
+    """Signals a second for many of them."""
+    many = result("spex_speed")["many"]
+    ways = {"a loop": "loop", "`jax.vmap`": "vmap", "`decode_many`, each core a device": "devices"}
+    lines = []
+    for name, key in ways.items():
+        times = span((r[f"{key}_ratio"] for r in many), ".1f") if key != "loop" else ""
+        lines.append((name, span((r[f"{key}_per_s"] for r in many), ",.0f"), times))
+    return table(("256 signals, 20 to 1,000 features", "signals a second", "times a loop"), lines)
+
+
+@block
+def spex_recovery() -> str:
+    """The loads at which all is recovered without noise, and recall under strong noise."""
+    rows, lines = result("spex_recovery")["rows"], []
+    names = {"hard": "hard", "soft": "soft", "peer-hard": "the authors' hard", "peer-soft": "the authors' soft"}
+    for method, name in names.items():
+        clean = [r for r in rows if r["method"] == method and r["snr"] is None]
+        loads = {r["terms"] for r in clean}
+        clean = [r for r in clean if sum(other["n"] == r["n"] for other in clean) == len(loads)]  # tried at every load
+        exact = [k for k in loads if all(r["exact"] >= 0.99 for r in clean if r["terms"] <= k)]
+        noisy = next(r for r in rows if (r["method"], r["n"], r["snr"], r["terms"]) == (method, 20, 0, 85))
+        sizes = span((r["n"] for r in clean), ",")
+        lines.append((name, sizes, str(max(exact, default=0)), f"{noisy['recall']:.2f}", str(noisy["seeds"])))
+    head = "mode", "features", "exact without noise up to K", "recall at 0 dB, n = 20, K = 85", "signals a cell"
+    return table(head, lines)
+
+
+@block
+def spex_games() -> str:
+    """SPEX and ProxySPEX at equal numbers of ablations."""
+    rows, lines = result("spex_games")["rows"], []
+    for budget in (2000, 4000, 8000):
+        spex = [r for r in rows if (r["method"], r["budget"]) == ("spex", budget)]
+        at = {(r["game"], r["ablations"]) for r in spex}
+        proxy = [r for r in rows if r["method"] == "proxyspex-gp" and (r["game"], r["ablations"]) in at]
+        above = sum(s["r2"] > p["r2"] for s in spex for p in proxy if s["game"] == p["game"])
+        lines.append(
+            (
+                span((r["ablations"] for r in spex), ",.0f"),
+                str(len(spex)),
+                span(r["r2"] for r in spex),
+                span(r["r2"] for r in proxy),
+                str(above),
+                span(20 * r["recall_from_order_2"] for r in spex).replace(".00", ""),
+            )
+        )
+    head = (
+        "ablations",
+        "games",
+        "R2 of SPEX",
+        "R2 of ProxySPEX",
+        "SPEX is better in",
+        "of the 20 largest from order 2, SPEX finds",
+    )
+    return table(head, lines)
+
+
+@block
+def many_masks() -> str:
+    """R2 where there are very many masks."""
+    found = result("many_masks")
+    scores = {(r["game"], r["method"]): r["r2"] for r in found["rows"]}
+    names = {"products": "sums of products", "kernels": "Gaussian processes", "lightgbm": "LightGBM"}
+    played = list(dict.fromkeys(r["game"] for r in found["rows"]))
+    lines = [(name, *(f"{scores[game, key]:.2f}" for game in played)) for key, name in names.items()]
+    return table((f"R2, {found['masks']:,} masks of {found['num_features']} features", *played), lines)
+
+
+@block
+def latency() -> str:
+    """How long people wait."""
+    lines = result("latency")["runs"]["now"]["acceptance"]
+    return table(("what", "seconds"), ((line["what"], f"{line['now']:.2f}") for line in lines))
+
+
+@block
+def demo() -> str:
+    """How long the demo takes."""
+    first, again = (r["seconds"] for r in result("latency")["runs"]["now"]["rows"] if r["task"] == "demo")
+    return table(("`spexjax demo`, installed", "seconds"), (("first", f"{first:.1f}"), ("again", f"{again:.1f}")))
+
+
+@block
+def retraining() -> str:
+    """Models retrained a second."""
+    found = result("retraining")
+    rows = {(r["model"], r.get("batch", 20)): r for r in found["rows"]}
+
+    def rate(row, name):
+        return f"{row[name]:,.{0 if row[name] >= 100 else 1}f}" if name in row else ""
+
+    lines = [
+        (
+            model,
+            *(rate(row, name) for name in ("ours", "torch", "scikit-learn")),
+            *(f"{row[k]:.0f}" if k in row else "" for k in ("times_torch", "times_scikit-learn")),
+            f"{full['times_torch']:.0f}" if (full := rows.get((model, 100))) else "",
+        )
+        for (model, batch), row in rows.items()
+        if batch == 20
+    ]
+    head = "spexjax", "torch", "scikit-learn", "times torch", "times scikit-learn", "times torch, steps of all examples"
+    return table(("retrainings a second", *head), lines)
+
+
+@block
+def subsets() -> str:
+    """How many answers are certified."""
+    rows = [r for r in result("subsets")["rows"] if r["game"] != "dense random"]
+    seconds, shares = [r["seconds"] for r in rows], [r["true_share"] for r in rows if "true_share" in r]
+    lines = [
+        ("certified", f"{sum(r['status'] == 'optimal' for r in rows)} of {len(rows)}"),
+        ("found by the local search alone", f"{sum(r['local_share'] >= 1 - 1e-9 for r in rows)} of {len(rows)}"),
+        ("seconds, median and most", f"{np.median(seconds):.2f}, {max(seconds):.1f}"),
+        ("true change over the largest there is, mean and least", f"{np.mean(shares):.2f}, {min(shares):.2f}"),
+    ]
+    return table(
+        (f"{len({r['game'] for r in rows})} games, up to {max(r['features'] for r in rows)} features", ""), lines
+    )
+
+
+@block
+def datamodels_size() -> str:
+    """The size of the CIFAR-10 datamodels."""
+    found = result("datamodels_size")
+    steps = {r["step"]: r for r in found["rows"]}
+    screen, last = steps["screen"], steps["products"]
+    lines = [
+        ("one pass of correlations over the packed masks", f"{screen['seconds']:.0f} s"),
+        ("examples that matter which it keeps", f"{min(screen['recall'].values()):.0%}"),
+        ("pairs that a fit to those finds", f"{last['pairs_found']} of {last['pairs']}"),
+        ("memory", f"{last['peak_gb']:.1f} GB"),
+    ]
+    return table((f"{found['num_features']:,} training examples, {found['masks']:,} masks", ""), lines)
+
+
+@block
+def sweep() -> str:
+    """Very many masks, with and without a store."""
+    found = result("sweep")
+    lines = [(row["what"], f"{row['seconds']:.1f}") for row in found["rows"]]
+    lines.append(("MB of host memory above the start", str(found["above_baseline_mb"])))
+    return table((f"{found['masks']:,} masks of {found['num_features']:,} features", "seconds"), lines)

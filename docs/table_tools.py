@@ -1,0 +1,41 @@
+"""What the writers of tables share: results in, Markdown out."""
+
+import json
+from collections import defaultdict
+from collections.abc import Callable, Iterable
+from pathlib import Path
+
+ROOT = Path(__file__).parents[1]
+BLOCKS: dict[str, Callable[[], str]] = {}
+
+
+def block(write: Callable[[], str]) -> Callable[[], str]:
+    """Makes a function the writer of the block of its name."""
+    BLOCKS[write.__name__] = write
+    return write
+
+
+def result(name: str) -> dict:
+    """What a benchmark has written."""
+    return json.loads((ROOT / "benchmarks" / "results" / f"{name}.json").read_text())
+
+
+def table(head: Iterable[str], rows: Iterable[Iterable[str]]) -> str:
+    """A Markdown table."""
+    head = list(head)
+    lines = [head, ["---"] * len(head), *map(list, rows)]
+    return "\n".join(f"| {' | '.join(line)} |".replace("|  |", "| |") for line in lines)
+
+
+def span(numbers: Iterable[float], form: str = ".2f") -> str:
+    """The smallest and the largest number."""
+    numbers = list(numbers)
+    return f"{min(numbers):{form}} to {max(numbers):{form}}"
+
+
+def grouped(rows: Iterable[dict], keys: tuple[str, ...], value: str) -> dict[tuple, list[float]]:
+    """The values of the rows, by their keys."""
+    found = defaultdict(list)
+    for row in rows:
+        found[tuple(row[key] for key in keys)].append(row[value])
+    return found
