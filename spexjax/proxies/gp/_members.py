@@ -112,7 +112,7 @@ def fit_mean(
     y: Float[np.ndarray, " m"],
     trial: Trained | None = None,
     others: Sequence[Float[np.ndarray, " m"]] = (),
-    targets: Float[np.ndarray, "m o"] | None = None,
+    targets: Float[np.ndarray, "m *o"] | None = None,
 ) -> Mean:
     """Trains every form on every subset, conditions it on all masks, and picks the best mixture of forms.
 
