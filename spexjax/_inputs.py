@@ -55,7 +55,7 @@ def checked_values(
     _, first, counts = np.unique(group, return_index=True, return_counts=True)
     if len(first) < min_budget(n):
         raise ValueError(f"{len(first)} distinct masks are too few: {n} features need at least {min_budget(n)}.")
-    others = None if covalues is None else checked_covalues(covalues, len(masks))
+    others = None if covalues is None else _checked_covalues(covalues, len(masks))
     if len(first) < len(masks):
         masks, values = masks[first], np.bincount(group, values / counts[group])
         if others is not None:
@@ -68,7 +68,7 @@ def checked_values(
     return masks, dataclasses.replace(Evaluation.given(values), covalues=others), names
 
 
-def checked_covalues(covalues: ArrayLike, num_masks: int) -> CoValues:
+def _checked_covalues(covalues: ArrayLike, num_masks: int) -> CoValues:
     """Returns co-values as an array `[m, c]`.
 
     Args:

@@ -114,7 +114,7 @@ def _start(
         return Start(given, np.zeros((0, n), bool), Evaluation.given([]), 0)
     if sizes[0] < _LEAST_FOR_AUTO:
         raise ValueError(
-            f"keep='auto' spends up to 62 ablations on finding how much may be removed: give a budget of at least "
+            "keep='auto' spends up to 62 ablations on finding how much may be removed: give a budget of at least "
             f"{_LEAST_FOR_AUTO}, not {sizes[0]}, or a number such as keep=0.9."
         )
     method.design(key, n, sizes[-1], None, **{"keep": 0.5})  # raises now what it would raise later

@@ -110,3 +110,29 @@ def test_another_budget_of_explain_compiles_nothing():
     with compiling() as programs:
         explained(15, 70, 1)
     assert programs == []
+
+
+def test_co_values_compile_nothing_for_a_second_game():
+    """Whether they are used or not, however many there are; and no more than other first games."""
+
+    def explained(kind, n, m, seed, num_covalues):
+        masks, values = game(kind, n, m, seed)
+        rng = np.random.default_rng(seed)
+        same = np.stack([game(kind, n, m, seed)[1] * rng.normal() for _ in range(num_covalues)], 1)
+        covalues = same + rng.normal(size=same.shape) if kind != "noisy" else rng.normal(size=same.shape)
+        return sx.fit(masks, values, covalues=covalues, method="proxyspex-gp", key=key)
+
+    key = jax.random.key(0)
+    jax.clear_caches()
+    _host_program.forget_programs()
+    with compiling() as programs:
+        explained("noisy", 20, 60, 0, 5)
+    assert len(programs) <= 8
+    for seed, kind in enumerate(KINDS):
+        explained(kind, 12, 96, seed, 40)
+    with compiling() as programs:
+        used = [
+            explained(kind, 11, 85 + seed - 20, seed, seed).diagnostics for seed, kind in enumerate(KINDS, start=20)
+        ]
+    assert programs == []
+    assert {said["kernels"]["covalues"]["used"] for said in used if "kernels" in said} == {True, False}

@@ -25,7 +25,6 @@ class Select:
     """The proxy made by `select`."""
 
     proxies: Mapping[str, Proxy]
-
     uses_covalues = True  # for those of the proxies that do; not a field
 
     def __call__(self, masks: Masks, values: Values, key: Key, covalues: CoValues | None = None) -> Fit:

@@ -1,10 +1,11 @@
-"""What the co-values of the ablations teach a kernel: which features matter, and which of them together."""
+"""Kernels trained on the co-values of the ablations, which tell more about the features that matter."""
 
 from collections.abc import Callable, Sequence
 
 import numpy as np
 from jaxtyping import Float, Int
 
+from spexjax._buckets import pad
 from spexjax.metrics import r2
 from spexjax.proxies._cross_validation import surely_better
 from spexjax.proxies.gp._fitting import Split, Trained, is_joint
@@ -19,51 +20,38 @@ _SURE = 1.0  # standard errors by which the kernels must predict better without 
 _TINY = 1e-6  # share of the largest component's spread below which a component is rounding
 
 
-def joint_targets(
-    y: Float[np.ndarray, " m"], covalues: Float[np.ndarray, "m c"] | None, rows: Int[np.ndarray, " r"]
-) -> Float[np.ndarray, "m o"] | None:
-    """The values and the principal components of the co-values, as functions that share one kernel; see `loss`.
+def functions_of(covalues: Float[np.ndarray, "m c"] | None, rows: Int[np.ndarray, " r"]) -> KnownOf:
+    """Gives for values y all functions that share their kernel: y itself, and the components of the co-values.
 
-    Every ablation tells the co-values besides its value. The same features and interactions drive them, so the rates of
-    a kernel are better known from all of them. Components have variances proportional to their standard deviations,
-    which add up to 0.8; the values have the rest. Mixtures of functions with one kernel have that kernel, too, so it
-    does not matter in which basis the co-values come.
+    The same features and interactions drive values and co-values, so the rates of a kernel are better known from all of
+    them; see `loss`. Components are uncorrelated. Their variances are proportional to their standard deviations and add
+    up to 0.8; the values have the rest. Any rotation of the co-values gives the same likelihood.
 
     Args:
-      y: `[m]`, of mean 0 and variance 1.
       covalues: `[m, c]`, in units that can be compared; None if nothing else is known.
       rows: the masks that count for means and variances: all but the two ends.
 
     Returns:
-      `[m, 33]`, columns of 0 where there are fewer components; None if there are no co-values, or constant ones.
+      A function of y `[m]`, of mean 0 and variance 1. It returns `[m, 33]`, with columns of 0 where there are fewer
+      components; or y, if there are no co-values, or constant ones.
     """
-    if covalues is None:
-        return None
+    components = None if covalues is None else _components(covalues, rows)
+
+    def known_of(y: Float[np.ndarray, " m"]) -> Float[np.ndarray, "m *o"]:
+        return y if components is None else np.concatenate([np.sqrt(_SHARE) * y[:, None], components], axis=1)
+
+    return known_of
+
+
+def _components(covalues: Float[np.ndarray, "m c"], rows: Int[np.ndarray, " r"]) -> Float[np.ndarray, "m 32"] | None:
+    """The leading principal components of the co-values, as columns of `functions_of`; None if all are constant."""
     centred = np.asarray(covalues, np.float64) - np.mean(covalues[rows], axis=0, dtype=np.float64)
     _, spreads, directions = np.linalg.svd(centred[rows] / np.sqrt(len(rows)), full_matrices=False)
     used = (np.arange(len(spreads)) < _COMPONENTS) & (spreads > _TINY * spreads[0])
     if not used.any():
         return None
     shares = (1 - _SHARE) * spreads[used] / spreads[used].sum()
-    found = np.zeros((len(y), 1 + _COMPONENTS))
-    found[:, 0] = np.sqrt(_SHARE) * y
-    found[:, 1 : 1 + used.sum()] = centred @ directions[used].T / spreads[used] * np.sqrt(shares)
-    return found
-
-
-def functions_of(covalues: Float[np.ndarray, "m c"] | None, rows: Int[np.ndarray, " r"]) -> KnownOf:
-    """What is known beside values y, as a function of y: `joint_targets`, or y itself where nothing is.
-
-    Args:
-      covalues: as in `joint_targets`.
-      rows: as in `joint_targets`.
-    """
-
-    def known_of(y: Float[np.ndarray, " m"]) -> Float[np.ndarray, "m *o"]:
-        joint = joint_targets(y, covalues, rows)
-        return y if joint is None else joint
-
-    return known_of
+    return pad(centred @ directions[used].T / spreads[used] * np.sqrt(shares), _COMPONENTS)
 
 
 def fit_best_mean(
@@ -74,9 +62,9 @@ def fit_best_mean(
     others: Sequence[Float[np.ndarray, " m"]],
     known_of: KnownOf,
 ) -> tuple[Mean, KnownOf, dict]:
-    """The mean of kernels that co-values have taught, unless it is surely worse than that of untaught ones.
+    """The mean of kernels trained on co-values too, unless training on the values alone surely predicts better.
 
-    Few masks say less about which of the two is better than is known beforehand.
+    With few masks, held-out error says little about which is better, and co-values usually are.
 
     Args:
       starts: as in `fit_mean`, like all that follow.
@@ -103,5 +91,5 @@ def fit_best_mean(
 
 
 def _alone(y: Float[np.ndarray, " m"]) -> Float[np.ndarray, "m o"]:
-    """The values alone, in the shape of `joint_targets`, so that one program trains on both."""
-    return np.concatenate([y[:, None], np.zeros((len(y), _COMPONENTS))], axis=1)
+    """The values alone, in the shape that `functions_of` gives them, so that one program trains on both."""
+    return pad(y[:, None], 1 + _COMPONENTS)

@@ -211,11 +211,11 @@ def kernels(like: Surrogate | Iterable[Surrogate] = ()) -> Kernels:
     matters on another. Given surrogates of other inputs, both forms are trained a second time, under a prior centred
     on the mean of the others' log rates and half as wide. Held-out error chooses among the four.
 
-    Co-values: an ablation may tell more than its value, such as a hidden state of the model. These other functions of
-    the same masks depend on the same features and interactions. So all members are trained a second time on the values
-    and the 32 leading principal components of the co-values, which share one kernel (`_covalues`), and
-    conditioned on the values alone, as before. Their equal mean is used unless its held-out error is larger by more
-    than its standard error. Whether neighbours matter is then decided by the evidence of all these functions.
+    Co-values: an ablation may tell more than its value, such as a hidden state of the model. These are other functions
+    of the same masks, which depend on the same features and interactions. So both forms are trained once more, on the
+    values and the 32 leading principal components of the co-values together, and conditioned on the values alone. The
+    equal mean of the two forms is used unless the kernels trained on the values alone predict better, by more than one
+    standard error. All these functions together decide whether neighbours matter.
 
     Source: the prior is that of ProxySPEX's trees made smooth (Butler et al., arXiv 2505.17495); Rasmussen and
     Williams, Gaussian Processes for Machine Learning (2006), chapters 2 and 5.

@@ -33,7 +33,7 @@ from spexjax.typing import Array
 
 NAMES = ("tied", "untied", "tied_like", "untied_like")
 _SHARES = np.array([[0.5, 0.5], [0.25, 0.75], [0.75, 0.25], [0.0, 1.0], [1.0, 0.0]])  # of two forms
-_FIRST = 0.5  # share of the member trained on masks of all folds; all, where co-values make the others no better
+_FIRST = 0.5  # share of the member trained on masks of all folds; 1 if it was trained on co-values too
 _TARGETS = 2  # other values whose leave-one-out errors are wanted, at most
 _SMOOTH = 0.02  # share of the variance: below this held-out error, training continues in double precision
 
@@ -128,7 +128,7 @@ def fit_mean(
     members = train_members(starts, split, targets, trial)
     if not is_joint(targets):
         return best_mean(_conditioned(members, split, y, others), split, y)
-    # Kernels that so much is known about agree so well that choosing between them would add noise.
+    # Co-values leave the members so little doubt that averaging them or choosing between forms only adds noise.
     return best_mean(_conditioned(members, split, y, others, first_share=1.0), split, y, _SHARES[:1])
 
 

@@ -9,7 +9,7 @@ import spexjax as sx
 from spexjax import proxies
 from spexjax.gp import signs
 from spexjax.metrics import r2
-from spexjax.proxies.gp._covalues import joint_targets
+from spexjax.proxies.gp._covalues import functions_of
 from spexjax.proxies.gp._parameters import Tied
 from spexjax.proxies.gp._training import loss
 
@@ -44,7 +44,7 @@ def test_the_likelihood_of_several_functions_by_the_formula():
 def test_targets_are_the_values_and_orthogonal_components(game):
     _, values, covalues = game
     y, rows = (values - values[2:].mean()) / values[2:].std(), np.arange(2, len(values))
-    found = joint_targets(y, covalues, rows)
+    found = functions_of(covalues, rows)(y)
     assert found.shape == (len(y), 33)
     np.testing.assert_allclose(found[:, 0], np.sqrt(0.2) * y)
     inner = found[rows, 1:]
@@ -53,10 +53,11 @@ def test_targets_are_the_values_and_orthogonal_components(game):
     np.testing.assert_allclose(inner.var(0)[:20], 0.8 * spreads / spreads.sum())
     assert not inner[:, 20:].any()
     np.testing.assert_allclose((inner.T @ inner) * (1 - np.eye(32)), 0, atol=1e-9)
-    turned = joint_targets(y, covalues @ np.linalg.qr(np.random.default_rng(2).normal(size=(20, 20)))[0], rows)
+    rotation = np.linalg.qr(np.random.default_rng(2).normal(size=(20, 20)))[0]
+    turned = functions_of(covalues @ rotation, rows)(y)
     np.testing.assert_allclose(turned @ turned.T, found @ found.T, atol=1e-9)  # in whatever basis
-    assert joint_targets(y, np.ones((len(y), 4)), rows) is None
-    assert joint_targets(y, None, rows) is None
+    for nothing in (np.ones((len(y), 4)), None):
+        assert functions_of(nothing, rows)(y) is y
 
 
 def test_co_values_of_the_same_causes_help(game, key):
