@@ -85,9 +85,11 @@ def forget_programs() -> None:
 
 
 def _kind(leaf: Any) -> Hashable:
-    """What a program must know of an argument."""
-    aval = jax.typeof(leaf)
-    return aval.shape, str(aval.dtype), aval.weak_type, str(leaf.sharding) if isinstance(leaf, jax.Array) else ""
+    """What a program must know of an argument; an array on the host is like one on the default device."""
+    aval, config = jax.typeof(leaf), jax.config
+    default: Any = config.jax_default_device or jax.local_devices()[0]
+    elsewhere = isinstance(leaf, jax.Array) and leaf.sharding.device_set != {default}
+    return aval.shape, str(aval.dtype), aval.weak_type, str(leaf.sharding) if elsewhere else ""
 
 
 def _settings() -> Hashable:
@@ -126,22 +128,35 @@ def _loaded(file: Path | None) -> Any:
 
 
 def _saved(file: Path | None, compiled: Callable[[], Any]) -> Any:
-    """Compiles, and saves the program unless it came from JAX's cache: XLA cannot write a program that it has read."""
-    before = getattr(_found, "count", 0)
+    """Compiles, and saves the program if XLA has compiled it just now: what it has read, it writes incompletely.
+
+    JAX may have read the program from its cache, now or earlier in this process.
+    """
+    before = _counts()
     program = compiled()
+    requests, reads = (now - then for now, then in zip(_counts(), before, strict=True))
     with contextlib.suppress(Exception):  # a full disk, or a backend that cannot write its programs: the fit goes on
-        if file and getattr(_found, "count", 0) == before:
+        if file and requests > 0 and reads == 0:
             content = packed(program)
             write_durably(file, sha256(content).digest() + content)
     return program
 
 
-_found = threading.local()  # how many programs JAX's cache has had for this thread
+_of_thread = threading.local()
 
 
-def _heard(event: str, **_: str | int) -> None:
-    if event == "/jax/compilation_cache/cache_hits":
-        _found.count = getattr(_found, "count", 0) + 1
+def _counts() -> tuple[int, int]:
+    """How often this thread has asked XLA or JAX's cache for a program, and how often the cache had it."""
+    return getattr(_of_thread, "requests", 0), getattr(_of_thread, "reads", 0)
 
 
-jax.monitoring.register_event_listener(_heard)  # once, on import
+def _heard_event(event: str, **_: str | int) -> None:
+    _of_thread.reads = _counts()[1] + (event == "/jax/compilation_cache/cache_hits")
+
+
+def _heard_duration(event: str, duration_secs: float, **_: str | int) -> None:
+    _of_thread.requests = _counts()[0] + (event == "/jax/core/compile/backend_compile_duration")
+
+
+jax.monitoring.register_event_listener(_heard_event)  # once, on import
+jax.monitoring.register_event_duration_secs_listener(_heard_duration)
