@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable, Hashable
 from hashlib import sha256
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import jax
 
@@ -86,8 +86,8 @@ def forget_programs() -> None:
 
 def _kind(leaf: Any) -> Hashable:
     """What a program must know of an argument; an array on the host is like one on the default device."""
-    aval, config = jax.typeof(leaf), jax.config
-    default: Any = config.jax_default_device or jax.local_devices()[0]
+    aval, config = jax.typeof(leaf), cast(Any, jax.config)
+    default = config.jax_default_device or jax.local_devices()[0]
     elsewhere = isinstance(leaf, jax.Array) and leaf.sharding.device_set != {default}
     return aval.shape, str(aval.dtype), aval.weak_type, str(leaf.sharding) if elsewhere else ""
 
