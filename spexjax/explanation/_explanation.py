@@ -4,6 +4,7 @@ import dataclasses
 from collections.abc import Mapping
 from functools import cached_property
 from importlib import import_module
+from math import comb
 from pathlib import Path
 from typing import Any
 
@@ -133,7 +134,7 @@ class Explanation(Linear):
 
         With a surrogate, indices that have a closed form are the surrogate's, corrected by the true value at every
         mask that was evaluated. All others are read off the truncated spectrum, corrected by the true values at the
-        full and the empty mask. An order with more than 20,000 sets gets values for the sets of the spectrum only.
+        full and the empty mask. An order with more than 20,000 sets gets values for the sets of the spectrum only, which `Interactions.note` says.
 
         Args:
           index: a name from `indices.INDICES`, such as SV, SII, FSII or Moebius. By default FSII, or WBII where
@@ -168,10 +169,21 @@ class Explanation(Linear):
             table = surrogate_interactions(self.surrogate, residuals, spectrum, ends, index, max_order, names, **bound)
         for array in (table.support, table.values):
             array.setflags(write=False)  # others get the same table
-        return dataclasses.replace(table, errors_of=self.standard_errors, note=self._note(table))
+        notes = self._extrapolated(table), self._incomplete(table)
+        return dataclasses.replace(table, errors_of=self.standard_errors, note=" ".join(filter(None, notes)))
 
-    def _note(self, table: Interactions) -> str:
-        """That an index is extrapolated: it is not the derivative at the p of the masks, and these are not uniform."""
+    def _incomplete(self, table: Interactions) -> str:
+        """That sets without a value would have one other than 0, and at which order."""
+        n, nothing_left = table.num_features, self.surrogate is None and not any(self._missed_ends)
+        if table.max_order is None or nothing_left:
+            return ""
+        sizes = range(1, min(table.max_order, n) + 1)
+        cut = [(int((table.orders == order).sum()), comb(n, order), order) for order in sizes]
+        said = [f"{known:,} of {all_sets:,} sets of {order}" for known, all_sets, order in cut if known < all_sets]
+        return f"Only {' and '.join(said)} have a value; the others count as 0, so sums are not exact." if said else ""
+
+    def _extrapolated(self, table: Interactions) -> str:
+        """That an index is not the derivative at the p of the masks, and these are not uniform."""
         keep, n = self.keep_probability, table.num_features
         if keep in (None, 0.5) or self.faithfulness.exact:
             return ""

@@ -31,6 +31,7 @@ class Table(NamedTuple):
     errors: dict[tuple[int, ...], float]  # of those that are listed; NaN if unknown
     typical: dict[int, float]  # by order, for the others
     counts: dict[int, int]  # how many sets of each order have a value
+    usual: dict[int, float]  # by order, what most sets share; NaN where they do not
     note: str  # what to keep in mind; mostly nothing
 
     @property
@@ -44,8 +45,8 @@ class Table(NamedTuple):
         return 0.0 if isnan(error) else error
 
     def stands_out(self, term: Term) -> bool:
-        """Whether a value is at least two standard errors from zero."""
-        return not is_noise(term[1], self.error(term[0]))
+        """Whether a value is at least two standard errors from zero, and not what most sets of its order share."""
+        return not is_noise(term[1], self.error(term[0])) and term[1] != self.usual.get(len(term[0]))
 
 
 def tables(explanation: Explanation, index: str | None, max_order: int, top: int) -> list[Table]:
@@ -63,6 +64,19 @@ def tables(explanation: Explanation, index: str | None, max_order: int, top: int
     offered = SWITCH if explanation.keep_probability is None else NEAR + SWITCH
     others = [explanation.interactions(name, order) for name in offered]
     return [first, *(_table(explanation, other, _SAMPLED) for other in others if other.index != first.name)]
+
+
+def usual_value(values: Float[np.ndarray, " k"]) -> float:
+    """What more than half of several values are, NaN if there is no such value or just one set.
+
+    Without a surrogate, what a fit misses at the two ends is spread evenly over all sets: it tells none of them apart.
+
+    >>> usual_value(np.array([0.1, 0.1, 2.0])), usual_value(np.array([0.1]))
+    (0.1, nan)
+    """
+    found, counts = np.unique(values, return_counts=True)
+    most = int(counts.argmax()) if len(values) > 1 else 0
+    return float(found[most]) if len(values) > 1 and 2 * counts[most] > len(values) else float("nan")
 
 
 def energy_by_order(explanation: Explanation) -> Float[np.ndarray, " d"]:
@@ -90,6 +104,7 @@ def _table(explanation: Explanation, table: Interactions, top: int) -> Table:
     errors: dict[tuple[int, ...], float] = {}
     typical: dict[int, float] = {}
     counts: dict[int, int] = {}
+    usual: dict[int, float] = {}
     for order in sorted(set(table.orders.tolist()) - {0}):
         of_order = table.order(order)
         strongest = of_order.top(top)
@@ -97,11 +112,12 @@ def _table(explanation: Explanation, table: Interactions, top: int) -> Table:
             strongest = dataclasses.replace(strongest, index="BII")
         found = explanation.standard_errors(strongest).tolist()
         errors |= {s: error for (s, _), error in zip(strongest, found, strict=True)}
+        usual[order] = usual_value(of_order.values)
         counts[order], typical[order] = len(of_order), float(np.median(found)) if found else 0.0
     joint = [term for term in ranked if len(term[0]) > 1]
     kept = {s for s, _ in _linked(joint, max(top, _LINKED))}
     terms = [term for term in ranked if len(term[0]) == 1 or term[0] in kept]
-    return Table(table.index, table.max_order, terms, errors, typical, counts, table.note)
+    return Table(table.index, table.max_order, terms, errors, typical, counts, usual, table.note)
 
 
 def _linked(joint: Sequence[Term], top: int) -> list[Term]:

@@ -14,6 +14,7 @@ from spexjax._durable import write_durably
 from spexjax._printable import labels, one_line
 from spexjax.explanation import Explanation
 from spexjax.report._assets import assets, filled
+from spexjax.report._data import usual_value
 from spexjax.report._words import caution, signed
 
 _WIDTH, _SHORT = 160, 36  # characters of a text, on the page and on the terminal
@@ -106,7 +107,8 @@ def write_overview(rows: Sequence[Row], path: str | Path, *, index: str = "FSII"
 
 def _row(name: str, explanation: Explanation, index: str | None, max_order: int) -> Row:
     table = explanation.interactions(index, max_order)
-    wanted = [t for t in table.top(len(table)) if len(t[0]) >= min(2, max_order)]
+    usual = [usual_value(table.order(order).values) for order in range(max_order + 1)]
+    wanted = [t for t in table.top(len(table)) if len(t[0]) >= min(2, max_order) and t[1] != usual[len(t[0])]]
     members, value = wanted[0] if wanted else ((), 0.0)
     names = labels(explanation.feature_names)
     pieces = explanation.provenance.get("pieces") or [[" ".join(names), -1]]

@@ -97,14 +97,25 @@ def decides(explanation: Explanation, table: Table, names: Sequence[str]) -> str
     if joint:
         sentences.append(f"The combination that counts most: {_named(joint[0], table, names, towards)}.")
     else:
-        doubtful = any(len(s) > 1 for s, _ in table.terms)
-        sentences.append("No combination stands out from the noise." if doubtful else "No combination has an effect.")
+        sentences.append(_no_combination(explanation, table, unit))
     if singles:
         sentences.append(f"The single {unit} that counts most: {_named(singles[0], table, names, towards)}.")
     joint_share = energy[1:].sum() / energy.sum()
-    shares = f"{100 * joint_share:.0f}\u00a0% of the variation", f"{100 - 100 * joint_share:.0f}\u00a0%"
+    variation = "variation" if explanation.faithfulness.exact else "variation that the fit explains"
+    shares = f"{100 * joint_share:.0f}\u00a0% of the {variation}", f"{100 - 100 * joint_share:.0f}\u00a0%"
     sentences.append(f"Combinations carry {shares[0]}, single {unit}s {shares[1]}.")
     return " ".join(sentences)
+
+
+def _no_combination(explanation: Explanation, table: Table, unit: str) -> str:
+    """Why no combination is named."""
+    values = [(value, len(s)) for s, value in table.terms if len(s) > 1 and value]
+    if any(value != table.usual.get(order) for value, order in values):
+        return "No combination stands out from the noise."
+    if values:
+        return "No combination stands out: all have the same value."
+    exact = explanation.faithfulness.exact
+    return "No combination has an effect." if exact else f"The fit has single {unit}s only: it tells no combination."
 
 
 def baseline(explanation: Explanation, ends: Mapping[bool, float]) -> str:

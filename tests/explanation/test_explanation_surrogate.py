@@ -140,3 +140,11 @@ def test_faithfulness_is_compared_by_its_fields(explanation, loaded):
     assert hash(kinds[0]) == hash(loaded.faithfulness)
     for other in (*kinds[1:], dataclasses.replace(kinds[0], scheme="x"), dataclasses.replace(kinds[0], error=0.0), 0.5):
         assert kinds[0] != other
+
+
+def test_an_order_that_is_not_complete_is_said(explanation):
+    assert explanation.interactions("FSII", 2).note == ""
+    cut = explanation._indexed("FSII", 2, all_sets=6)
+    known = int((cut.orders == 2).sum())
+    assert 0 < known < 15
+    assert cut.note == f"Only {known} of 15 sets of 2 have a value; the others count as 0, so sums are not exact."

@@ -1,13 +1,18 @@
 """The verdict in words, for each kind of value function."""
 
+import dataclasses
 import re
 
+import jax
+import numpy as np
 import pytest
 
+import spexjax as sx
 from spexjax._printable import labels
-from spexjax.explanation import ends_of
+from spexjax.explanation import Faithfulness, ends_of
 from spexjax.report._data import tables
-from spexjax.report._verdict import asked, baseline, headline, how_sure, verdict
+from spexjax.report._overview import overview
+from spexjax.report._verdict import asked, baseline, decides, headline, how_sure, verdict
 
 
 def words(markup):
@@ -84,4 +89,19 @@ def test_noise_decides_nothing(review):
     said = verdict(review, {}, table._replace(errors={}, typical={1: 0.0, 2: 10.0}), review.feature_names)
     assert "No combination stands out from the noise." in said
     alone = table._replace(terms=[((0,), 1.0)])
-    assert "No combination has an effect." in verdict(review, {}, alone, review.feature_names)
+    assert "The fit has single words only" in verdict(review, {}, alone, review.feature_names)
+    exact = dataclasses.replace(review, faithfulness=Faithfulness(1.0, np.arange(31), "exact", exact=True))
+    assert "No combination has an effect." in verdict(exact, {}, alone, review.feature_names)
+
+
+def test_what_all_pairs_share_decides_nothing():
+    masks = np.random.default_rng(0).random((60, 8)) < 0.5
+    masks[0], masks[1] = True, False
+    values = 2.0 * masks[:, 0] - masks[:, 1] + 1.5 * (masks[:, 2] & masks[:, 3])
+    explanation = sx.fit(masks, values, key=jax.random.key(0), method="lasso")
+    table = tables(explanation, "FSII", 2, 10)[0]
+    assert len({value for s, value in table.terms if len(s) == 2}) == 1
+    assert "No combination stands out: all have the same value." in decides(
+        explanation, table, list(explanation.feature_names)
+    )
+    assert overview({"one": explanation})[0].names == ()
