@@ -134,7 +134,8 @@ class Explanation(Linear):
 
         With a surrogate, indices that have a closed form are the surrogate's, corrected by the true value at every
         mask that was evaluated. All others are read off the truncated spectrum, corrected by the true values at the
-        full and the empty mask. An order with more than 20,000 sets gets values for the sets of the spectrum only, which `Interactions.note` says.
+        full and the empty mask. An order with more than 20,000 sets gets values for the sets of the spectrum only,
+        which `Interactions.note` says.
 
         Args:
           index: a name from `indices.INDICES`, such as SV, SII, FSII or Moebius. By default FSII, or WBII where
