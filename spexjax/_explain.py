@@ -88,6 +88,7 @@ def fit(
     key: Key,
     feature_names: Sequence[str] | None = None,
     covalues: ArrayLike | None = None,
+    structure: str | None = "auto",
     like: Explanation | Iterable[Explanation] = (),
     progress: bool | None = None,
 ) -> Explanation:
@@ -103,6 +104,8 @@ def fit(
       covalues: `[m, c]`, what else the same ablations told, in units that can be compared: a hidden state of the model,
         the scores of all other classes, the losses at other test points. They are not explained, but they say which
         features matter. Used if held-out error agrees, by the methods "auto" and "proxyspex-gp".
+      structure: what the order of the features means: "sequence" if removed ones were deleted, so that others met; None
+        if it means nothing; "auto" to find out. For the methods "auto" and "proxyspex-gp".
       like: one or more explanations of other inputs with the same features, such as the heads of a model on other
         prompts. If held-out error agrees, features are expected to matter as much here as there (`proxies.kernels`).
         For the methods "auto" and "proxyspex-gp". An explanation without a surrogate adds nothing.
@@ -110,12 +113,12 @@ def fit(
 
     Raises:
       ValueError: if masks, values and co-values do not match, there are fewer than `min_budget` distinct masks, a value
-        is not finite, the method is unknown, or `like` does not fit the method or the features.
+        is not finite, the structure or the method is unknown, or `like` does not fit the method or the features.
       ImportError: if the method needs a package that is not installed.
     """
     keep_programs()
     check_key(key)
-    masks, evaluation, names = checked_values(masks, values, feature_names, covalues)
+    masks, evaluation, names = checked_values(masks, values, feature_names, covalues, structure)
     chosen, _ = resembling(method, like, masks.shape[1])
     design = Design("given", masks, np.arange(len(masks)))
     with phase("fit", progress) as fitting:

@@ -12,6 +12,7 @@ from numpy.typing import ArrayLike
 
 from spexjax._budget import min_budget
 from spexjax._values import real_numbers
+from spexjax.ablation import STRUCTURES
 from spexjax.evaluation import Evaluation
 from spexjax.spectrum import checked_masks, unique_rows
 from spexjax.typing import CoValues, Masks
@@ -27,20 +28,27 @@ def check_key(key: Any) -> None:
 
 
 def checked_values(
-    masks: ArrayLike, values: ArrayLike, names: Sequence[str] | None, covalues: ArrayLike | None = None
+    masks: ArrayLike,
+    values: ArrayLike,
+    names: Sequence[str] | None,
+    covalues: ArrayLike | None = None,
+    structure: str | None = "auto",
 ) -> tuple[Masks, Evaluation, tuple[str, ...]]:
-    """Returns distinct masks, the mean value and co-values of each, and the names of the features.
+    """Returns distinct masks, the mean value and co-values of each with the structure, and the names of the features.
 
     Args:
       masks: `[m, n]`, True or 1 = kept.
       values: `[m]`.
       covalues: `[m, c]`, or None.
       names: n names; x0, x1, ... by default.
+      structure: as `Ablation.structure`.
 
     Raises:
-      ValueError: if shapes do not match, a value or co-value is not finite, there are too few distinct masks, or
-        there are not n names.
+      ValueError: if shapes do not match, a value or co-value is not finite, there are too few distinct masks, there
+        are not n names, or the structure is unknown.
     """
+    if structure not in STRUCTURES:
+        raise ValueError(f"structure must be 'sequence', 'auto' or None; got {structure!r}.")
     masks, values = np.asarray(masks), real_numbers(values, "Values")
     if masks.ndim != 2 or values.shape != masks.shape[:1]:
         raise ValueError(f"Masks must be [m, n] and values [m]; got {masks.shape} and {values.shape}.")
@@ -65,7 +73,7 @@ def checked_values(
     names = tuple(map(str, names)) if names is not None else tuple(f"x{i}" for i in range(n))
     if len(names) != n:
         raise ValueError(f"There are {n} features but {len(names)} feature names.")
-    return masks, dataclasses.replace(Evaluation.given(values), covalues=others), names
+    return masks, dataclasses.replace(Evaluation.given(values), covalues=others, structure=structure), names
 
 
 def _checked_covalues(covalues: ArrayLike, num_masks: int) -> CoValues:

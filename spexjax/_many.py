@@ -99,6 +99,7 @@ def fit_many(
     key: Key,
     feature_names: Sequence[str] | Sequence[Sequence[str] | None] | None = None,
     covalues: ArrayLike | Sequence[ArrayLike | None] | None = None,
+    structure: str | None = "auto",
     like: Explanation | Iterable[Explanation] = (),
     mesh: Mesh | None = None,
     progress: bool | None = None,
@@ -116,6 +117,7 @@ def fit_many(
       key: PRNG key, consumed.
       feature_names: n names for all games, or a list of names for each.
       covalues: `[m, c]` of each game, as in `fit`: a list, which may hold None, or an array `[g, m, c]`.
+      structure: of all games, as in `fit`.
       like: as in `fit`.
       mesh: the devices that take games; all of this host by default.
       progress: show a progress bar; None shows it only on a terminal.
@@ -146,7 +148,7 @@ def fit_many(
     games = []
     for i, of_game in enumerate(zip(of_masks, of_values, of_names, of_covalues, strict=True)):
         with named(f"Game {i}"):
-            game = checked_values(*of_game)
+            game = checked_values(*of_game, structure)
             games.append((*game, resembling(method, like, game[0].shape[1])[0]))
     keys = split_key(key, count)
 

@@ -78,7 +78,8 @@ def road(
     for size in sizes:
         evaluation = evaluation.then((yield design.masks[len(evaluation.values) : size - start.left_out]))
         with phase("fit", progress) as fitting:
-            explanation = explained(chosen, design.first(size - start.left_out), evaluation, fit_key, names)
+            known = dataclasses.replace(evaluation, structure=ablation.structure)
+            explanation = explained(chosen, design.first(size - start.left_out), known, fit_key, names)
         fits.append(fitting)
         score, error = from_first_host(explanation.faithfulness.r2, explanation.faithfulness.error)
         history.append((len(evaluation.values) + start.left_out, score, error))

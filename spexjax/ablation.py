@@ -13,6 +13,7 @@ from spexjax._records import check_notes
 from spexjax.typing import Array, Masks
 
 _SHOWN = 8  # features that `repr` names
+STRUCTURES = ("sequence", "auto", None)
 UNNAMED = "unnamed-"  # prefix of fingerprints that no other process can reproduce
 
 
@@ -114,6 +115,15 @@ class Ablation(abc.ABC):
         half precision, so scale what may exceed 65,504.
         """
         return False
+
+    @property
+    def structure(self) -> str | None:
+        """What the order of the features means: one of `STRUCTURES`.
+
+        "sequence" if what is removed is deleted, so that others meet: proxies then look at what stands side by side in
+        what is left. None if the order means nothing. By default proxies find out.
+        """
+        return "auto"
 
     def describe(self) -> Mapping[str, Any]:
         """What an explanation records of the value function, as plain JSON values."""
@@ -228,6 +238,8 @@ def checked_ablation(ablation: Any, *, single: bool = False) -> Ablation:
         )
     if count is not None and not (isinstance(count, int | np.integer) and count >= 1):
         raise ValueError(f"num_values of {kind} must be None or a whole number, 1 or more; got {count!r}.")
+    if ablation.structure not in STRUCTURES:
+        raise ValueError(f"structure of {kind} must be 'sequence', 'auto' or None; got {ablation.structure!r}.")
     if not single:
         return ablation
     check_notes(ablation.describe(), f"describe() of {kind}")

@@ -26,6 +26,7 @@ class Evaluation:
       plan_seconds: work on the host before the first batch; later plans are made while the device works.
       compile_seconds: tracing and compiling programs, or reading them from a disk.
       seconds: all of it.
+      structure: `Ablation.structure` of the ablation, for proxies that can use it.
     """
 
     values: Float[Array, "m *t"]
@@ -37,6 +38,7 @@ class Evaluation:
     compile_seconds: float = 0.0
     seconds: float = 0.0
     covalues: Float[Array, "m c"] | None = None
+    structure: str | None = "auto"
 
     @classmethod
     def given(cls, values: ArrayLike) -> "Evaluation":

@@ -22,14 +22,17 @@ from spexjax.gp._posterior import (
     system_matrix,
 )
 from spexjax.gp._process import Process
+from spexjax.gp._strings import GROUPS, Strings, padded_strings, strings
 from spexjax.gp._surrogate import Surrogate
 
 __all__ = [
+    "GROUPS",
     "MAX_ORDER",
     "Conditioned",
     "Posterior",
     "Process",
     "ProductKernel",
+    "Strings",
     "Surrogate",
     "characters_of_neighbours",
     "checked_condition",
@@ -47,6 +50,7 @@ __all__ = [
     "neighbours",
     "overlaps",
     "padded_signs",
+    "padded_strings",
     "posterior_of",
     "prior_variances",
     "resized",
@@ -54,6 +58,7 @@ __all__ = [
     "signs",
     "size_factors",
     "spd_inverse",
+    "strings",
     "strongest_of_all",
     "strongest_supports",
     "system_matrix",

@@ -49,6 +49,12 @@ def system_matrix(
     return k * used * used[:, None] + jnp.diag(jnp.where(used > 0, kernel.noise, 1))
 
 
+def _covariances(kernel, z, added):
+    """`gram` of the masks and, if there are any, functions with independent weights: their values times deviations."""
+    k = gram(kernel, z, z)
+    return k if added is None or not added.shape[1] else k + jnp.matmul(added, added.T, precision="highest")
+
+
 def condition(
     kernel: ProductKernel, z: Float[Array, "m n"], y: Float[Array, " m"], used: Float[Array, " m"] | None = None
 ) -> tuple[Float[Array, " m"], Float[Array, "m m"]]:
@@ -93,6 +99,7 @@ def checked_condition(
     partner: Int[Array, " m"],
     others: Float[Array, "k m"],
     used: Float[Array, " m"] | None = None,
+    added: Float[Array, "m l"] | None = None,
 ) -> tuple[Conditioned, Float[Array, "m m"]]:
     """`condition`, with its residual and the entries of the inverse that leaving masks out needs; pure.
 
@@ -103,8 +110,9 @@ def checked_condition(
       partner: as in `Posterior`.
       others: other values t, of mean 0, of which P t is wanted.
       used: as in `condition`.
+      added: functions that the prior has besides: their values at the masks, times their standard deviations.
     """
-    alpha, inverse, residual = _solved(system_matrix(kernel, gram(kernel, z, z), used), y)
+    alpha, inverse, residual = _solved(system_matrix(kernel, _covariances(kernel, z, added), used), y)
     with jax.default_matmul_precision("highest"):
         products = others @ inverse
     diagonal, cross = _entries(inverse, partner)
@@ -120,6 +128,7 @@ def posterior_of(
     y: Float[np.ndarray, " m"],
     partner: Int[np.ndarray, " m"],
     others: Float[np.ndarray, "k m"],
+    added: Float[np.ndarray, "m l"] | None = None,
 ) -> Posterior:
     """The posterior on the host, computed again in double precision if single precision was not enough.
 
@@ -131,12 +140,13 @@ def posterior_of(
       y: the values there, of mean 0.
       partner: as in `Posterior`.
       others: as in `checked_condition`.
+      added: as in `checked_condition`.
     """
     if found.residual <= _RESIDUAL:
         parts = found.alpha, found.diagonal, found.cross, found.others
         alpha, diagonal, cross, products = (np.asarray(part)[..., : len(y)] for part in parts)
         return Posterior(alpha, inverse, "float32", partner, diagonal, cross, products)
-    inverse = host_inverse(kernel, masks)
+    inverse = host_inverse(kernel, masks, added)
     alpha, products = inverse @ np.asarray(y, np.float64), others @ inverse
     diagonal, cross = _entries(inverse, partner)
     return Posterior(alpha, inverse, "float64", partner, diagonal, cross, products)
@@ -185,17 +195,22 @@ def host_gram(kernel: ProductKernel, masks: Bool[Array, "m n"], masks2: Bool[Arr
     return found
 
 
-def host_inverse(kernel: ProductKernel, masks: Masks) -> Float[np.ndarray, "m m"]:
+def host_inverse(
+    kernel: ProductKernel, masks: Masks, added: Float[np.ndarray, "m l"] | None = None
+) -> Float[np.ndarray, "m m"]:
     """`(K + noise I)^-1` in double precision, on the host.
 
     Args:
       kernel: the prior.
       masks: bool `[m, n]`.
+      added: as in `checked_condition`.
 
     Raises:
       ValueError: if the matrix is singular.
     """
     system = host_gram(kernel, masks, masks)
+    if added is not None:
+        system += added.astype(np.float64) @ added.T
     diagonal = system.diagonal() + float(kernel.noise)
     for jitter in _JITTERS:
         np.fill_diagonal(system, diagonal * (1 + jitter))

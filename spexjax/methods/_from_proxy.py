@@ -101,7 +101,7 @@ def fit_proxy(proxy: Proxy, name: str, masks: Masks, evaluation: Evaluation, key
       proxy: called with copies of masks and values, which it may change, and with the co-values if it uses them.
       name: of the method, for errors.
       masks: bool `[m, n]`.
-      evaluation: the value of each mask.
+      evaluation: the value of each mask, and what else is known.
       key: PRNG key, consumed.
 
     Raises:
@@ -112,7 +112,8 @@ def fit_proxy(proxy: Proxy, name: str, masks: Masks, evaluation: Evaluation, key
     if not spread:
         constant = Spectrum.constant(centre, masks.shape[1])
         return Fit(constant, np.full(len(masks), centre), {})
-    return proxies.checked(proxies.call_proxy(proxy, masks, values, key, evaluation.covalues), name, masks, values)
+    known = evaluation.covalues, evaluation.structure
+    return proxies.checked(proxies.call_proxy(proxy, masks, values, key, *known), name, masks, values)
 
 
 def differentiable(num_masks: int, num_features: int, like: Sequence[Surrogate] = ()) -> dict[str, Proxy]:

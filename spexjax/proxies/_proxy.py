@@ -78,14 +78,22 @@ class Proxy(Protocol):
     True
 
     A proxy with an attribute `uses_covalues` that is True is called with a fourth argument, `covalues`: what else the
-    same ablations told, `[m, c]`, or None.
+    same ablations told, `[m, c]`, or None. One with a `uses_structure` that is True is called with the keyword
+    `structure`: `Ablation.structure`.
     """
 
     def __call__(self, masks: Masks, values: Values, key: Key, /) -> Fit: ...
 
 
-def call_proxy(proxy: Proxy, masks: Masks, values: Values, key: Key, covalues: CoValues | None) -> Any:
-    """What a proxy returns for copies of masks and values, which it may change, and of co-values if it uses them.
+def call_proxy(
+    proxy: Proxy,
+    masks: Masks,
+    values: Values,
+    key: Key,
+    covalues: CoValues | None = None,
+    structure: str | None = "auto",
+) -> Any:
+    """What a proxy returns for copies of masks and values, which it may change, and for what else it uses.
 
     Args:
       proxy: the proxy.
@@ -93,11 +101,13 @@ def call_proxy(proxy: Proxy, masks: Masks, values: Values, key: Key, covalues: C
       values: `[m]`.
       key: PRNG key, consumed.
       covalues: `[m, c]`, or None.
+      structure: `Ablation.structure`.
     """
-    lent = masks.copy(), np.array(values)
-    if not getattr(proxy, "uses_covalues", False):
-        return proxy(*lent, key)
-    return cast(Any, proxy)(*lent, key, None if covalues is None else np.array(covalues))
+    lent: list[Any] = [masks.copy(), np.array(values), key]
+    if getattr(proxy, "uses_covalues", False):
+        lent.append(None if covalues is None else np.array(covalues))
+    more = {"structure": structure} if getattr(proxy, "uses_structure", False) else {}
+    return cast(Any, proxy)(*lent, **more)
 
 
 def without_ends(call: Callable[[Any, Masks, Values, Key], Fit]) -> Callable[[Any, Masks, Values, Key], Fit]:

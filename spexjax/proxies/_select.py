@@ -25,9 +25,17 @@ class Select:
     """The proxy made by `select`."""
 
     proxies: Mapping[str, Proxy]
-    uses_covalues = True  # for those of the proxies that do; not a field
+    uses_covalues = uses_structure = True  # for those of the proxies that do; not fields
 
-    def __call__(self, masks: Masks, values: Values, key: Key, covalues: CoValues | None = None) -> Fit:
+    def __call__(
+        self,
+        masks: Masks,
+        values: Values,
+        key: Key,
+        covalues: CoValues | None = None,
+        *,
+        structure: str | None = "auto",
+    ) -> Fit:
         """Fits every proxy, and keeps the best or a mixture; see `select`."""
         masks = np.asarray(masks)
         names, inner = list(self.proxies), inner_rows(masks)
@@ -35,7 +43,7 @@ class Select:
         f = (np.asarray(values, np.float64) - centre) / (spread or 1.0)
         fold_key, *keys = split_key(key, len(names) + 1)
         fits = [
-            checked_kind(call_proxy(self.proxies[name], masks, values, k, covalues), name, len(f))
+            checked_kind(call_proxy(self.proxies[name], masks, values, k, covalues, structure), name, len(f))
             for name, k in zip(names, keys, strict=True)
         ]
         rows = _rows(fits, len(f))

@@ -27,6 +27,11 @@ class FromText:
     encode: Callable[[Sequence[str]], list[list[int]]] = dataclasses.field(repr=False)
 
     @property
+    def deletes(self) -> bool:
+        """Whether what follows a removed unit moves up to what stands before it."""
+        return not any(self.stand_ins)
+
+    @property
     def identity(self) -> str:
         """Its part of a fingerprint, in the form of version 0.1.0, so that values in old stores are found."""
         replacement = self.stand_ins[0] if len(set(self.stand_ins)) == 1 else self.stand_ins
@@ -53,6 +58,11 @@ class FromTokens:
     owners: tuple[int, ...]  # the unit that each token belongs to; -1 for the frame, which stays
     stand_ins: tuple[tuple[int, ...], ...]  # of each unit: the tokens in place of each of its tokens
     hides: bool
+
+    @property
+    def deletes(self) -> bool:
+        """Whether what follows a removed unit moves up to what stands before it."""
+        return not self.hides and not any(self.stand_ins)
 
     @property
     def identity(self) -> str:

@@ -49,6 +49,11 @@ class TextAblation(Ablation):
         parts += [self.spans, self.inputs.identity]
         return hashlib.blake2b(json.dumps(parts).encode(), digest_size=16).hexdigest()
 
+    @property
+    def structure(self) -> str:
+        """ "sequence" if removed units are deleted, so that others meet."""
+        return "sequence" if self.inputs.deletes else "auto"
+
     def describe(self) -> dict:
         """What is explained, as plain JSON values; the pieces, `[string, feature or -1]`, make up the text."""
         pieces, at = [], 0

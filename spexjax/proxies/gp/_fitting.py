@@ -11,7 +11,7 @@ from jaxtyping import Bool, Float, Int
 
 from spexjax._buckets import bucket, pad
 from spexjax._host_program import host_program
-from spexjax.gp import ProductKernel, padded_signs, resized
+from spexjax.gp import ProductKernel, Strings, padded_signs, padded_strings, resized, strings
 from spexjax.proxies.gp._parameters import Parameters, Tied, Untied
 from spexjax.proxies.gp._training import JOINT_WEIGHT, train
 from spexjax.typing import Array, Masks
@@ -35,6 +35,7 @@ class Split(NamedTuple):
     everything: Int[np.ndarray, " _"] | None  # rows of all folds; None if the subsets below are as large
     outside: Sequence[Int[np.ndarray, " _"]]  # K times, the rows outside a fold whose likelihood trains a member
     inner: Int[np.ndarray, " h"]  # rows whose held-out errors count: all but the two ends
+    strings: Strings | None = None  # if the kernels have a part for them; the rows are not paired then
 
     @property
     def num_folds(self) -> int:
@@ -54,6 +55,15 @@ class Split(NamedTuple):
         """The signs of the masks and the values, padded."""
         rows, features = self.size
         return padded_signs(self.masks, rows, features), pad(np.asarray(y, np.float32), rows, *y.shape[1:])
+
+    @property
+    def basis(self) -> Float[np.ndarray, "M L"]:
+        """The strings at the masks, less their means, padded; L is 0 if there are none."""
+        rows, features = self.size
+        if self.strings is None:
+            return np.zeros((rows, 0), np.float32)
+        at = self.strings.at(self.masks)
+        return pad(at - at.mean(0), rows, padded_strings(features))
 
     def subset(self, rows: Int[np.ndarray, " s"], most: int) -> Int[np.ndarray, " S"]:
         """Rows, padded with one that does not exist to as many as there may be in this bucket, and at most `most`."""
@@ -107,6 +117,7 @@ class Trained(NamedTuple):
 
     parameters: Parameters
     kernel: ProductKernel
+    strings: Float[np.ndarray, "*e L"]
     loss: Float[np.ndarray, "*e"]
 
     def at(self, place: int | slice) -> "Trained":
@@ -130,7 +141,7 @@ def starts_of(n: int, ordered: bool, like: Sequence[ProductKernel] = ()) -> list
     return [form.init(n, np.array(ordered), like, bucket(n)) for form in (Tied, Untied)]
 
 
-def try_neighbours(of: Split, y: Float[np.ndarray, "m *c"]) -> tuple[bool, Trained]:
+def try_neighbours(of: Split, y: Float[np.ndarray, "m *c"], structure: str | None = "auto") -> tuple[bool, Trained]:
     """Trains one kernel with and one without a part for neighbours, and compares their evidence.
 
     Neighbouring features interact more than others if that part gains more than one nat.
@@ -138,6 +149,7 @@ def try_neighbours(of: Split, y: Float[np.ndarray, "m *c"]) -> tuple[bool, Train
     Args:
       of: the masks; those `tried` are used.
       y: as in `train_members`.
+      structure: `Ablation.structure`; None for features without an order, which have no neighbours.
 
     Returns:
       Whether there is such a part, and the better of the two.
@@ -145,8 +157,31 @@ def try_neighbours(of: Split, y: Float[np.ndarray, "m *c"]) -> tuple[bool, Train
     n = of.masks.shape[1]
     both = _train([starts_of(n, part)[0] for part in (False, True)], of, y, [of.subset(of.tried, _TRIAL)] * 2)
     nats = (both.loss[0] - both.loss[1]) * len(of.tried) / (JOINT_WEIGHT if is_joint(y) else 1)
-    ordered = n > 1 and bool(nats > 1)
+    ordered = n > 1 and structure is not None and bool(nats > 1)
     return ordered, both.at(int(ordered))
+
+
+def try_strings(
+    starts: list[Parameters], of: Split, y: Float[np.ndarray, "m *c"], trial: Trained
+) -> tuple[list[Parameters], Split, Trained]:
+    """Trains a kernel with a part for strings, and compares its evidence with that of one without.
+
+    Strings are used if they gain more than one nat.
+
+    Args:
+      starts: the initial parameters of each form, the tied one first.
+      of: the masks; those `tried` are used.
+      y: as in `train_members`.
+      trial: the kernel without.
+
+    Returns:
+      The starts, the split and the trial to go on with.
+    """
+    found = strings(of.masks.shape[1])
+    split, with_strings = of._replace(strings=found, paired=False), [start.with_strings(found) for start in starts]
+    mine = _train(with_strings[:1], split, y, [of.subset(of.tried, _TRIAL)]).at(0)
+    nats = (trial.loss - mine.loss) * len(of.tried) / (JOINT_WEIGHT if is_joint(y) else 1)
+    return (with_strings, split, mine) if nats > 1 else (starts, of, trial)
 
 
 def train_members(
@@ -202,13 +237,14 @@ def unpadded(kernel: ProductKernel, n: int) -> ProductKernel:
 def _train(starts: Sequence[Parameters], of: Split, y: Float[np.ndarray, "m *c"], rows: Sequence) -> Trained:
     """Trains from several starts, each on some rows, in batches of equal size: two of all masks, two for each fold."""
     batch = 2 if len(rows[0]) != largest_outside(of.size[0]) else 2 * of.num_folds
-    (z, target), joint = of.padded(y.reshape(len(y), -1)), np.array(is_joint(y))
+    (z, target), joint, basis = of.padded(y.reshape(len(y), -1)), np.array(is_joint(y)), of.basis
     found = []
     for i in range(0, len(starts), batch):
         some, chosen = list(starts[i : i + batch]), list(rows[i : i + batch])
         missing, wanted = batch - len(some), np.arange(batch) < len(some)
         stacked = jax.tree.map(lambda *leaves: np.stack(leaves), *some, *some[:1] * missing)
-        found.append(_train_batch(stacked, wanted, z, target, of.sides(np.stack(chosen + chosen[:1] * missing)), joint))
+        sides = of.sides(np.stack(chosen + chosen[:1] * missing))
+        found.append(_train_batch(stacked, wanted, z, target, sides, joint, basis))
     joined = jax.tree.map(lambda *leaves: np.concatenate([np.asarray(leaf) for leaf in leaves]), *found)
     return Trained(*joined).at(slice(len(starts)))
 
@@ -221,19 +257,23 @@ def _train_batch(
     y: Float[Array, "M c"],
     rows: Int[Array, "e b S"],
     joint: Bool[Array, ""],
+    basis: Float[Array, "M L"],
 ):
-    """The parameters, the kernel and the last loss of each wanted member; rows that do not exist are padding."""
-    z, y = jnp.asarray(z), jnp.asarray(y)
+    """The parameters, the kernel, the strings' variances and the last loss of each wanted member.
 
-    def trained(start: Parameters, some: Int[Array, "b S"]) -> tuple[Parameters, ProductKernel, Array]:
-        chosen = ((z, some[0]), (y, some), (jnp.ones_like(y[:, 0]), some[0]))
-        z_some, y_some, used = (a.at[rows].get(mode="fill", fill_value=0) for a, rows in chosen)
-        parameters, losses = train(start, z_some, y_some, used, joint)
-        return parameters, parameters.kernel(), losses[-1]
+    Rows that do not exist are padding.
+    """
+    z, y, basis = jnp.asarray(z), jnp.asarray(y), jnp.asarray(basis)
 
-    def one(member: tuple[Parameters, Bool[Array, ""], Int[Array, "b S"]]) -> tuple[Parameters, ProductKernel, Array]:
+    def trained(start: Parameters, some: Int[Array, "b S"]) -> tuple[Parameters, ProductKernel, Array, Array]:
+        chosen = ((z, some[0]), (y, some), (jnp.ones_like(y[:, 0]), some[0]), (basis, some[0]))
+        z_some, y_some, used, basis_some = (a.at[rows].get(mode="fill", fill_value=0) for a, rows in chosen)
+        parameters, losses = train(start, z_some, y_some, used, joint, basis_some)
+        return parameters, parameters.kernel(), parameters.strings(), losses[-1]
+
+    def one(member: tuple[Parameters, Bool[Array, ""], Int[Array, "b S"]]):
         start, is_wanted, some = member
-        untrained = start, start.kernel(), jnp.zeros((), y.dtype)
+        untrained = start, start.kernel(), start.strings(), jnp.zeros((), y.dtype)
         return jax.lax.cond(is_wanted, lambda: trained(start, some), lambda: untrained)
 
     # `platform_dependent` would trace both, half a second for every fit of a new process.

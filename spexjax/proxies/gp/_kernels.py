@@ -15,7 +15,7 @@ from spexjax.proxies._cross_validation import complements, folds, leave_fold_sel
 from spexjax.proxies._proxy import Fit
 from spexjax.proxies.gp._covalues import fit_best_mean, functions_of
 from spexjax.proxies.gp._distil import distilled
-from spexjax.proxies.gp._fitting import first_kernel, split_masks, starts_of, try_neighbours, unpadded
+from spexjax.proxies.gp._fitting import first_kernel, split_masks, starts_of, try_neighbours, try_strings, unpadded
 from spexjax.proxies.gp._link import empirical_link, enlarged, helps, log_odds_link
 from spexjax.proxies.gp._members import NAMES, Mean, finer, fit_mean
 from spexjax.proxies.gp._outliers import without_outliers
@@ -23,7 +23,7 @@ from spexjax.proxies.gp._parameters import Parameters
 from spexjax.proxies.gp._truncation import held_out_errors
 from spexjax.proxies.gp._weight_space import WeightSpace
 from spexjax.spectrum import EMPTY_SET, Spectrum, joined_supports
-from spexjax.typing import Key, Masks, Values
+from spexjax.typing import CoValues, Key, Masks, Values
 
 _NOISES = (1.0, 0.3, 0.1, 0.03)  # multiples of the trained noise, which includes what few masks leave open
 _ENOUGH = 2e-3  # share of the variance: the loss allowed against the best number of terms
@@ -46,9 +46,17 @@ class Kernels:
     max_candidates: int = 20_000
     max_masks: int = 16_384
     max_terms: int = 4096
-    uses_covalues = True  # not a field
+    uses_covalues = uses_structure = True  # not fields
 
-    def __call__(self, masks: Masks, values: Values, key: Key, covalues: Float[np.ndarray, "m c"] | None = None) -> Fit:
+    def __call__(
+        self,
+        masks: Masks,
+        values: Values,
+        key: Key,
+        covalues: CoValues | None = None,
+        *,
+        structure: str | None = "auto",
+    ) -> Fit:
         """Trains and conditions every member; see `kernels`."""
         masks, f, inner = np.asarray(masks), np.asarray(values, np.float64), inner_rows(masks)
         (m, n), (fold_key, subset_key, link_key) = masks.shape, split_key(key, 3)
@@ -62,12 +70,14 @@ class Kernels:
         order = known if len(np.unique(fold[known])) > 1 else order
         split = split_masks(order, masks, fold, complements(masks), inner)
         truth = (f - centre) / spread
-        known_of = functions_of(covalues, inner)
-        ordered, trial = try_neighbours(split, known_of(truth))
+        known_of = functions_of(None if covalues is None else np.asarray(covalues), inner)
+        ordered, trial = try_neighbours(split, known_of(truth), structure)
         starts = self._starts(n, ordered)
         if m > self.max_masks:
             priors = [first_kernel(start, split, known_of(truth)) for start in starts]
             return self._in_weight_space(priors, masks[inner], f[inner], fold[inner]).spread_over(inner, masks)
+        if structure == "sequence" or (structure == "auto" and ordered):
+            starts, split, trial = try_strings(starts, split, known_of(truth), trial)
         y = without_outliers(unpadded(trial.kernel, n), masks, truth, split.tried, end_rows(masks))
         f = centre + spread * y
         tried = [found for found in (log_odds_link(f), empirical_link(f)) if found]
@@ -88,7 +98,7 @@ class Kernels:
             through = predict(latent.held_out[inner])
             if surely_better(through, held_out, y[inner], _SURE):
                 linked = _Candidate(latent.surrogate(scores, constant.scale(0.0), 1.0), through)
-                fit = _through_link(plain, linked, predict, y[inner], link_key)
+                fit = _through_link(plain, linked, predict, y[inner], constant, link_key)
                 if fit:
                     fit = fit._replace(diagnostics={**settings, **fit.diagnostics})
                     return fit.spread_over(inner, masks)
@@ -128,6 +138,9 @@ class Kernels:
         rows = mean.split.inner
         support = surrogate.strongest_supports(self.max_candidates)
         everything = surrogate.spectrum(joined_supports([EMPTY_SET, support], surrogate.rest.num_features))
+        if mean.split.strings is not None:  # the prior of strings gives no terms independent variances
+            terms, counts = _by_energy(everything)
+            return everything.truncate(terms), counts
         fits = [
             (p.first, form.posterior, share) for p, (form, share) in zip(surrogate.processes, mean.used, strict=True)
         ]
@@ -144,6 +157,7 @@ def _through_link(
     linked: _Candidate,
     predict: Callable[[Values], Values],
     y: Values,
+    constant: Spectrum,
     key: Key,
 ) -> Fit | None:
     """The fit whose mean is the spectrum of the function seen through a link; None if that is not surely better.
@@ -155,18 +169,17 @@ def _through_link(
       linked: fitted to the scores.
       predict: gives the expected standardised value for a predicted score.
       y: the standardised values at the inner masks.
+      constant: the centre of the values.
       key: for `distilled`.
     """
     kernels = [p.first for p in (*plain.surrogate.processes, *linked.surrogate.processes)]
-    constant, spread = plain.surrogate.rest, float(plain.surrogate.spread)
+    spread = float(plain.surrogate.spread)
     rest, loss = distilled(lambda new: predict(linked.surrogate(new)), kernels, constant.num_features, key)
     held_out = enlarged(linked.held_out, y, loss)
     if not surely_better(held_out, plain.held_out, y, _SURE):
         return None
     growth = np.mean((held_out - y) ** 2) / np.mean((plain.held_out - y) ** 2)
-    energy = np.square(np.asarray(rest.coefficients, np.float64))[::-1].cumsum()[::-1]  # of a term and all weaker
-    terms, most = (int(np.sum(energy > share * energy[1])) for share in (_ENOUGH, 0.01))
-    counts = {"candidates": len(rest) - 1, "terms": terms - 1, "terms_for_99_percent": most - 1}
+    terms, counts = _by_energy(rest)
     rest = constant.merge(rest.scale(spread)).truncate(len(rest))
     surrogate = dataclasses.replace(
         plain.surrogate,
@@ -175,6 +188,13 @@ def _through_link(
         deviation=plain.surrogate.deviation * np.sqrt(growth),
     )
     return Fit(rest.truncate(terms), held_out * spread + constant.coefficients[0], {"link": True, **counts}, surrogate)
+
+
+def _by_energy(spectrum: Spectrum) -> tuple[int, dict]:
+    """How many of the strongest terms, the constant first, lose next to no variance; and the counts to report."""
+    energy = np.square(np.asarray(spectrum.coefficients, np.float64))[::-1].cumsum()[::-1]  # of a term and all weaker
+    terms, most = (int(np.sum(energy > share * energy[1])) for share in (_ENOUGH, 0.01))
+    return terms, {"candidates": len(spectrum) - 1, "terms": terms - 1, "terms_for_99_percent": most - 1}
 
 
 def kernels(like: Surrogate | Iterable[Surrogate] = ()) -> Kernels:
@@ -187,7 +207,7 @@ def kernels(like: Surrogate | Iterable[Surrogate] = ()) -> Kernels:
        held-out error.
     3. The held-out prediction of a mask comes from the member that was trained without its fold, conditioned on all
        masks but this one and its complement. This needs no extra fit. Only four yes-or-no choices see all masks:
-       whether to model neighbours, use a link, use co-values, and take step 5.
+       whether to model neighbours (and strings), use a link, use co-values, and take step 5.
     4. The exact Fourier coefficients of the surrogate are read off where the prior allows large ones. The strongest
        are kept, as few as cost at most 0.2 % of the variance in leave-one-out error. They are not refitted, because
        that would undo the shrinkage.
@@ -216,6 +236,12 @@ def kernels(like: Surrogate | Iterable[Surrogate] = ()) -> Kernels:
     values and the 32 leading principal components of the co-values together, and conditioned on the values alone. The
     equal mean of the two forms is used unless the kernels trained on the values alone predict better, by more than one
     standard error. All these functions together decide whether neighbours matter.
+
+    Strings: where removed parts of a text are deleted, others meet, and a model reads what stands side by side. So
+    kernels may have a part for the features of the string that is left (`gp.Strings`), with a scale for each distance
+    that the neighbours had. It is tried if the ablation's `structure` is "sequence", or if it is "auto" and neighbours
+    matter, and used if that gains more than one nat of evidence. It is a polynomial, so the surrogate's `rest` holds it
+    and all indices are exact. Its standard errors count as those of the noise.
 
     Source: the prior is that of ProxySPEX's trees made smooth (Butler et al., arXiv 2505.17495); Rasmussen and
     Williams, Gaussian Processes for Machine Learning (2006), chapters 2 and 5.

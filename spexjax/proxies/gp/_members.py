@@ -58,6 +58,21 @@ class Mean(NamedTuple):
     split: Split
 
     @property
+    def strings(self) -> Spectrum | None:
+        """The mean's part for strings s_l, `sum_l v_l (sum_j alpha_j s_l(x_j)) s_l(x)`, less their means; None if none."""
+        if self.split.strings is None:
+            return None
+        at = self.split.strings.at(self.split.masks).astype(np.float64)
+        means, (_, count) = at.mean(0), at.shape
+        each = [
+            share * form.shares @ (form.trained.strings[:, :count] * (form.alphas @ (at - means)))
+            for form, share in self.used
+        ]
+        weights = np.sum(each, axis=0)
+        constant = Spectrum.constant(-weights @ means, self.split.masks.shape[1])
+        return constant.merge(self.split.strings.spectrum(weights))
+
+    @property
     def used(self) -> list[tuple[Form, float]]:
         """The forms whose share is not 0, with their shares."""
         return [(form, share) for form, share in zip(self.forms, self.shares, strict=True) if share]
@@ -72,6 +87,7 @@ class Mean(NamedTuple):
             "folds": self.split.num_folds,
             "shares": dict(zip(NAMES, self.shares.tolist(), strict=False)),
             "neighbours": ordered,
+            "strings": self.split.strings is not None,
             "precision": max(form.posterior.dtype for form, _ in self.used),
         }
 
@@ -83,6 +99,7 @@ class Mean(NamedTuple):
           rest: what is added to the processes.
           spread: their unit.
         """
+        rest = rest if self.strings is None else rest.merge(self.strings.scale(spread))
         masks, inner, squares = self.split.masks, self.split.inner, (y - self.held_out) ** 2
         processes = tuple(Process(form.kernels, form.alphas, share * form.shares) for form, share in self.used)
         variances = np.sum([leave_one_out_variances(form.posterior) * share for form, share in self.used], axis=0)
@@ -175,6 +192,7 @@ def _conditioned(
     (m, n), (rows, _), forms = split.masks.shape, split.size, []
     partner = np.append(split.partner, np.arange(m, rows)).astype(np.int32)
     used = (np.arange(rows) < m).astype(np.float32)
+    basis = split.basis
     targets = np.stack([*others, *[np.zeros(m)] * (_TARGETS - len(others))])
     count, most = len(members[0].kernel.noise), split.num_folds + (split.everything is not None)
     for i in range(0, len(members), 2):
@@ -184,16 +202,19 @@ def _conditioned(
             some[0].kernel,
             some[-1].kernel,  # the same again if there is one form only: no program of its own
         )
-        found, inverses = _condition_all(both, *split.padded(y), partner, pad(targets.astype(np.float32), rows), used)
+        variances = [np.concatenate([one.strings, one.strings[: most - count]]) for one in (some[0], some[-1])]
+        added = np.sqrt(np.stack(variances)), basis
+        found, inverses = _condition_all(
+            both, *split.padded(y), partner, pad(targets.astype(np.float32), rows), used, *added
+        )
         found = jax.tree.map(np.asarray, found)
         for j, (trained, inverse) in enumerate(zip(some, inverses, strict=False)):
             kernel = unpadded(trained.kernel, n)
             alphas, held_out, first = [], np.empty(m), None
             for k in range(count):
                 one = jax.tree.map(itemgetter((j, k)), found)
-                posterior = posterior_of(
-                    one, inverse, jax.tree.map(itemgetter(k), kernel), split.masks, y, split.partner, targets
-                )
+                prior, more = jax.tree.map(itemgetter(k), kernel), (basis * added[0][j, k])[:m]
+                posterior = posterior_of(one, inverse, prior, split.masks, y, split.partner, targets, more)
                 fold = split.fold == k - count + split.num_folds
                 held_out[fold] = leave_one_out(y, posterior)[fold]
                 alphas.append(np.asarray(posterior.alpha, np.float32))
@@ -215,20 +236,24 @@ def _condition_all(
     partner: Int[Array, " M"],
     others: Float[Array, "k M"],
     used: Float[Array, " M"],
+    deviations: Float[Array, "f e L"],
+    basis: Float[Array, "M L"],
 ) -> tuple[Conditioned, list[Float[Array, "M M"]]]:
     """Every member of two forms conditioned on all masks, and the inverses of their first members."""
 
-    def of_form(kernels: ProductKernel) -> tuple[Conditioned, Float[Array, "M M"]]:
-        def one(first: Float[Array, "M M"], member: tuple[Int[Array, ""], ProductKernel]):
-            place, kernel = member
-            found, inverse = checked_condition(kernel, z, y, partner, others, used)
+    def of_form(form: tuple[ProductKernel, Float[Array, "e L"]]) -> tuple[Conditioned, Float[Array, "M M"]]:
+        kernels, deviations = form
+
+        def one(first: Float[Array, "M M"], member: tuple[Int[Array, ""], ProductKernel, Float[Array, " L"]]):
+            place, kernel, each = member
+            found, inverse = checked_condition(kernel, z, y, partner, others, used, basis * each)
             return jnp.where(place == 0, inverse, first), found
 
         places = jnp.arange(len(kernels.noise))
-        inverse, found = jax.lax.scan(one, jnp.zeros((len(y), len(y)), y.dtype), (places, kernels))
+        inverse, found = jax.lax.scan(one, jnp.zeros((len(y), len(y)), y.dtype), (places, kernels, deviations))
         return found, inverse
 
-    found, inverses = jax.lax.map(of_form, kernels)
+    found, inverses = jax.lax.map(of_form, (kernels, deviations))
     return found, list(inverses)
 
 
@@ -240,7 +265,7 @@ def finer(mean: Mean, y: Float[np.ndarray, " m"]) -> Mean:
     such a training failed.
     """
     split, used = mean.split, np.flatnonzero(mean.shares)
-    if mean.error(y) > _SMOOTH * np.var(y):
+    if mean.error(y) > _SMOOTH * np.var(y) or split.strings is not None:
         return mean
     members = [mean.forms[i].trained.at(slice(-split.num_folds, None)) for i in used]
     subsets = [split.chosen(y, rows) for rows in split.subset_outside()]

@@ -8,12 +8,14 @@ import numpy as np
 from jaxtyping import Bool, Float
 
 from spexjax._buckets import pad
-from spexjax.gp import ProductKernel
+from spexjax.gp import GROUPS, ProductKernel, Strings, padded_strings
 from spexjax.typing import Array, Leaf
 
 _SPREAD = 2.0  # prior standard deviation of the log rates around their mean
 _SPREAD_LIKE = 1.0  # and around the log rates of other kernels,
 _FARTHEST = 3.0  # which are clipped to this distance from their mean
+_STRING_START = np.append(-5 - 0.5 * np.arange(1, GROUPS - 1), [-5.0, -5.0])  # by distance, and of the two ends
+_STRING_RANGE, _TINY = (-12.0, 0.0), 1e-30  # of the log scales of strings
 _EXTREME = 50.0  # log rates are clipped here; beyond it the kernel no longer changes
 
 
@@ -25,6 +27,8 @@ class Fixed(NamedTuple):
     spread: Leaf  # Float[]: of the prior around them
     ordered: Leaf  # Float[]: 1 if there is a part for neighbours, else 0
     tied: Leaf  # Float[]: 1 for the tied form, 0 for the untied one
+    members: Leaf  # Float[l, n]: of `gp.Strings`, the shares of the features that each of them keeps; l may be 0
+    groups: Leaf  # Float[g, l]: 1 where one is of a group
 
 
 class Parameters(NamedTuple):
@@ -45,6 +49,7 @@ class Parameters(NamedTuple):
     log_scales: Leaf  # Float[3]
     log_near: Leaf  # Float[1], or Float[0] where features have no order
     log_noise: Leaf  # Float[]
+    log_strings: Leaf  # Float[g], or Float[0] where there are no `gp.Strings`
     fixed: Fixed
 
     def kernel(self) -> ProductKernel:
@@ -62,6 +67,31 @@ class Parameters(NamedTuple):
             near = self.fixed.ordered * jnp.exp(self.log_near) * _shares_of_neighbours(log_rates, used)
         scales = jnp.exp(self.log_scales) * jnp.where(is_tied, np.array([1.0, 0.0, 0.0]), 1)
         return ProductKernel(scales, rates, linear, near, jnp.exp(self.log_noise))
+
+    def strings(self) -> Float[Array, " l"]:
+        """The variances of `gp.Strings`: of each group a scale, times shares with a mean of 1.
+
+        The shares are proportional to the geometric mean of the rates of the features that are kept.
+        """
+        if not len(self.log_strings):
+            return jnp.zeros(0, self.log_noise.dtype)
+        is_tied, groups = jnp.asarray(self.fixed.tied) > 0, self.fixed.groups
+        smooth = jnp.exp(self.powers[0]) * self.relevance
+        logits = self.fixed.members @ jnp.where(is_tied, smooth, self.log_rates[:3].mean(0))
+        real = groups.sum(0)
+        weights = real * jnp.exp(logits - jnp.max(logits, initial=-jnp.inf, where=real > 0))
+        means = (groups @ weights) / jnp.maximum(groups.sum(1), 1)
+        scales = jnp.exp(jnp.clip(self.log_strings, *_STRING_RANGE)) / jnp.maximum(means, _TINY)
+        return weights * (scales @ groups)
+
+    def with_strings(self, strings: Strings) -> "Parameters":
+        """Where training starts if the kernel has a part for these."""
+        n, size = strings.num_features, len(self.fixed.used)
+        kept, count = np.eye(n + 1, n)[strings.kept].sum(1), padded_strings(size)
+        members = pad(kept / kept.sum(1, keepdims=True), count, size)
+        groups = pad(strings.group == np.arange(GROUPS)[:, None], GROUPS, count)
+        fixed = self.fixed._replace(members=_single(members), groups=_single(groups))
+        return self._replace(log_strings=_single(_STRING_START), fixed=fixed)
 
     def penalty(self) -> Float[Array, ""]:
         """The negative log prior density, up to a constant.
@@ -144,6 +174,8 @@ def _start(
         spread=_SPREAD_LIKE if like else _SPREAD,
         ordered=ordered if isinstance(ordered, Array) else float(ordered),
         tied=float(tied),
+        members=np.zeros((0, size)),
+        groups=np.zeros((0, 0)),
     )
     start = Parameters(
         log_rates=pad(np.zeros((4, n)) if tied else level + expected, 4, size),
@@ -153,6 +185,7 @@ def _start(
         log_scales=np.array(log_scales),
         log_near=np.full(0 if ordered is False else 1, -3.0),
         log_noise=-3.0,
+        log_strings=np.zeros(0),
         fixed=fixed,
     )
     return start._replace(

@@ -44,6 +44,7 @@ def loss(
     floor: float = _FLOOR,
     used: Float[Array, " m"] | None = None,
     joint: Bool[Array, ""] | bool | None = None,
+    basis: Float[Array, "m l"] | None = None,
 ) -> Float[Array, ""]:
     """The negative log posterior density of the parameters per mask, up to a constant.
 
@@ -60,22 +61,32 @@ def loss(
       used: 1 for a mask and 0 for padding; all masks by default.
       joint: whether there are several functions; by default, whether c > 1. So one program trains on several functions
         or, if the others are 0, on one.
+      basis: `Strings.at` the masks, for parameters with scales for these; b is 1 then.
     """
     joint = y.ndim == 3 and y.shape[2] > 1 if joint is None else joint
     y = y if y.ndim == 3 else y[None, :, None]
     used = jnp.ones_like(y[0, :, 0]) if used is None else used
     weight = jnp.where(joint, JOINT_WEIGHT, 1)
-    likely = likelihood(_with_floor(parameters.kernel(), floor), z, y, used)
+    basis = jnp.zeros((len(z), 0), z.dtype) if basis is None else basis
+    strings = parameters.strings()
+    kernel = _with_floor(parameters.kernel(), floor, ((basis**2).sum(0) @ strings) / used.sum())
+    likely = likelihood(kernel, strings, z, basis, y, used)
     return weight * likely + parameters.penalty() / (len(y) * used.sum())
 
 
-def _with_floor(kernel: ProductKernel, floor: float) -> ProductKernel:
-    return dataclasses.replace(kernel, noise=kernel.noise + floor * kernel.variance)
+def _with_floor(kernel: ProductKernel, floor: float, more: Float[Array, ""] | float = 0.0) -> ProductKernel:
+    """With noise added; `more` is the mean variance of what is not in the kernel."""
+    return dataclasses.replace(kernel, noise=kernel.noise + floor * (kernel.variance + more))
 
 
 @jax.custom_vjp
 def likelihood(
-    kernel: ProductKernel, z: Float[Array, "m n"], y: Float[Array, "b m c"], used: Float[Array, " m"]
+    kernel: ProductKernel,
+    strings: Float[Array, " l"],
+    z: Float[Array, "m n"],
+    basis: Float[Array, "m l"],
+    y: Float[Array, "b m c"],
+    used: Float[Array, " m"],
 ) -> Float[Array, ""]:
     """The first term of `loss`, with a handwritten gradient: two matrix products per component and no second solve.
 
@@ -85,15 +96,17 @@ def likelihood(
 
     Sums and differences of the values at x and x' are then independent, with covariances A + B and A - B.
 
-    The gradient is with respect to the kernel and y. Masks are constants, so z gets a gradient of 0.
+    The gradient is with respect to the kernel, the strings and y. Masks are constants, so z gets a gradient of 0.
 
     Args:
       kernel: its noise is on the diagonal of K.
+      strings: variances of l functions, which add `sum_l strings_l basis_l(x) basis_l(x')` to the kernel.
       z: `signs` of the masks.
+      basis: those functions at the masks. They are of no use at complements, so b is 1 where there are any.
       y: the values there of c functions, and after them those at the complements, if they are known.
       used: 1 for a mask and 0 for padding.
     """
-    return _likelihood(kernel, z, y, used)[0]
+    return _likelihood(kernel, strings, z, basis, y, used)[0]
 
 
 def _sides(y: Float[Array, "b m c"]) -> list[int]:
@@ -107,20 +120,21 @@ def _rotated(rows: Any) -> Any:
 
 
 @jax.default_matmul_precision("highest")
-def _likelihood(kernel, z, y, used):
+def _likelihood(kernel, strings, z, basis, y, used):
     shared, sides = overlaps(kernel, z, z), _sides(y)
     parts = [decays(kernel, side * shared) for side in sides]
     blocks = _rotated([combine(kernel, part, z, side * z) for part, side in zip(parts, sides, strict=True)])
+    blocks = blocks + (basis * strings) @ basis.T if basis.shape[1] else blocks
     inverse, log_det = jax.lax.map(lambda block: spd_inverse(system_matrix(kernel, block, used)), blocks)
     independent = _rotated(y) / len(y) ** 0.5
     alpha = inverse @ independent
     value = ((independent * alpha).sum() + log_det.sum()) / (2 * used.sum() * len(y))
-    return value, (kernel, z, used, parts, inverse, alpha)
+    return value, (kernel, z, basis, used, parts, inverse, alpha)
 
 
 @jax.default_matmul_precision("highest")
 def _likelihood_gradient(saved, g):
-    kernel, z, used, parts, inverse, alpha = saved
+    kernel, z, basis, used, parts, inverse, alpha = saved
     (r, m, _), n, sides = parts[0].shape, z.shape[1], _sides(alpha)
     count = used.sum() * len(sides)
     slope = used[:, None] * used * (inverse - alpha @ alpha.swapaxes(1, 2)) * (g / (2 * count))
@@ -138,7 +152,8 @@ def _likelihood_gradient(saved, g):
 
     near = with_neighbours(kernel, jnp.zeros_like(kernel.near), of_neighbours)
     gradient = ProductKernel(scales, rates, linear, near, noise)
-    return gradient, jnp.zeros_like(z), g * _rotated(alpha) / (count * len(sides) ** 0.5), jnp.zeros_like(used)
+    of_strings, of_values = _form(basis, basis, slope[0][2]), g * _rotated(alpha) / (count * len(sides) ** 0.5)
+    return gradient, of_strings, jnp.zeros_like(z), jnp.zeros_like(basis), of_values, jnp.zeros_like(used)
 
 
 def _form(x: Float[Array, "m n"], x2: Float[Array, "m n"], a: Float[Array, "m m"]) -> Float[Array, " n"]:
@@ -155,6 +170,7 @@ def train(
     y: Float[Array, " m"] | Float[Array, "b m c"],
     used: Float[Array, " m"] | None = None,
     joint: Bool[Array, ""] | bool | None = None,
+    basis: Float[Array, "m l"] | None = None,
 ) -> tuple[Parameters, Float[Array, " steps"]]:
     """Minimises `loss` by 25 steps of Adam, with a cosine learning rate schedule that ends at 0; by 50 if `joint`.
 
@@ -167,6 +183,7 @@ def train(
       y: as in `loss`.
       used: 1 for a mask and 0 for padding; all masks by default.
       joint: as in `loss`.
+      basis: as in `loss`.
 
     Returns:
       The parameters and the loss before each step.
@@ -180,9 +197,12 @@ def train(
     def of_vector(flat: Any) -> Parameters:
         return Parameters._make([*unravel(flat), parameters.fixed])
 
+    def of_flat(flat: Any) -> Float[Array, ""]:
+        return loss(of_vector(flat), z, y, used=used, joint=joint, basis=basis)
+
     def step(state):
         flat, momentum, _ = state
-        value, gradient = jax.value_and_grad(lambda flat: loss(of_vector(flat), z, y, used=used, joint=joint))(flat)
+        value, gradient = jax.value_and_grad(of_flat)(flat)
         update, momentum = optimizer.update(jnp.where(jnp.isfinite(value), gradient, 0), momentum)
         return optax.apply_updates(flat, update), momentum, value
 
