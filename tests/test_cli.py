@@ -1,14 +1,17 @@
 """The command line, end to end on a tiny model, and its one-sentence errors."""
 
+import html
 import io
 import json
 import os
+import re
 import shutil
 import sys
 import warnings
 from pathlib import Path
 
 import jax
+import numpy as np
 import pytest
 from common import GOLDEN
 
@@ -55,6 +58,24 @@ def test_explains_prints_and_writes(tmp_path, capsys):
     explanation = sx.load(tmp_path / "o")
     assert explanation.provenance["budget"] == 64
     assert json.loads((tmp_path / "o" / "explanation.json").read_text())["provenance"]["answers"] == ["x", "y"]
+
+
+@pytest.mark.filterwarnings("default::UserWarning")
+def test_a_warning_of_unlikely_answers_stays_with_the_explanation(tmp_path, monkeypatch, capsys):
+    from spexjax.ablations._prompts import _strings
+
+    monkeypatch.setattr(_strings, "next_log_probabilities", lambda model, ids, of: np.arange(len(of)) * 10.0)
+    options = ["--question", "Why?", "--answers", "x", "y", "--out", str(tmp_path)]
+    assert run("a b c d", *options, "--json") == 0
+    captured = capsys.readouterr()
+    (said,) = json.loads(captured.out)["warnings"]
+    assert "as likely to begin with ' x' as with 'x'; did you mean ' x' and ' y'?" in said
+    assert captured.err == f"spexjax: warning: {said}\n"
+    assert sx.load(tmp_path).provenance["warnings"] == [said]
+    cautions = re.findall('<p class="caution" role="note">(.*?)</p>', (tmp_path / "explanation.html").read_text())
+    assert html.escape(said) in cautions
+    assert main(["report", str(tmp_path)]) == 0
+    assert "did you mean" in capsys.readouterr().out
 
 
 def test_text_from_a_file_and_from_standard_input(tmp_path, monkeypatch, capsys):

@@ -51,8 +51,8 @@ def add_question(command: argparse.ArgumentParser) -> None:
     command.add_argument(
         "--answers",
         nargs="+",
-        help="""two answers (logit difference) or one (log-probability), spelled as the model begins them, mostly with
-        a space: " Positive" " Negative"; the model's own by default""",
+        help="""two answers (logit difference) or one (log-probability), spelled as the model begins them: Yes No where
+        its turn begins, " Yes" " No" after an --answer-prefix or raw text; the model's own by default""",
     )
     command.add_argument("--answer-prefix", default="", help="what the model's turn begins with")
     command.add_argument("--system", help="the system prompt; without it there is none, not even the template's own")

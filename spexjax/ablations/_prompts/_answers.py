@@ -23,6 +23,7 @@ class Answers(NamedTuple):
     value: str
     strings: tuple[tuple[str, ...], ...]
     tokens: tuple[tuple[Tokens, ...], ...]
+    doubts: tuple[str, ...] = ()  # what was warned of
 
 
 def read_answers(
@@ -66,8 +67,8 @@ def read_answers(
     check_length(model, max(len(before) + more for before, more in zip(ids, forced, strict=True)))
     for group, each in zip(groups, found, strict=True):
         check_beginnings(group, each)
-    warn_of_spelling(model, prompts[0], ids[0], groups[0], depth=depth)
-    return Answers(value, groups, found)
+    doubts = warn_of_spelling(model, prompts[0], ids[0], groups[0], depth=depth)
+    return Answers(value, groups, found, doubts)
 
 
 def check_answers(

@@ -40,6 +40,7 @@ class TextAblation(Ablation):
     spans: tuple[tuple[int, int], ...]  # where each feature stands in the text
     removal: str
     inputs: FromText | FromTokens  # what the model is given for each mask
+    doubts: tuple[str, ...]  # what was warned of when it was made
     has_covalues = True  # a sketch of the hidden states that are read; not a field
 
     @property
@@ -64,6 +65,7 @@ class TextAblation(Ablation):
             "answers": list(self.answers),
             "value": self.value,
             "removal": self.removal,
+            **({"warnings": list(self.doubts)} if self.doubts else {}),
         }
 
     def plan(self, masks: Masks, *, devices: int = 1, shrink: int = 1) -> Plan:
@@ -184,7 +186,8 @@ def text(
     if len(bare) < len(targets):
         raise ValueError("Nothing is left of the prompt with every unit removed; give a question or an answer prefix.")
     check_length(model, len(bare))
-    return TextAblation(model, text, around, strings, found.value, targets, names, spans, removal, inputs)
+    cuts = names, spans, removal, inputs
+    return TextAblation(model, text, around, strings, found.value, targets, *cuts, found.doubts)
 
 
 def _prefix(model: LanguageModel, tokens: Sequence[int]) -> Prefix:
