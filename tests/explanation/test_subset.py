@@ -73,3 +73,9 @@ def test_the_full_value_may_be_zero():
     nothing = sx.ablations.function(lambda x: x[0] * 1.0 - 1.0, 2)
     explanation = sx.explain(nothing, budget=4, key=jax.random.key(0))
     assert np.isnan(explanation.remove(1).verify(nothing).removal)
+
+
+def test_sum_adds_explanations(explanation):
+    both = sum([explanation, explanation])
+    assert both.weights == (1.0, 1.0)
+    np.testing.assert_allclose(both.predict(np.ones((1, 6), bool)), [5.0], rtol=1e-6)
