@@ -32,7 +32,7 @@ def add_arguments(command: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace, start: float) -> int:
-    """Prints the features, the value that the spectrum predicts, and whether it is certified.
+    """Prints the features, the values without and with them, true where they are known, and whether it is certified.
 
     Args:
       args: of the command.
@@ -53,8 +53,9 @@ def run(args: argparse.Namespace, start: float) -> int:
             "removed_names": list(found.removed_names),
             "kept": list(found.kept),
             "kept_names": list(found.kept_names),
-            "full": float(found.full),
-            "value": float(found.value),
+            "full": float(found.full if found.true_full is None else found.true_full),
+            "value": float(found.value if found.true_value is None else found.true_value),
+            "evaluated": {"full": found.true_full is not None, "value": found.true_value is not None},
             "gap": float(found.gap),
             "status": found.status,
         },
