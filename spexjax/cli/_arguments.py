@@ -68,7 +68,7 @@ def add_question(command: argparse.ArgumentParser) -> None:
     command.add_argument("--value", help="logit-difference, log-probability or log-odds")
     command.add_argument("--features", default="word", choices=["word", "sentence", "line", "token"])
     command.add_argument("--removal", default="delete", help="{names}")
-    command.add_argument("--replacement", default="_", help="what stands for a removed unit with --removal replace")
+    command.add_argument("--replacement", help="what stands for a removed unit with --removal replace (default: _)")
 
 
 def add_explaining(command: argparse.ArgumentParser) -> None:

@@ -58,7 +58,7 @@ def test_every_string_is_judged(tiny):
         "question": {"question": long},
         "answer": {"answers": ("x", long)},
         "answer prefix": {"answer_prefix": long},
-        "replacement": {"replacement": long},
+        "replacement": {"removal": "replace", "replacement": long},
     }.items():
         with pytest.raises(ValueError, match=f"The {what} has 65,000 characters"):
             ablations.text(tiny, "a b c", **{**GIVEN, **options})

@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
+from spexjax._numbers import counted
 from spexjax.ablations._prompts._strings import (
     answer_tokens,
     check_beginnings,
@@ -118,5 +119,5 @@ def _check_counts(groups: Sequence[tuple], value: str, counts: Mapping[str, tupl
     if len(found) > 1:
         raise ValueError(f"Give the same number of answers for each prompt; got {' and '.join(map(str, found))}.")
     if not least <= found[0] <= most:
-        wanted = str(least) if least == most else f"{least} or more"
-        raise ValueError(f"Value {value!r} needs {wanted} answer(s) to a prompt; got {found[0]}.")
+        wanted = counted(least, "answer") if least == most else f"{least} or more answers"
+        raise ValueError(f"Value {value!r} needs {wanted} to a prompt; got {found[0]}.")
