@@ -3,7 +3,7 @@
 import argparse
 from pathlib import Path
 
-from spexjax.cli._arguments import add_output
+from spexjax.cli._arguments import add_output, number, whole
 from spexjax.cli._output import answer, say
 
 HELP = "the most influential features to remove, or to keep, by a saved explanation"
@@ -17,8 +17,10 @@ def add_arguments(command: argparse.ArgumentParser) -> None:
     """
     command.add_argument("saved", type=Path, help="the --out folder of `explain` or `heads`")
     which = command.add_mutually_exclusive_group(required=True)
-    which.add_argument("--remove", type=int, metavar="R", help="the R features whose removal changes the value most")
-    which.add_argument("--keep", type=int, metavar="R", help="the R features that alone come nearest to the full value")
+    which.add_argument("--remove", type=whole, metavar="R", help="the R features whose removal changes the value most")
+    which.add_argument(
+        "--keep", type=whole, metavar="R", help="the R features that alone come nearest to the full value"
+    )
     command.add_argument(
         "--goal",
         choices=["farthest", "nearest", "largest", "smallest"],
@@ -27,7 +29,7 @@ def add_arguments(command: argparse.ArgumentParser) -> None:
     command.add_argument(
         "--search", choices=["auto", "exact", "local"], default="auto", help="with or without a certificate"
     )
-    command.add_argument("--time-limit", type=float, default=60.0, help="seconds for the search (default: 60)")
+    command.add_argument("--time-limit", type=number, default=60.0, help="seconds for the search (default: 60)")
     add_output(command)
 
 
