@@ -112,7 +112,7 @@ def test_layers_that_are_not_there_are_not_all_listed(tmp_path, capsys):
     asked = ["heads", "A b", "--answers", "x", "y", "--model", TINY, "--out", str(tmp_path), "--quiet"]
     assert main([*asked, "--layers", "0-99999999999"]) == 2
     said = capsys.readouterr().err
-    assert "Layers must be distinct numbers from 0 to 1, at least one of them; got 65,537 from 0 to 65536." in said
+    assert "Layers must be distinct numbers from 0 to 2, at least one of them; got 65,537 from 0 to 65536." in said
 
 
 def test_heads_of_prompts(tmp_path, capsys):

@@ -32,6 +32,9 @@ def read_lines(content: str, name: str, column: str | None) -> list[Line]:
     """
     bad: dict[int, str] = {}
     lines = []
+    if column is None and name.lower().endswith(".csv"):
+        known = ", ".join(csv.DictReader(io.StringIO(content, newline="")).fieldnames or ()) or "none"
+        raise ValueError(f"{name} is a CSV file: give --column, the column of its texts; its columns are {known}.")
     for number, given in _from_csv(content, name, column) if column is not None else _from_json(content):
         if isinstance(given, str):
             bad[number] = given
