@@ -60,8 +60,8 @@ class Subset(Optimum):
         certified = {"optimal": "optimal", "timeout": f"out of time, gap {self.gap:.4g}", "local": "not certified"}
         return (
             f"{'removing' if removing else 'keeping'} {', '.join(names) or 'nothing'}: "
-            f"{_said(self.true_full, self.full)} -> {_said(self.true_value, self.value)}; by the spectrum "
-            f"{certified[self.status]}"
+            f"{_said(self.true_full, self.full)} -> {_said(self.true_value, self.value)}, chosen by "
+            f"the spectrum ({certified[self.status]})"
         )
 
     def __repr__(self) -> str:
