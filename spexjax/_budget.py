@@ -117,6 +117,8 @@ def _said(number: int) -> str:
 
 def _whole(name: str, value: int | None) -> int | None:
     try:
+        if isinstance(value, bool):
+            raise TypeError
         return None if value is None else operator.index(value)
     except TypeError:
         raise ValueError(f"{name} is a whole number of ablations; got {value!r}.") from None

@@ -41,7 +41,8 @@ def write_durably(path: str | Path, content: bytes | str | Iterable[bytes | memo
             draft.chmod(stat.S_IMODE(mode))
         draft.replace(target)
     except OSError as error:
-        raise OSError(error.errno, f"{error.strerror}; what was there before is kept", str(path)) from error
+        kept = "; what was there before is kept" if target.exists() else ""
+        raise OSError(error.errno, f"{error.strerror}{kept}", str(path)) from error
     finally:
         draft.unlink(missing_ok=True)
     _sync_folder(target.parent)

@@ -95,7 +95,8 @@ def fit(
     """Explains a value function from masks and values alone.
 
     Args:
-      masks: `[m, n]`, True or 1 = kept. Equal masks count once, with their mean value.
+      masks: `[m, n]`, True or 1 = kept. Equal masks count once, with their mean value; a warning says so where
+        their values differ.
       values: `[m]` finite numbers.
       method: as in `explain`, but for "spex", which draws masks of its own. `explanation.diagnostics` says what the
         default chose, and why.

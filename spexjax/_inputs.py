@@ -2,20 +2,25 @@
 
 import contextlib
 import dataclasses
+import warnings
 from collections.abc import Iterator, Sequence
 from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jaxtyping import Float, Int
 from numpy.typing import ArrayLike
 
 from spexjax._budget import min_budget
+from spexjax._numbers import counted
 from spexjax._values import real_numbers
 from spexjax.ablation import STRUCTURES
 from spexjax.evaluation import Evaluation
 from spexjax.spectrum import checked_masks, unique_rows
 from spexjax.typing import CoValues, Masks
+
+_ROUNDING = 1e-6  # of the range of values: what single precision may lose
 
 
 def check_key(key: Any) -> None:
@@ -65,6 +70,7 @@ def checked_values(
         raise ValueError(f"{len(first)} distinct masks are too few: {n} features need at least {min_budget(n)}.")
     others = None if covalues is None else _checked_covalues(covalues, len(masks))
     if len(first) < len(masks):
+        _warn_of_contradictions(values, group)
         masks, values = masks[first], np.bincount(group, values / counts[group])
         if others is not None:
             others = np.stack([np.bincount(group, column / counts[group]) for column in others.T], 1)
@@ -74,6 +80,22 @@ def checked_values(
     if len(names) != n:
         raise ValueError(f"There are {n} features but {len(names)} feature names.")
     return masks, dataclasses.replace(Evaluation.given(values), covalues=others, structure=structure), names
+
+
+def _warn_of_contradictions(values: Float[np.ndarray, " m"], group: Int[np.ndarray, " m"]) -> None:
+    """Warns if equal masks have different values, which a function of masks cannot give."""
+    order = np.lexsort((values, group))
+    starts = np.flatnonzero(np.diff(group[order], prepend=-1))
+    spread = np.maximum.reduceat(values[order], starts) - np.minimum.reduceat(values[order], starts)
+    found = np.flatnonzero(spread > _ROUNDING * np.ptp(values))
+    if len(found):
+        rows = np.flatnonzero(group == group[np.isin(group, found)][0])
+        ends = sorted((int(rows[np.argmin(values[rows])]), int(rows[np.argmax(values[rows])])))
+        warnings.warn(
+            f"{counted(len(found), 'mask')} occurred more than once with different values, first in rows "
+            f"{ends[0]} and {ends[1]}, which differ by {np.ptp(values[rows]):.4g}; each counts with its mean.",
+            stacklevel=4,
+        )
 
 
 def _checked_covalues(covalues: ArrayLike, num_masks: int) -> CoValues:

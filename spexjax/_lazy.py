@@ -22,4 +22,4 @@ def lazily(
         module = import_module(f"{package['__name__']}.{homes.get(name, name)}")
         return package.setdefault(name, getattr(module, name) if name in homes else module)
 
-    return load, lambda: sorted({*package, *names})
+    return load, lambda: sorted({*names, *(name for name in package if name.startswith("__"))})

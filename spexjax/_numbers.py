@@ -47,3 +47,16 @@ def unsigned(error: float, scale: float) -> str:
     ('0.031', '')
     """
     return signed(error, scale).lstrip("+") if isfinite(error) and error else ""
+
+
+def counted(count: int, noun: str) -> str:
+    """A number of things, in words.
+
+    Args:
+      count: how many.
+      noun: what one of them is called.
+
+    >>> counted(1, "unit"), counted(2000, "unit")
+    ('1 unit', '2,000 units')
+    """
+    return f"{count:,} {noun}" + "s" * (count != 1)

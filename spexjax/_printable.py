@@ -8,16 +8,26 @@ from collections.abc import Sequence
 _SUBSCRIPTS = str.maketrans("0123456789", "₀₁₂₃₄₅₆₇₈₉")
 _REORDERING = {"LRE", "RLE", "LRO", "RLO", "PDF", "LRI", "RLI", "FSI", "PDI"}
 
+_SEEN = "\u200c\u200d\u0600\u0601\u0602\u0603\u0604\u0605\u06dd\u070f\u0890\u0891\u08e2"  # joiners; Arabic signs
+BREAKS = "\n\r\t"  # that stay where a whole text is shown
 
-def printable(text: str) -> str:
-    r"""Escapes the characters that could control a terminal, break a line or reverse one.
 
-    These are control characters, lone surrogates, line and paragraph separators, and marks of writing direction.
+def printable(text: str, keep: str = "") -> str:
+    r"""Escapes the characters that could control a terminal, break a line or reverse one, and those that hide.
+
+    These are control characters, lone surrogates, line and paragraph separators, marks of writing direction, and
+    characters without a width. The joiners U+200C and U+200D stay, for emoji and several scripts are written with them.
+
+    Args:
+      text: any string.
+      keep: characters that stay, such as the line breaks of a whole text.
 
     >>> print(printable("\x1b[31mred\n\u202e ü"))
     \x1b[31mred\n\u202e ü
+    >>> print(printable("zero\u200bwidth\n", keep="\n"), end="")
+    zero\u200bwidth
     """
-    return "".join(repr(c)[1:-1] if _steers(c) else c for c in text)
+    return "".join(repr(c)[1:-1] if c not in keep and (_steers(c) or _hides(c)) else c for c in text)
 
 
 def labels(names: Sequence[str], width: int = 40) -> tuple[str, ...]:
@@ -84,3 +94,7 @@ def _steers(character: str) -> bool:
         unicodedata.category(character) in ("Cc", "Cs", "Zl", "Zp")
         or unicodedata.bidirectional(character) in _REORDERING
     )
+
+
+def _hides(character: str) -> bool:
+    return unicodedata.category(character) == "Cf" and character not in _SEEN

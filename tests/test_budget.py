@@ -43,3 +43,9 @@ def test_a_budget_far_below_zero(budget):
         rounds(60, budget, None, None)
     with pytest.raises(ValueError, match=r"budget = 2\^99, is above max_budget = 50"):
         rounds(60, 10**30, 0.5, 50)
+
+
+def test_a_truth_value_is_no_budget(unchecked):
+    for given in ((True, None, None), (None, 0.9, True)):
+        with pytest.raises(ValueError, match="is a whole number of ablations; got True"):
+            rounds(1, *given)

@@ -1,14 +1,17 @@
 """The command line, end to end on a tiny model, and its one-sentence errors."""
 
+import html
 import io
 import json
 import os
+import re
 import shutil
 import sys
 import warnings
 from pathlib import Path
 
 import jax
+import numpy as np
 import pytest
 from common import GOLDEN
 
@@ -57,6 +60,24 @@ def test_explains_prints_and_writes(tmp_path, capsys):
     assert json.loads((tmp_path / "o" / "explanation.json").read_text())["provenance"]["answers"] == ["x", "y"]
 
 
+@pytest.mark.filterwarnings("default::UserWarning")
+def test_a_warning_of_unlikely_answers_stays_with_the_explanation(tmp_path, monkeypatch, capsys):
+    from spexjax.ablations._prompts import _strings
+
+    monkeypatch.setattr(_strings, "next_log_probabilities", lambda model, ids, of: np.arange(len(of)) * 10.0)
+    options = ["--question", "Why?", "--answers", "x", "y", "--out", str(tmp_path)]
+    assert run("a b c d", *options, "--json") == 0
+    captured = capsys.readouterr()
+    (said,) = json.loads(captured.out)["warnings"]
+    assert "as likely to begin with ' x' as with 'x'; did you mean ' x' and ' y'?" in said
+    assert captured.err == f"spexjax: warning: {said}\n"
+    assert sx.load(tmp_path).provenance["warnings"] == [said]
+    cautions = re.findall('<p class="caution" role="note">(.*?)</p>', (tmp_path / "explanation.html").read_text())
+    assert html.escape(said) in cautions
+    assert main(["report", str(tmp_path)]) == 0
+    assert "did you mean" in capsys.readouterr().out
+
+
 def test_text_from_a_file_and_from_standard_input(tmp_path, monkeypatch, capsys):
     (tmp_path / "review.txt").write_text("\ufeffone two three\n", encoding="utf-8")
     options = ["--question", "Q", "--answers", "x", "y", "--out", str(tmp_path)]
@@ -72,7 +93,7 @@ def test_text_from_a_file_and_from_standard_input(tmp_path, monkeypatch, capsys)
     ("arguments", "message"),
     [
         ([""], "The text is empty"),
-        (["word"], "1 unit(s)"),
+        (["word"], "1 unit; at least two are needed"),
         ([WORDS, "--budget", "5"], "10 features need at least 20 ablations"),
         ([WORDS, "--index", "FSI"], "'FSI' is not an index (did you mean FSII?)"),
         ([WORDS, "--order", "0"], "max_order"),
@@ -109,8 +130,9 @@ def test_bad_input_is_one_sentence_and_exit_code_two(arguments, message, capsys,
         (["--target", "1.5"], "below 1"),
         (["--target", "nan"], "below 1"),
         (["--value", "surprise"], "must be one of logit-difference"),
-        (["--value", "log-odds", "--answers", "x", "y"], "needs 1 answer"),
+        (["--value", "log-odds", "--answers", "x", "y"], "needs 1 answer to a prompt; got 2"),
         (["--answers", "yes", "yes"], "same token"),
+        (["--replacement", "[MASK]"], "The removal delete puts nothing in a unit's place, so the replacement '[MASK]'"),
         (["--removal", "burn"], "Removal must be one of delete"),
         (["--keep", "1.5"], "keep is the probability of keeping a feature, between 0 and 1"),
         (["--keep", "0.9", "--method", "spex"], "The method spex draws masks of its own"),
@@ -138,9 +160,21 @@ def test_texts_that_cannot_be_cut_are_refused_before_the_model_is_loaded(text, m
 
 
 def test_a_folder_that_cannot_be_written_is_named_at_once(tmp_path, monkeypatch, capsys):
-    monkeypatch.setattr(os, "access", lambda path, mode: False)
-    assert main(["explain", WORDS, "--model", "no-such/model", "--out", str(tmp_path / "o")]) == 2
-    assert f"Nothing can be written to {tmp_path}" in capsys.readouterr().err
+    asked = ["explain", WORDS, "--model", "no-such/model", "--out"]
+    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+    assert main([*asked, str(tmp_path / "o")]) == 2
+    assert "'no-such/model' is not" in capsys.readouterr().err
+    assert not list(tmp_path.iterdir())  # the trial leaves nothing
+    if Path("/proc").is_dir():  # by its permissions, root may write there
+        assert main([*asked, "/proc/x/y"]) == 2
+        assert "Nothing can be written to /proc (No such file or directory)" in capsys.readouterr().err
+
+    def refused(**options):
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr("tempfile.mkdtemp", refused)
+    assert main([*asked, str(tmp_path / "o")]) == 2
+    assert f"Nothing can be written to {tmp_path} (Permission denied)" in capsys.readouterr().err
 
 
 def test_the_command_line_and_python_ask_alike(tmp_path, capsys):
@@ -197,10 +231,28 @@ def test_what_a_script_registered_can_be_asked_for(tmp_path, monkeypatch, capsys
     assert sx.load(tmp_path).provenance["removal"] == "initial"
 
 
-def test_usage_errors_exit_with_two(capsys):
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["explain", "--features", "letter"], "argument --features: invalid choice: 'letter'"),
+        (["explain", WORDS, "--budget", "1e3"], "argument --budget: a whole number, which '1e3' is not"),
+        (["explain", WORDS, "--target", "most"], "argument --target: a number, which 'most' is not"),
+        (["explain", WORDS, "--top", "x"], "argument --top: a whole number, which 'x' is not"),
+        (["subset", "out"], "one of the arguments --remove --keep is required"),
+        (["heads", "A", "--layers", "x"], "argument --layers: layers are given as 4-9 or 0,3,5, not as 'x'"),
+        (["heads", "A", "--layers", "-3"], "argument --layers: "),
+        (["heads", "A", "--layers", "9-4"], "argument --layers: '9-4' names no layer"),
+        ([], "the following arguments are required: COMMAND"),
+    ],
+)
+def test_usage_errors_are_a_sentence_and_exit_with_two(arguments, message, capsys):
     with pytest.raises(SystemExit) as stop:
-        main(["explain", "--features", "letter"])
+        main(arguments)
+    said = capsys.readouterr().err
     assert stop.value.code == 2
+    assert said.startswith(f"spexjax: {message}")
+    assert said.endswith(" --help\n")
+    assert said.count("\n") == 1
 
 
 @pytest.mark.parametrize(
@@ -285,6 +337,15 @@ def test_a_full_disk_behind_standard_output_is_said_once(tmp_path, monkeypatch, 
         assert run("a b c", "--question", "Q", "--answers", "x", "y", "--out", str(tmp_path)) == 2
     assert capsys.readouterr().err == "spexjax: standard output: No space left on device.\n"
     assert len(sx.load(tmp_path).feature_names) == 3
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="only Linux has a device that is always full")
+@pytest.mark.parametrize("arguments", [["--help"], ["--version"], ["explain", "--help"]])
+def test_help_that_finds_the_disk_full_is_a_sentence(arguments, monkeypatch, capsys):
+    with open("/dev/full", "w", encoding="utf-8") as full:
+        monkeypatch.setattr(sys, "stdout", full)
+        assert main(arguments) == 2
+    assert capsys.readouterr().err == "spexjax: standard output: No space left on device.\n"
 
 
 @pytest.mark.parametrize("store", ["~nobody-of-this-name/x", "/tmp/s\udcff"])

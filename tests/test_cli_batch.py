@@ -62,7 +62,7 @@ def test_texts_in_a_column(run, tmp_path):
         (
             '{"text": "a b"}\n[1]\n\n{"text": " "}',
             [],
-            "2 line(s) of * Line 2: it is no JSON object. Line 4: ",
+            "2 lines of * Line 2: it is no JSON object. Line 4: ",
         ),
         ('{"text": "a b"', [], "Line 1: it is not JSON"),
         ('{"text": "a b", "answer": "x"}', [], "Line 1: 'answer' is not one of text, answers, question"),
@@ -112,10 +112,17 @@ def test_batch_is_a_command_of_its_own(tmp_path, monkeypatch, capsys):
     assert record["page"] == str(tmp_path / "out" / "index.html")
 
 
+def test_a_csv_file_without_a_column_names_its_columns(run, capsys):
+    assert run("id,review\n1,five six\n", name="texts.csv") == 2
+    said = capsys.readouterr().err
+    assert "texts.csv is a CSV file: give --column, the column of its texts; its columns are id, review." in said
+    assert said.count("\n") == 1
+
+
 def test_lines_are_judged_before_the_model_is_loaded(tmp_path, capsys):
     (tmp_path / "texts").write_text('{"text": "one two"}\n{"text": "one"}\n', encoding="utf-8")
     assert main(["batch", str(tmp_path / "texts"), "--model", "no-such/model"]) == 2
-    assert "Line 2: The text has 1 unit(s)" in capsys.readouterr().err
+    assert "Line 2: The text has 1 unit;" in capsys.readouterr().err
 
 
 def test_a_column_needs_a_file(capsys):

@@ -108,6 +108,13 @@ def test_bad_input_ends_with_two(arguments, message, saved, tmp_path, capsys):
     assert (message or "There is no file or folder nowhere") in " ".join((captured.err or captured.out).split())
 
 
+def test_layers_that_are_not_there_are_not_all_listed(tmp_path, capsys):
+    asked = ["heads", "A b", "--answers", "x", "y", "--model", TINY, "--out", str(tmp_path), "--quiet"]
+    assert main([*asked, "--layers", "0-99999999999"]) == 2
+    said = capsys.readouterr().err
+    assert "Layers must be distinct numbers from 0 to 2, at least one of them; got 65,537 from 0 to 65536." in said
+
+
 def test_heads_of_prompts(tmp_path, capsys):
     (tmp_path / "prompts").write_text('{"prompt": "one two"}\n\n{"prompt": "three", "answers": ["x", "z"]}\n')
     options = ["--model", TINY, "--quiet", "--method", "lasso", "--budget", "20", "--json", "--out", str(tmp_path)]

@@ -127,3 +127,13 @@ def test_a_pipe_is_written_as_it_stands(tmp_path):
     reader.join(10)
     assert found == ["through"]
     assert only(tmp_path).is_fifo()
+
+
+def test_nothing_is_said_to_be_kept_where_nothing_was(tmp_path, monkeypatch):
+    def full(descriptor):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.raises(OSError, match=r"No space left on device: '.*/new'"):
+        write_durably(tmp_path / "new", "x")
+    assert not list(tmp_path.iterdir())

@@ -152,6 +152,14 @@ def test_mismatched_masks_and_values(masks, values, names, message, key):
         sx.fit(masks, values, method="lasso", key=key, feature_names=names)
 
 
+def test_equal_masks_with_different_values_are_said(key):
+    masks, values = np.concatenate([MASKS, MASKS[3:5]]), np.arange(32.0)
+    with pytest.warns(UserWarning, match=r"2 masks occurred more than once .* rows 3 and 30, which differ by 27;"):
+        explanation = sx.fit(masks, values, key=key, method="lasso")
+    assert {16.5, 17.5} < set(explanation.values.tolist())
+    sx.fit(masks, np.append(np.arange(30.0), [3.0, 4.0 + 1e-7]), key=key, method="lasso")  # pytest raises warnings
+
+
 def test_constant_function(key):
     for method in METHODS:
         explanation = sx.fit(MASKS, np.full(30, 2.5), method=method, key=key)

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 import spexjax as sx
-from spexjax._printable import printable
+from spexjax._printable import labels, printable
 from spexjax.explanation._explanation import Explanation, Faithfulness
 from spexjax.report import where_time_went
 
@@ -57,3 +57,16 @@ def test_nothing_that_is_printed_steers(explanation, part, form, tmp_path):
 
 def test_where_time_went():
     assert where_time_went({HOSTILE: 1.0}).startswith(r"\x1b]0;owned")
+
+
+def test_what_has_no_width_is_shown():
+    assert labels(["a\u200bb", "ab", "\u2060", "\ufeff", "x\xad"]) == (
+        r"a\u200bb",
+        "ab",
+        r"\u2060",
+        r"\ufeff",
+        r"x\xad",
+    )
+    for written in ("👩\u200d💻", "می\u200cخواهم", "\u0601"):  # joiners are how these are spelled
+        assert printable(written) == written
+    assert printable("a\n\tb\u202e", keep="\n\t") == "a\n\tb\\u202e"

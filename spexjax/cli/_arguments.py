@@ -2,13 +2,25 @@
 
 import argparse
 import json
+import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
+
+from spexjax.cli._output import complain
+
+OUT = "folder for {}, made if it is not there; files of that name are replaced (default: out, in this folder)"
 
 
 class Command(argparse.ArgumentParser):
-    """Its help lists methods, indices, removals and fills, for which JAX is loaded; nothing else waits for that."""
+    """Says what is wrong in one sentence, without the usage.
+
+    Its help lists methods, indices, removals and fills, for which JAX is loaded; nothing else waits for that.
+    """
+
+    def error(self, message: str) -> NoReturn:
+        complain(f"{message}; see {self.prog} --help")
+        sys.exit(2)
 
     def format_help(self) -> str:
         if any(action.help and "{names}" in action.help for action in self._actions):
@@ -36,8 +48,12 @@ def add_model(command: argparse.ArgumentParser) -> None:
     Args:
       command: gets the arguments.
     """
-    command.add_argument("--model", default="smollm2", help="smollm2, a Hugging Face id, a folder or a .gguf file")
-    command.add_argument("--dtype", default="float32", choices=["float32", "bfloat16"])
+    command.add_argument(
+        "--model", default="smollm2", help="smollm2 (the default), a Hugging Face id, a folder or a .gguf file"
+    )
+    command.add_argument(
+        "--dtype", default="float32", choices=["float32", "bfloat16"], help="of the weights (default: float32)"
+    )
 
 
 def add_question(command: argparse.ArgumentParser) -> None:
@@ -51,8 +67,8 @@ def add_question(command: argparse.ArgumentParser) -> None:
     command.add_argument(
         "--answers",
         nargs="+",
-        help="""two answers (logit difference) or one (log-probability), spelled as the model begins them, mostly with
-        a space: " Positive" " Negative"; the model's own by default""",
+        help="""two answers (logit difference) or one (log-probability), spelled as the model begins them: Yes No where
+        its turn begins, " Yes" " No" after an --answer-prefix or raw text; the model's own by default""",
     )
     command.add_argument("--answer-prefix", default="", help="what the model's turn begins with")
     command.add_argument("--system", help="the system prompt; without it there is none, not even the template's own")
@@ -66,9 +82,14 @@ def add_question(command: argparse.ArgumentParser) -> None:
         help="""variables for the chat template, such as '{"enable_thinking": false}'""",
     )
     command.add_argument("--value", help="logit-difference, log-probability or log-odds")
-    command.add_argument("--features", default="word", choices=["word", "sentence", "line", "token"])
-    command.add_argument("--removal", default="delete", help="{names}")
-    command.add_argument("--replacement", default="_", help="what stands for a removed unit with --removal replace")
+    command.add_argument(
+        "--features",
+        default="word",
+        choices=["word", "sentence", "line", "token"],
+        help="what is removed or kept (default: word)",
+    )
+    command.add_argument("--removal", default="delete", help="{names} (default: delete)")
+    command.add_argument("--replacement", help="what stands for a removed unit with --removal replace (default: _)")
 
 
 def add_explaining(command: argparse.ArgumentParser) -> None:
@@ -77,13 +98,13 @@ def add_explaining(command: argparse.ArgumentParser) -> None:
     Args:
       command: gets the arguments.
     """
-    command.add_argument("--budget", type=int, default=512, help="ablations to spend (default: 512)")
+    command.add_argument("--budget", type=whole, default=512, help="ablations to spend (default: 512)")
     command.add_argument(
         "--target",
-        type=float,
+        type=number,
         help="stop once faithfulness is this; the budget is then the most to spend",
     )
-    command.add_argument("--method", default="auto", help="{names}")
+    command.add_argument("--method", default="auto", help="{names} (default: auto)")
     add_table(
         command,
         "; it also decides which masks are drawn, as index= does in sx.explain: those of the sizes that it rests on",
@@ -96,8 +117,13 @@ def add_explaining(command: argparse.ArgumentParser) -> None:
         half of its features; auto finds it from the first ablations""",
     )
     command.add_argument("--seed", type=_seed, default=0, help="a 64-bit whole number (default: 0)")
-    command.add_argument("--out", type=Path, default=Path("out"), help="folder for the page and the JSON file")
-    command.add_argument("--store", help="folder or bucket where values are kept (default: OUT/values)")
+    command.add_argument(
+        "--out", type=Path, default=Path("out"), help=OUT.format("explanation.html and explanation.json")
+    )
+    command.add_argument(
+        "--store",
+        help="folder or bucket where values are kept, and found again by the next run (default: values in --out)",
+    )
     add_output(command)
 
 
@@ -109,7 +135,7 @@ def add_table(command: argparse.ArgumentParser, index: str = "") -> None:
       index: what else to say of --index.
     """
     command.add_argument("--index", help="{names} (default: FSII, or WBII where --keep draws the masks)" + index)
-    command.add_argument("--order", type=int, default=2, help="largest interaction (default: 2)")
+    command.add_argument("--order", type=whole, default=2, help="largest interaction (default: 2)")
     command.add_argument("--top", type=_count, default=10, help="interactions in the table (default: 10)")
 
 
@@ -124,8 +150,38 @@ def add_output(command: argparse.ArgumentParser) -> None:
     command.add_argument("--debug", action="store_true", help="show the traceback of an error")
 
 
+def whole(string: str) -> int:
+    """A whole number, as an argument's `type`.
+
+    Args:
+      string: what was given.
+
+    Raises:
+      argparse.ArgumentTypeError: if it is none.
+    """
+    try:
+        return int(string)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"a whole number, which {string[:40]!r} is not") from None
+
+
+def number(string: str) -> float:
+    """A number, as an argument's `type`.
+
+    Args:
+      string: what was given.
+
+    Raises:
+      argparse.ArgumentTypeError: if it is none.
+    """
+    try:
+        return float(string)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"a number, which {string[:40]!r} is not") from None
+
+
 def _count(string: str) -> int:
-    count = int(string)
+    count = whole(string)
     if count < 0:
         raise argparse.ArgumentTypeError(f"how many to list is 0 or more, which {count} is not")
     return count
@@ -139,7 +195,7 @@ def _keep(string: str) -> float | str:
 
 
 def _seed(string: str) -> int:
-    seed = int(string)
+    seed = whole(string)
     if not -(1 << 63) <= seed < 1 << 63:
         raise argparse.ArgumentTypeError(f"a seed is a whole number of 64 bits, which {string[:40]} is not")
     return seed

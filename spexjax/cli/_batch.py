@@ -29,7 +29,7 @@ def add_arguments(command: argparse.ArgumentParser) -> None:
         "batch",
         type=Path,
         metavar="FILE",
-        help="""a JSON object a line, such as {"text": "...", "answers": [" yes", " no"]}; what a line leaves out is as
+        help="""a JSON object a line, such as {"text": "...", "answers": ["Yes", "No"]}; what a line leaves out is as
         the command says""",
     )
     command.add_argument("--column", help="the file is a CSV file with a header; its texts are in this column")

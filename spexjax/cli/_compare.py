@@ -4,7 +4,7 @@ import argparse
 from pathlib import Path
 
 from spexjax._printable import printable
-from spexjax.cli._arguments import add_output, add_table
+from spexjax.cli._arguments import OUT, add_output, add_table
 from spexjax.cli._files import check_folder
 from spexjax.cli._output import answer, say
 
@@ -20,7 +20,7 @@ def add_arguments(command: argparse.ArgumentParser) -> None:
     command.add_argument("first", type=Path, help="the --out folder of `explain` or `heads`")
     command.add_argument("second", type=Path, help="another one")
     add_table(command)
-    command.add_argument("--out", type=Path, default=Path("out"), help="folder for the page compare.html")
+    command.add_argument("--out", type=Path, default=Path("out"), help=OUT.format("the page compare.html"))
     add_output(command)
 
 

@@ -30,7 +30,7 @@ def add_arguments(command: argparse.ArgumentParser) -> None:
     add_explaining(command)
     command.set_defaults(
         text=REVIEW, file=None, batch=None, column=None, model="smollm2", dtype="float32", question=QUESTION,
-        answers=ANSWERS, answer_prefix=ANSWER_PREFIX, value=None, features="word", removal="delete", replacement="_",
+        answers=ANSWERS, answer_prefix=ANSWER_PREFIX, value=None, features="word", removal="delete", replacement=None,
         no_template=False, template_kwargs=None, system=None,
     )  # fmt: skip
 

@@ -2,6 +2,7 @@
 
 import os
 import sys
+import tempfile
 from pathlib import Path
 
 _MOST = 256 << 20  # bytes of text that are read at all; far more than any model's context
@@ -48,8 +49,11 @@ def check_folder(folder: Path) -> None:
     there = next((parent for parent in (folder, *folder.absolute().parents) if parent.exists()), folder)
     if not there.is_dir():
         raise ValueError(f"{there} is a file, but --out takes a folder; name another one.")
-    if not os.access(there, os.W_OK | os.X_OK):
-        raise ValueError(f"Nothing can be written to {there}; give a folder of yours as --out.")
+    try:
+        os.rmdir(tempfile.mkdtemp(prefix=".spexjax-", dir=there))  # permissions alone do not tell: those of /proc, say
+    except OSError as error:
+        reason = error.strerror or type(error).__name__
+        raise ValueError(f"Nothing can be written to {there} ({reason}); give a folder of yours as --out.") from error
 
 
 def _decoded(content: bytes, name: str) -> str:

@@ -9,6 +9,8 @@ from spexjax.cli._files import read_file
 from spexjax.cli._requests import check_how
 from spexjax.cli._results import explain_one
 
+_MANY = 1 << 16  # no model has so many layers
+
 HELP = "explain which heads, MLPs or layers a model answers prompts with"
 
 
@@ -89,7 +91,9 @@ def _layers(string: str) -> list[int]:
     found: set[int] = set()
     for part in string.split(","):
         first, _, last = part.partition("-")
-        found.update(range(int(first), int(last or first) + 1))
+        if not (first.strip().isdecimal() and (last or first).strip().isdecimal()):
+            raise argparse.ArgumentTypeError(f"layers are given as 4-9 or 0,3,5, not as {string[:40]!r}")
+        found.update(range(int(first), min(int(last or first), _MANY) + 1))
     if not found:
-        raise argparse.ArgumentTypeError(f"{string} names no layer")
+        raise argparse.ArgumentTypeError(f"{string[:40]!r} names no layer")
     return sorted(found)

@@ -6,6 +6,8 @@ import json
 from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
 
+from spexjax._numbers import counted
+
 _STRINGS = ("question", "features", "removal", "replacement", "value", "answer_prefix", "system")
 _SHOWN = 5  # bad lines named in an error
 
@@ -30,6 +32,9 @@ def read_lines(content: str, name: str, column: str | None) -> list[Line]:
     """
     bad: dict[int, str] = {}
     lines = []
+    if column is None and name.lower().endswith(".csv"):
+        known = ", ".join(csv.DictReader(io.StringIO(content, newline="")).fieldnames or ()) or "none"
+        raise ValueError(f"{name} is a CSV file: give --column, the column of its texts; its columns are {known}.")
     for number, given in _from_csv(content, name, column) if column is not None else _from_json(content):
         if isinstance(given, str):
             bad[number] = given
@@ -53,7 +58,7 @@ def check_lines(bad: Mapping[int, str], name: str) -> None:
     if bad:
         some = " ".join(f"Line {number}: {complaint}" for number, complaint in list(bad.items())[:_SHOWN])
         more = f" And {len(bad) - _SHOWN} more." if len(bad) > _SHOWN else ""
-        raise ValueError(f"{len(bad)} line(s) of {name} cannot be explained. {some}{more}")
+        raise ValueError(f"{counted(len(bad), 'line')} of {name} cannot be explained. {some}{more}")
 
 
 def _from_json(content: str) -> Iterator[tuple[int, Any]]:

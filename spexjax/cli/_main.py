@@ -36,7 +36,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     start, debug = time.perf_counter(), False
     os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
     try:
-        args = _parser().parse_args(arguments)
+        args = _parsed(arguments)
         debug = args.debug
         with warnings.catch_warnings():
             warnings.showwarning = lambda message, *_: complain(f"warning: {message}")
@@ -57,13 +57,20 @@ def main(arguments: Sequence[str] | None = None) -> int:
             debug,
         )
         return 1
-    finally:
-        write("")  # what --help has written, too, may have no reader
+
+
+def _parsed(arguments: Sequence[str] | None) -> argparse.Namespace:
+    """The arguments; SystemExit where argparse has said all, as for --help."""
+    try:
+        return _parser().parse_args(arguments)
+    except SystemExit:
+        write("")  # what --help has written, too, may have no reader, or no room on the disk
+        raise
 
 
 def _parser() -> argparse.ArgumentParser:
     """The parser of all commands."""
-    whole = argparse.ArgumentParser(
+    whole = Command(
         prog="spexjax",
         description="Which combinations of words, sentences, tokens or heads drive an LLM's answer.",
         epilog="Exit code 0: done. 2: something is wrong with the input. 1: a fault of spexjax.",

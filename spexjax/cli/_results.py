@@ -14,7 +14,16 @@ if TYPE_CHECKING:
     from spexjax import Ablation, Explanation
     from spexjax.models import LanguageModel
 
-_ASKED = ("model", "answers", "value", "removal", "ablations", "evaluations", "seconds")  # of the provenance
+_ASKED = (
+    "model",
+    "answers",
+    "value",
+    "removal",
+    "warnings",
+    "ablations",
+    "evaluations",
+    "seconds",
+)  # of the provenance
 
 
 def explain_one(

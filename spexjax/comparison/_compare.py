@@ -101,7 +101,10 @@ class Comparison(Shown):
             '<!doctype html><html lang="en"><head><meta charset="utf-8">'
             f'<meta name="viewport" content="width=device-width"><title>{title}</title><style>'
             ":root { color-scheme: light dark; } body { max-width: 72em; margin: 2em auto; padding: 0 1em; }"
-            ".side { display: grid; grid-template-columns: repeat(auto-fit, minmax(20em, 1fr)); gap: 2em; }"
+            ".side { display: grid; grid-template-columns: repeat(auto-fit, minmax(min(20em, 100%), 1fr)); gap: 2em; }"
+            ".side > * { min-width: 0; } .spexjax p { overflow-wrap: anywhere; }"
+            "@media (max-width: 40em) { .spexjax .axis, th:empty { display: none; }"
+            " main .spexjax :is(td, th) { padding: 1px 3px; } .spexjax th.label { width: 100%; min-width: 6em; } }"
             f'</style></head><body><main>{self._repr_html_()}<div class="side">{"".join(sides)}</div></main></body>'
             "</html>"
         )

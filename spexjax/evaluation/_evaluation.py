@@ -8,6 +8,7 @@ from jaxtyping import Float
 from numpy.typing import ArrayLike
 
 from spexjax._equality import by_content
+from spexjax._numbers import counted
 from spexjax.typing import Array
 
 
@@ -78,7 +79,8 @@ class Evaluation:
         }
 
     def __str__(self) -> str:
+        programs = counted(self.num_programs, "program")
         return (
             f"{len(self.values)} ablations by {self.num_evaluations} evaluations in {self.seconds:.1f} s "
-            f"({self.num_programs} program(s) compiled in {self.compile_seconds:.1f} s, {self.padding:.0%} padding)"
+            f"({programs} compiled in {self.compile_seconds:.1f} s, {self.padding:.0%} padding)"
         )

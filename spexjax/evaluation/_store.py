@@ -13,6 +13,7 @@ import numpy as np
 import tensorstore as ts
 from jaxtyping import Bool, Float, Float16, Float64
 
+from spexjax._numbers import counted
 from spexjax._values import narrowed
 from spexjax.ablation import UNNAMED
 from spexjax.spectrum import checked_masks
@@ -299,7 +300,7 @@ def _decode(
     if version > _WITH_COVALUES:
         (others,), start = _COUNT.unpack_from(record.ljust(start + _COUNT.size), start), start + _COUNT.size
     if len(record) != start + m * (width + kind.itemsize * count + COVALUE.itemsize * (others or 0)):
-        raise _UnusableError(f"does not hold {count} value(s) for each of {m} masks")
+        raise _UnusableError(f"does not hold {counted(count, 'value')} for each of {m} masks")
     packed = np.frombuffer(record, np.uint8, m * width, start).reshape(m, width)
     values = np.frombuffer(record, kind, m * count, start + m * width).reshape(m, *shape)
     if others is None:

@@ -45,6 +45,9 @@ class Linear(Shown):
     def __add__(self, other: "Linear") -> "Combination":
         return Combination._of(self._terms() + other._terms()) if isinstance(other, Linear) else NotImplemented
 
+    def __radd__(self, start: object) -> "Combination":
+        return Combination._of(self._terms()) if start == 0 else NotImplemented  # what `sum` begins with
+
     def __sub__(self, other: "Linear") -> "Combination":
         return self + -other if isinstance(other, Linear) else NotImplemented
 

@@ -234,7 +234,8 @@ class Explanation(Linear):
           ValueError: if there are no r features, an option is unknown, or the spectrum is too large for "exact".
         """
         found = optimum(self.spectrum, r, goal=goal, method=method, time_limit=time_limit)
-        return Subset(**vars(found), feature_names=self.feature_names)
+        true = self._evaluated(np.ones_like(found.mask)), self._evaluated(found.mask)
+        return Subset(**vars(found), feature_names=self.feature_names, true_full=true[0], true_value=true[1])
 
     def keep(self, r: int, *, goal: str = "nearest", method: str = "auto", time_limit: float = 60.0) -> Subset:
         """Finds the r features that alone hold the output nearest to its full value: `argmin |g(1) - g(x)|`.
@@ -253,6 +254,11 @@ class Explanation(Linear):
         """
         check_count(r, len(self.feature_names), "kept")
         return self.remove(len(self.feature_names) - r, goal=goal, method=method, time_limit=time_limit)
+
+    def _evaluated(self, mask: Bool[np.ndarray, " n"]) -> float | None:
+        """The true value at a mask; None if it was not evaluated."""
+        rows = (self.masks == mask).all(1)
+        return float(self.values[rows].mean()) if rows.any() else None
 
     def _without_surrogate(self, count: int) -> Float[np.ndarray, " _"]:
         return np.full(count, 0.0 if self.faithfulness.exact else np.nan)

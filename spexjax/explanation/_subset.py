@@ -26,9 +26,12 @@ class Subset(Optimum):
     """What `Explanation.remove` and `Explanation.keep` return.
 
     `value`, `full`, `bound` and `gap` are statements about the explanation's spectrum; `verify` asks the model.
+    `true_full` and `true_value` are the model's, as far as the explanation's own ablations tell them.
     """
 
     feature_names: tuple[str, ...]
+    true_full: float | None = None  # None: this mask was not evaluated
+    true_value: float | None = None
 
     @property
     def removed(self) -> tuple[int, ...]:
@@ -57,7 +60,8 @@ class Subset(Optimum):
         certified = {"optimal": "optimal", "timeout": f"out of time, gap {self.gap:.4g}", "local": "not certified"}
         return (
             f"{'removing' if removing else 'keeping'} {', '.join(names) or 'nothing'}: "
-            f"{self.full:.4g} -> {self.value:.4g} by the spectrum ({certified[self.status]})"
+            f"{_said(self.true_full, self.full)} -> {_said(self.true_value, self.value)}, chosen by "
+            f"the spectrum ({certified[self.status]})"
         )
 
     def __repr__(self) -> str:
@@ -84,3 +88,7 @@ class Subset(Optimum):
         masks = np.stack([np.ones_like(self.mask), self.mask])
         full, value = np.asarray(evaluate(ablation, masks, mesh=mesh, store=store), np.float64).tolist()
         return Verified(full, value, float(removal(full, value)) if full else float("nan"))
+
+
+def _said(true: float | None, predicted: float) -> str:
+    return f"{predicted:.4g} (predicted)" if true is None else f"{true:.4g} (evaluated)"

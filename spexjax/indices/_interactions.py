@@ -23,7 +23,8 @@ class Interactions(Shown):
 
     A row of `support` lists the features of one S in increasing order, padded at the end with `num_features`;
     a row of padding alone is the empty set. Tables of one index and the same features can be added, subtracted, and
-    multiplied by numbers.
+    multiplied by numbers; `sum` adds several. `(1, 2) in table` says whether a set has a row; iterating gives pairs
+    `(S, I(S))`.
 
     >>> pair = Interactions(np.array([[0, 2], [0, 1]]), np.array([0.5, -2.0]), "SII", 2, 2, ("not", "good"))
     >>> pair
@@ -59,18 +60,31 @@ class Interactions(Shown):
         Raises:
           ValueError: if these are not different features, or more than `max_order` of them.
         """
-        n, members = self.num_features, [s] if isinstance(s, str) or not isinstance(s, Iterable) else s
-        most = n if self.max_order is None else self.max_order
+        return self._table.get(self._set(s), 0.0)
+
+    def __contains__(self, s: object) -> bool:
+        """Whether S, given as to `table[S]`, is in the table; or a pair `(S, I(S))`, as the table lists it."""
+        pair = isinstance(s, tuple) and len(s) == 2 and isinstance(s[0], tuple)
         try:
-            numbers = sorted(map(self._number, members))
-        except TypeError:
-            numbers = [n]
-        if len(set(numbers)) < len(numbers) or len(numbers) > most or not all(0 <= i < n for i in numbers):
-            raise ValueError(
-                f"{s!r} is not a set of at most {most} features: give different numbers out of 0..{n - 1}, or "
-                "names or labels that only one feature has."
-            )
-        return self._table.get(tuple(numbers), 0.0)
+            found = self._table.get(self._set(s[0] if pair else s))  # type: ignore[index, arg-type]
+        except ValueError:
+            return False
+        return found is not None and (not pair or found == s[1])  # type: ignore[index]
+
+    def __eq__(self, other: object) -> bool:
+        """Whether two tables are of one index, order and features, and hold the same sets with the same values.
+
+        Neither the order of the rows nor standard errors and notes count. NaN is like NaN.
+        """
+        if not isinstance(other, Interactions):
+            return NotImplemented
+        mine, its = self._table, other._table
+        if self._of != other._of or mine.keys() != its.keys():
+            return False
+        return np.array_equal([*mine.values()], [its[s] for s in mine], equal_nan=True)
+
+    def __hash__(self) -> int:
+        return hash((self._of, frozenset(self._table)))
 
     @property
     def orders(self) -> Int[np.ndarray, " k"]:
@@ -155,6 +169,9 @@ class Interactions(Shown):
     def __add__(self, other: "Interactions") -> "Interactions":
         return tables.combined([self, other], [1.0, 1.0]) if isinstance(other, Interactions) else NotImplemented
 
+    def __radd__(self, start: object) -> "Interactions":
+        return self if start == 0 else NotImplemented  # what `sum` begins with
+
     def __sub__(self, other: "Interactions") -> "Interactions":
         return tables.combined([self, other], [1.0, -1.0]) if isinstance(other, Interactions) else NotImplemented
 
@@ -182,10 +199,10 @@ class Interactions(Shown):
         """The k interactions of largest |I(S)|, strongest first, without the empty set.
 
         Raises:
-          ValueError: if k is negative.
+          ValueError: if k is no whole number, or negative.
         """
-        if k < 0:
-            raise ValueError(f"k is how many interactions to list, 0 or more; got {k}.")
+        if not isinstance(k, int | np.integer) or isinstance(k, bool) or k < 0:
+            raise ValueError(f"k is how many interactions to list, a whole number, 0 or more; got {k!r}.")
         rows = np.argsort(-np.abs(self.values), kind="stable")
         return self._rows(rows[self.orders[rows] > 0][:k])
 
@@ -206,6 +223,25 @@ class Interactions(Shown):
         """Every row as it is shown."""
         rows = zip(self, self.standard_errors.tolist(), strict=True)
         return tuple(Line(tuple(self.labels[i] for i in s), (value,), (error,)) for (s, value), error in rows)
+
+    @property
+    def _of(self) -> tuple:
+        return self.index, self.max_order, self.names(range(self.num_features))
+
+    def _set(self, s: SupportsIndex | str | Iterable[SupportsIndex | str]) -> tuple[int, ...]:
+        """The numbers of one feature, or of several, in order; raises ValueError as `__getitem__` says."""
+        n, members = self.num_features, [s] if isinstance(s, str) or not isinstance(s, Iterable) else s
+        most = n if self.max_order is None else self.max_order
+        try:
+            numbers = sorted(map(self._number, members))
+        except TypeError:
+            numbers = [n]
+        if len(set(numbers)) < len(numbers) or len(numbers) > most or not all(0 <= i < n for i in numbers):
+            raise ValueError(
+                f"{s!r} is not a set of at most {most} features: give different numbers out of 0..{n - 1}, or "
+                "names or labels that only one feature has."
+            )
+        return tuple(numbers)
 
     def _number(self, feature: SupportsIndex | str) -> int:
         if not isinstance(feature, str):

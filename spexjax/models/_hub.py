@@ -43,5 +43,23 @@ def _fetch(name: str, files: list[str], revision: str | None = None) -> Path:
     except (HfHubHTTPError, HFValidationError, LocalEntryNotFoundError, OSError) as error:
         raise ValueError(
             f"{name!r} is not 'smollm2', a folder, a .gguf file, or a Hugging Face model that can be reached "
-            f"({type(error).__name__})."
+            f"({_cause(error)})."
         ) from error
+
+
+def _cause(error: Exception) -> str:
+    """What kept a model from being fetched, in plain words."""
+    from huggingface_hub.errors import GatedRepoError, HFValidationError, RepositoryNotFoundError
+
+    if isinstance(error, HFValidationError):
+        return "this is no name of a model there"
+    if isinstance(error, GatedRepoError):
+        return "its owner gives access only on request, to users who are logged in"
+    if isinstance(error, RepositoryNotFoundError):
+        return "there is none of this name, or it is private"
+    status = getattr(getattr(error, "response", None), "status_code", None)
+    if status is not None:
+        return f"the hub answered with HTTP status {status}"
+    if isinstance(error, OSError) and error.errno is not None:
+        return error.strerror or "it cannot be written to the cache"
+    return "it is not in the hub's cache on this machine, and the hub cannot be reached"

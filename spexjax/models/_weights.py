@@ -9,6 +9,7 @@ import numpy as np
 from flax import nnx
 from jax.typing import DTypeLike
 
+from spexjax._numbers import counted
 from spexjax.models._architecture import LLAMA_TENSORS
 from spexjax.models._config import TransformerConfig
 from spexjax.models._transformer import Transformer
@@ -134,8 +135,8 @@ def _check(
     extra = sorted(shapes.keys() - expected.keys())
     if extra:
         raise ValueError(
-            f"The checkpoint has {len(extra)} tensor(s) that this architecture does not use, first {extra[0]!r}; the "
-            "result would not be this model."
+            f"The checkpoint has {counted(len(extra), 'tensor')} that this architecture does not use, first "
+            f"{extra[0]!r}; the result would not be this model."
         )
 
 

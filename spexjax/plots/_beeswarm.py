@@ -1,6 +1,6 @@
 """Beeswarm: the values of the same features, or words, in many explanations."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Literal
 
 import numpy as np
@@ -43,6 +43,9 @@ def beeswarm(
       ValueError: if there is no explanation, they have different features though `by` is "feature", the index is
         unknown, or `top` is below 1.
     """
+    if isinstance(sources, Explanation | Interactions | str) or not isinstance(sources, Iterable):
+        kind = type(sources).__name__
+        raise ValueError(f"A beeswarm is made of several explanations, given as a list; got one {kind}.")
     shown = [read(source, index, max_order, default="SV") for source in sources]
     if not shown:
         raise ValueError("A beeswarm is made of several explanations; got none.")

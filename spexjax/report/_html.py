@@ -14,7 +14,7 @@ from spexjax.report._data import page_data, tables
 from spexjax.report._details import details, figures
 from spexjax.report._layout import around, layout, unit_name, units
 from spexjax.report._verdict import headline, verdict
-from spexjax.report._words import caution, directions, variance_explained
+from spexjax.report._words import cautions, directions, variance_explained
 
 _SCRIPTS = ("basics", "terms", "arcs", "text", "lists", "whatif", "page")  # one after the other make one script
 
@@ -109,12 +109,12 @@ def _page(
     active = {i for table in shown for s, _ in table.terms for i in s}
     page, style, *scripts = assets("page.html", "page.css", *(f"scripts/{name}.js" for name in _SCRIPTS))
     script = "".join(scripts)
-    warning = caution(explanation.faithfulness.r2)
+    warnings = cautions(explanation.faithfulness.r2, explanation.provenance)
     parts = {
         "kind": kind,
         "title": escape(headline(explanation, ends)),
         "verdict": verdict(explanation, ends, joint, names),
-        "caution": f'<p class="caution" role="note">{escape(warning)}</p>' if warning else "",
+        "caution": "".join(f'<p class="caution" role="note">{escape(warning)}</p>' for warning in warnings),
         "features_heading": "The text" if "pieces" in explanation.provenance else f"The {len(names):,} {unit}s",
         "layout": how.kind,
         "layout_style": how.style,

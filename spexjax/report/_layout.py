@@ -6,7 +6,7 @@ from html import escape
 from statistics import mean
 from typing import NamedTuple
 
-from spexjax._printable import one_line
+from spexjax._printable import BREAKS, one_line, printable
 from spexjax.explanation import Explanation
 
 _LONG_TEXT = 150  # with more units the text is set more tightly
@@ -61,7 +61,7 @@ def units(explanation: Explanation, names: Sequence[str], how: Layout, active: s
     parts, first = [], True
     for string, i in explanation.provenance.get("pieces", chips):
         if not 0 <= i < n:
-            parts.append(escape(string))
+            parts.append(_readable(string))
             continue
         number = f' data-number="{i + 1}"' if how.numbered else ""
         parts.append(_unit(string, i, names[i], first, number))
@@ -78,7 +78,7 @@ def around(explanation: Explanation) -> str:
     if not before and not after:
         return ""
     whole = "".join(
-        f'<div class="template" lang="" dir="auto">{escape(text)}</div>' if text else ""
+        f'<div class="template" lang="" dir="auto">{_readable(text)}</div>' if text else ""
         for text in (before, "[the text]", after)
     )
     return f"<details><summary>The prompt around the text, which is never removed</summary>{whole}</details>"
@@ -87,8 +87,13 @@ def around(explanation: Explanation) -> str:
 def _unit(string: str, i: int, name: str, first: bool, attributes: str) -> str:
     return (
         f'<span class="unit" data-feature="{i}" role="button" tabindex="{0 if first else -1}" '
-        f'aria-label="{escape(name)}"{attributes}>{escape(string)}</span>'
+        f'aria-label="{escape(name)}"{attributes}>{_readable(string)}</span>'
     )
+
+
+def _readable(text: str) -> str:
+    """A text as HTML, in which nothing hides or turns the line around."""
+    return escape(printable(text, keep=BREAKS))
 
 
 def _columns(names: Sequence[str]) -> int:
@@ -117,7 +122,7 @@ def _prompts(prompts: Sequence[str], answers: Sequence[Sequence[str]]) -> str:
     items = []
     for k, prompt in enumerate(prompts):
         wanted = " / ".join(f"<b>{escape(answer.strip())}</b>" for answer in answers[k]) if k < len(answers) else ""
-        items.append(f'<li dir="auto">{escape(prompt)}{" → " if wanted else ""}{wanted}</li>')
+        items.append(f'<li dir="auto">{_readable(prompt)}{" → " if wanted else ""}{wanted}</li>')
     shown, rest = "".join(items[:_PROMPTS]), "".join(items[_PROMPTS:])
     folded = f"<details><summary>All other prompts</summary><ul>{rest}</ul></details>" if rest else ""
     return f'<div class="prompts"><h3>The prompts</h3><ul lang="">{shown}</ul>{folded}</div>'

@@ -15,7 +15,7 @@ from spexjax._printable import labels, one_line
 from spexjax.explanation import Explanation
 from spexjax.report._assets import assets, filled
 from spexjax.report._data import usual_value
-from spexjax.report._words import caution, signed
+from spexjax.report._words import cautions, signed
 
 _WIDTH, _SHORT = 160, 36  # characters of a text, on the page and on the terminal
 
@@ -28,6 +28,7 @@ class Row(NamedTuple):
     r2: float
     names: tuple[str, ...]  # the features of the strongest interaction; none if there is none
     value: float  # of that interaction
+    doubtful: bool  # to be read with care
 
 
 def overview(explanations: Mapping[str, Explanation], *, index: str | None = None, max_order: int = 2) -> list[Row]:
@@ -87,7 +88,7 @@ def write_overview(rows: Sequence[Row], path: str | Path, *, index: str = "FSII"
     page, style = assets("overview.html", "page.css")
     scale = _scale(rows)
     strongest = sorted((row for row in rows if row.names), key=lambda row: -abs(row.value))
-    doubtful = sum(caution(row.r2) is not None for row in rows)
+    doubtful = sum(row.doubtful for row in rows)
     parts = {
         "title": f"{len(rows):,} explanations",
         "subtitle": escape(f"{index} up to order {max_order}"),
@@ -113,7 +114,9 @@ def _row(name: str, explanation: Explanation, index: str | None, max_order: int)
     names = labels(explanation.feature_names)
     pieces = explanation.provenance.get("pieces") or [[" ".join(names), -1]]
     text = one_line("".join(piece for piece, _ in pieces), _WIDTH)
-    return Row(name, text, explanation.faithfulness.r2, tuple(names[i] for i in members), value)
+    r2 = explanation.faithfulness.r2
+    doubtful = bool(cautions(r2, explanation.provenance))
+    return Row(name, text, r2, tuple(names[i] for i in members), value, doubtful)
 
 
 def _item(rank: int, row: Row, number: str, share: float, tone: str) -> str:

@@ -8,7 +8,7 @@ from rich.text import Text
 from spexjax._printable import labels
 from spexjax._status import phase
 from spexjax.explanation import Explanation
-from spexjax.report._words import caution, signed, unsigned
+from spexjax.report._words import cautions, signed, unsigned
 
 _HALF = 8  # cells on each side of a bar's zero
 
@@ -40,7 +40,8 @@ def interaction_table(
     scale = float(np.abs(strongest.values).max(initial=0))
     names = labels(explanation.feature_names)
     known = any(unsigned(error, scale) for error in errors)
-    warnings = [said for said in (caution(explanation.faithfulness.r2), interactions.note) if said]
+    said = cautions(explanation.faithfulness.r2, explanation.provenance)
+    warnings = [*said, interactions.note] if interactions.note else said
     table = Table(
         box=box.SIMPLE_HEAD,
         title_justify="left",

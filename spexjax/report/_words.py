@@ -98,6 +98,16 @@ def caution(r2: float) -> str | None:
     return None
 
 
+def cautions(r2: float, provenance: Mapping[str, Any]) -> list[str]:
+    """What to keep in mind when reading an explanation: `caution`, and what its ablation was warned of.
+
+    Args:
+      r2: held out.
+      provenance: of the explanation.
+    """
+    return [*filter(None, (caution(r2),)), *map(printable, map(str, provenance.get("warnings") or ()))]
+
+
 def where_time_went(seconds: Mapping[str, float]) -> str:
     """Formats the seconds of each phase of a run, as in `explanation.provenance["seconds"]`, on one line.
 

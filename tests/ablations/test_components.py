@@ -239,7 +239,7 @@ def test_an_explanation_of_components_is_saved_and_shown(tiny, tmp_path, key):
         ({"fill": "mean", "references": "a"}, "list of prompts"),
         ({"fill": "resample", "prompts": ["a"]}, "two prompts"),
         ({"value": "logits"}, "value must be"),
-        ({"value": "log-probability"}, r"needs 1 answer\(s\)"),
+        ({"value": "log-probability"}, r"needs 1 answer"),
         ({"answers": "e", "value": "logit-difference"}, "2 or more"),
         ({"answers": [("e", "a")] * 3}, "4 prompts but answers for 3"),
         ({"answers": [("e", "a")] * 3 + [("e",)]}, "same number"),

@@ -58,7 +58,7 @@ def test_every_string_is_judged(tiny):
         "question": {"question": long},
         "answer": {"answers": ("x", long)},
         "answer prefix": {"answer_prefix": long},
-        "replacement": {"replacement": long},
+        "replacement": {"removal": "replace", "replacement": long},
     }.items():
         with pytest.raises(ValueError, match=f"The {what} has 65,000 characters"):
             ablations.text(tiny, "a b c", **{**GIVEN, **options})
@@ -107,9 +107,11 @@ def test_an_answer_that_lacks_its_space_is_named(tiny, monkeypatch, answers, tok
     monkeypatch.setattr(strings, "next_log_probabilities", lambda model, ids, of: likely(model, "Q a b.", tokens)[of])
     with warnings.catch_warnings(record=True) as said:
         warnings.simplefilter("always")
-        ablations.text(tiny, "a b.", question="Q {text}", answers=answers)
-        ablations.components(tiny, ["Q a b."], answers)
+        made = [ablations.text(tiny, "a b.", question="Q {text}", answers=answers)]
+        made.append(ablations.components(tiny, ["Q a b."], answers))
     assert len(said) == (2 if meant else 0)
+    kept = [warning for ablation in made for warning in ablation.describe().get("warnings", [])]
+    assert kept == [str(warning.message) for warning in said]
     for warning in said:
         with pytest.warns(UserWarning, match=meant):
             warnings.warn(str(warning.message), stacklevel=1)

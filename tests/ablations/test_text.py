@@ -175,18 +175,27 @@ def test_a_removal_of_ones_own(tiny, monkeypatch):
     monkeypatch.setattr(REMOVALS, "_entries", dict(REMOVALS._entries))
     assert ablations.register_removal("capitals", Capitals()).stand_in("a", "!") == "A!"
     ablations.register_removal("gone", Gone())
-    given, mask = {"question": "Q", "answers": ("x", "y"), "replacement": "!"}, np.array([[True, False, True]])
-    mine = ablations.text(tiny, "a bad film", removal="capitals", **given)
+    given, mask = {"question": "Q", "answers": ("x", "y")}, np.array([[True, False, True]])
+    mine = ablations.text(tiny, "a bad film", removal="capitals", replacement="!", **given)
     assert mine.inputs.prompts(mask) == [mine.frame.prompt("a BAD! film")]
     assert mine.describe()["removal"] == "capitals"
     by_hand = ablations.text(tiny, "a BAD! film", **given)
     np.testing.assert_allclose(evaluate(mine, mask), evaluate(by_hand, np.ones((1, 3), bool)), atol=1e-5)
-    tokens = ablations.text(tiny, "a bad film", removal="capitals", features="token", **given)
+    tokens = ablations.text(tiny, "a bad film", removal="capitals", replacement="!", features="token", **given)
     (ids,), _ = tokens.inputs.sequences(np.arange(tokens.num_features)[None] > 0, ())
     assert tiny.tokenizer.decode(ids) == tokens.frame.prompt("A! bad film")
     hide, gone = (ablations.text(tiny, "a bad film", removal=name, **given) for name in ("hide", "gone"))
     np.testing.assert_array_equal(evaluate(gone, all_masks(3)), evaluate(hide, all_masks(3)))
     assert len({a.fingerprint for a in (mine, tokens, gone, ablations.text(tiny, "a bad film", **given))}) == 4
+
+
+def test_a_replacement_that_would_not_be_used_is_refused(tiny):
+    for removal in ("delete", "hide"):
+        for replacement in ("_", ""):
+            with pytest.raises(ValueError, match=f"The removal {removal} puts nothing in a unit's place"):
+                ablations.text(tiny, "a bad film", answers=("x", "y"), removal=removal, replacement=replacement)
+    replaced = ablations.text(tiny, "a bad film", answers=("x", "y"), removal="replace")
+    assert replaced.inputs.prompts(np.array([[True, False, True]])) == ["a _ film"]
 
 
 def test_removals_are_held_to_the_contract(tiny, monkeypatch, unchecked):
@@ -291,11 +300,11 @@ def test_fingerprints(tiny):
     [
         ("", {}, "text is empty"),
         ("  \n", {}, "text is empty"),
-        ("word", {}, r"1 unit\(s\)"),
-        ("One sentence only.", {"features": "sentence"}, r"1 unit\(s\)"),
+        ("word", {}, r"1 unit;"),
+        ("One sentence only.", {"features": "sentence"}, r"1 unit;"),
         ("a b", {"answers": ("yes", "yes!")}, "begin with the same token"),
-        ("a b", {"answers": ("x", "y", "z")}, r"needs 2 answer\(s\) to a prompt; got 3"),
-        ("a b", {"answers": ("x",), "value": "logit-difference"}, r"needs 2 answer\(s\) to a prompt; got 1"),
+        ("a b", {"answers": ("x", "y", "z")}, r"needs 2 answers to a prompt; got 3"),
+        ("a b", {"answers": ("x",), "value": "logit-difference"}, r"needs 2 answers to a prompt; got 1"),
         ("a b", {"answers": ("x", "")}, "has no tokens"),
         ("a b", {"value": "logit"}, "value must be one of"),
         ("a b", {"removal": "drop"}, "Removal must be one of"),

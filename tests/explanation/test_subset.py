@@ -34,6 +34,24 @@ def test_remove_and_its_verification(ablation, explanation):
     assert "optimal" in str(found)
 
 
+def test_true_values_are_shown_where_they_are_known(ablation):
+    masks = np.random.default_rng(0).random((40, 6)) < 0.5
+    masks[0], masks[1] = True, False
+    values = np.array([game(mask) for mask in masks])
+    values[0] += 5.0  # which a truncated spectrum misses
+    explanation = sx.fit(masks, values, method="lasso", key=jax.random.key(0))
+    found = explanation.remove(1)
+    assert found.full < 6 < found.true_full == values[0]
+    assert f"{values[0]:.4g} (evaluated) -> " in str(found)
+    known = values[(masks == found.mask).all(1)]
+    assert found.true_value == (pytest.approx(known.mean()) if len(known) else None)
+    assert explanation.remove(6).true_value == values[1]
+    assert "(evaluated) -> " in str(sx.explain(ablation, budget=64, key=jax.random.key(0)).keep(2))
+    unseen = sx.fit(masks[1:], values[1:], method="lasso", key=jax.random.key(0)).remove(1)
+    assert unseen.true_full is None
+    assert f"{unseen.full:.4g} (predicted)" in str(unseen)
+
+
 def test_keep_holds_the_output(ablation, explanation):
     found = explanation.keep(4)
     assert len(found.kept) == 4
@@ -73,3 +91,9 @@ def test_the_full_value_may_be_zero():
     nothing = sx.ablations.function(lambda x: x[0] * 1.0 - 1.0, 2)
     explanation = sx.explain(nothing, budget=4, key=jax.random.key(0))
     assert np.isnan(explanation.remove(1).verify(nothing).removal)
+
+
+def test_sum_adds_explanations(explanation):
+    both = sum([explanation, explanation])
+    assert both.weights == (1.0, 1.0)
+    np.testing.assert_allclose(both.predict(np.ones((1, 6), bool)), [5.0], rtol=1e-6)

@@ -42,6 +42,33 @@ def test_what_is_no_set_of_features(result, unchecked, s):
         result[s]
 
 
+def test_what_is_in_a_table(result, unchecked):
+    for s in ((0, 2), (2, 0), [0, 2], {0, 2}, 2, (2,), "good", ("not", "good"), (), np.int64(0)):
+        assert s in result
+    for s in ((0, 1), 1, "very", "nothing", 9, (0, 0), (0, 1, 2), 2.5, None, ((0, 1), 0.0), ((0, 2), 1.0)):
+        assert s not in result
+    assert all(pair in result for pair in result)
+
+
+def test_equal_tables(result):
+    shuffled = dataclasses.replace(result, support=result.support[::-1], values=result.values[::-1], note="Read so.")
+    assert result == shuffled == result * 1.0
+    assert hash(result) == hash(shuffled) == hash(result * 1.0)
+    assert Interactions.from_json(result.to_json()) == result
+    nan = result * float("nan")
+    assert nan == nan * 1.0
+    others = [result * 2, result.top(2), result.order(1), nan, result.to_dict()]
+    changes = {"index": "SII", "max_order": 3, "feature_names": ("not", "very", "good", "play")}
+    for other in [*others, *(dataclasses.replace(result, **{name: value}) for name, value in changes.items())]:
+        assert result != other
+
+
+def test_sum_adds_several(result):
+    assert sum([result, result]) == 2 * result
+    with pytest.raises(TypeError):
+        1 + result
+
+
 def test_iteration_and_dict_agree(result):
     assert dict(result) == result.to_dict() == {(): 9.0, (0,): -0.25, (2,): 1.0, (0, 2): -3.0, (1, 3): 2.0}
     assert all(type(i) is int for s, _ in result for i in s)
@@ -225,6 +252,9 @@ def test_frozen(result):
         result.index = "SV"
 
 
-def test_no_negative_number_of_interactions(result):
+def test_no_negative_number_of_interactions(result, unchecked):
     with pytest.raises(ValueError, match="0 or more; got -3"):
         result.top(-3)
+    for k in (2.5, "3", True, None):
+        with pytest.raises(ValueError, match="a whole number, 0 or more; got"):
+            result.top(k)

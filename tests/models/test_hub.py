@@ -7,6 +7,7 @@ import shutil
 import huggingface_hub
 import pytest
 from common import GOLDEN
+from huggingface_hub.errors import HFValidationError, LocalEntryNotFoundError
 
 from spexjax.models import load_model
 from spexjax.models._hub import download
@@ -71,3 +72,21 @@ def test_an_adapter_is_named(hub):
     with pytest.raises(ValueError, match="LoRA adapter"):
         download("someone/adapter")
     assert fetched == ["adapter_config.json"]
+
+
+@pytest.mark.parametrize(
+    ("error", "said"),
+    [
+        (LocalEntryNotFoundError("no"), "it is not in the hub's cache on this machine, and the hub cannot be reached"),
+        (HFValidationError("no"), "this is no name of a model there"),
+        (OSError(28, "No space left on device"), "No space left on device"),
+    ],
+)
+def test_why_a_model_is_not_there_is_said_in_plain_words(error, said, monkeypatch):
+    def refused(*args, **options):
+        raise error
+
+    monkeypatch.setattr(huggingface_hub, "snapshot_download", refused)
+    with pytest.raises(ValueError, match=f"model that can be reached .{said}.") as caught:
+        download("someone/model")
+    assert "Error" not in str(caught.value)

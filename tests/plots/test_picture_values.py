@@ -122,7 +122,7 @@ def test_beeswarm_has_a_dot_for_each_explanation():
     assert sorted(dots) == pytest.approx(values)
 
 
-def test_beeswarm_by_name():
+def test_beeswarm_by_name(unchecked):
     texts = [
         of_terms({(i,): 0.5 for i in range(len(names))}, names) for names in (["Not", "good"], ["not", "not", "bad"])
     ]
@@ -133,6 +133,9 @@ def test_beeswarm_by_name():
         plots.beeswarm(texts, by="feature")
     with pytest.raises(ValueError, match="got none"):
         plots.beeswarm([])
+    for one in (texts[0], texts[0].interactions("SV"), "texts", None):
+        with pytest.raises(ValueError, match="several explanations, given as a list; got one"):
+            plots.beeswarm(one)
 
 
 def test_heads_stand_in_their_layer():

@@ -1,6 +1,7 @@
 """The page in a real browser: pointing, keys, touch, the filter, what-if, paper, small screens and accessibility."""
 
 import base64
+import dataclasses
 import json
 import time
 
@@ -8,6 +9,7 @@ import numpy as np
 import pytest
 from browser import WORDS, in_text
 
+from spexjax import compare
 from spexjax.report import fragment, html, overview, write_html, write_overview
 
 
@@ -235,6 +237,24 @@ def test_the_overview_is_accessible(chromium, axe, film, review, tmp_path, dark)
     assert len(chromium.all(".row")) == 4
     assert chromium.js("return document.documentElement.scrollWidth") <= 390
     assert violations(chromium, axe) == []
+
+
+@pytest.mark.parametrize("width", [390, 320])
+def test_the_comparison_fits_a_phone(chromium, film, tmp_path, width):
+    def renamed(names):
+        return dataclasses.replace(film, feature_names=names, provenance={})
+
+    for names in (
+        film.feature_names,
+        tuple(f"a_long_name_of_a_column_of_a_table_without_a_space_{i}" for i in range(len(film.feature_names))),
+    ):
+        page = compare(renamed(names), renamed(names) * -1.5, "FSII", 2).write_html(tmp_path / "compare.html")
+        chromium.open(page.read_text(encoding="utf-8"), width=width, height=844, touch=True)
+        assert len(chromium.all("table")) == 3
+        assert chromium.js("return document.documentElement.scrollWidth") <= width
+        assert chromium.js(
+            "return [...document.querySelectorAll('tbody td.label')].every(td => td.getBoundingClientRect().width > 60)"
+        )
 
 
 @pytest.mark.parametrize("dark", [False, True])

@@ -40,6 +40,7 @@ class ComponentAblation(Ablation):
     filling: Fill  # what the name stands for
     rescale: bool
     value: str
+    doubts: tuple[str, ...]  # what was warned of when it was made
     has_covalues = True  # a sketch of the hidden states that are read; not a field
 
     @property
@@ -66,6 +67,7 @@ class ComponentAblation(Ablation):
             "value": self.value,
             "units": self.units,
             "removal": self.fill + ", the layer's other heads scaled up" * self.rescale,
+            **({"warnings": list(self.doubts)} if self.doubts else {}),
         }
 
     def _decoded(self, answers: tuple) -> tuple[str, ...]:
@@ -164,7 +166,7 @@ def components(
     precheck_components(prompts, answers, units=units, **options)
     filling = FILLS.get(fill)
     found = select(model.config, units, layers)
-    prompt_set, value = read(model, prompts, answers, value)
+    prompt_set, read_off = read(model, prompts, answers, value)
     if references is not None:
         filled = encode(model, references)
         longest = max(map(len, filled))
@@ -174,7 +176,8 @@ def components(
         filled = checked_references(filling.references(prompt_set.prompts), model.config.vocab_size)
     else:
         filled = ()
-    return ComponentAblation(model, tuple(prompts), prompt_set, filled, units, found, fill, filling, rescale, value)
+    how = units, found, fill, filling, rescale
+    return ComponentAblation(model, tuple(prompts), prompt_set, filled, *how, read_off.value, read_off.doubts)
 
 
 def _targets(prompts: PromptSet, forest: Forest) -> Targets:

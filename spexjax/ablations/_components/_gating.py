@@ -11,6 +11,7 @@ from spexjax.models import Gates, TransformerConfig
 from spexjax.typing import Array
 
 COMPONENTS = ("head", "mlp", "layer", "head+mlp")
+_SHOWN = 20  # layers that are listed in an error
 
 
 class Owners(NamedTuple):
@@ -44,7 +45,8 @@ def select(config: TransformerConfig, units: str, layers: Iterable[int] | None) 
     chosen = list(range(config.num_layers)) if layers is None else sorted(layers)
     if not chosen or len(set(chosen)) < len(chosen) or not set(chosen) <= set(range(config.num_layers)):
         raise ValueError(
-            f"Layers must be distinct numbers from 0 to {config.num_layers - 1}, at least one of them; got {chosen}."
+            f"Layers must be distinct numbers from 0 to {config.num_layers - 1}, at least one of them; got "
+            f"{_some(chosen)}."
         )
     found = list(_features(config, units, chosen))
     first, n = chosen[0], len(found)
@@ -55,6 +57,11 @@ def select(config: TransformerConfig, units: str, layers: Iterable[int] | None) 
         if mlp:
             mlps[layer - first] = feature
     return Components(tuple(name for name, *_ in found), first, Owners(heads, mlps))
+
+
+def _some(layers: list[int]) -> str:
+    """The layers, or how many there are and their ends, where they are many."""
+    return str(layers) if len(layers) <= _SHOWN else f"{len(layers):,} from {layers[0]} to {layers[-1]}"
 
 
 def _features(config: TransformerConfig, units: str, layers: list[int]) -> Iterator[tuple[str, int, list[int], bool]]:

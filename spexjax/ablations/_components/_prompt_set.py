@@ -48,7 +48,7 @@ class Forest(NamedTuple):
 
 def read(
     model: LanguageModel, prompts: Sequence[str], answers: str | Sequence, value: str | None
-) -> tuple[PromptSet, str]:
+) -> tuple[PromptSet, Answers]:
     """Tokenises prompts and answers.
 
     Args:
@@ -58,14 +58,14 @@ def read(
       value: as in `components`.
 
     Returns:
-      The tokens, and the value, which depends on the answers if it is None.
+      The tokens; and the answers with the value, which depends on them if it is None.
 
     Raises:
       ValueError: if a prompt is empty or too long, or the answers do not fit the prompts or the value.
     """
     encoded = encode(model, prompts)
-    found: Answers = read_answers(model, _begun(model, prompts), encoded, answers, value, AVERAGES, depth=5)
-    return PromptSet(encoded, found.tokens), found.value
+    found = read_answers(model, _begun(model, prompts), encoded, answers, value, AVERAGES, depth=5)
+    return PromptSet(encoded, found.tokens), found
 
 
 def encode(model: LanguageModel, prompts: Sequence[str]) -> tuple[tuple[int, ...], ...]:

@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
+from spexjax._numbers import counted
 from spexjax.ablations._prompts._strings import (
     answer_tokens,
     check_beginnings,
@@ -23,6 +24,7 @@ class Answers(NamedTuple):
     value: str
     strings: tuple[tuple[str, ...], ...]
     tokens: tuple[tuple[Tokens, ...], ...]
+    doubts: tuple[str, ...] = ()  # what was warned of
 
 
 def read_answers(
@@ -66,8 +68,8 @@ def read_answers(
     check_length(model, max(len(before) + more for before, more in zip(ids, forced, strict=True)))
     for group, each in zip(groups, found, strict=True):
         check_beginnings(group, each)
-    warn_of_spelling(model, prompts[0], ids[0], groups[0], depth=depth)
-    return Answers(value, groups, found)
+    doubts = warn_of_spelling(model, prompts[0], ids[0], groups[0], depth=depth)
+    return Answers(value, groups, found, doubts)
 
 
 def check_answers(
@@ -117,5 +119,5 @@ def _check_counts(groups: Sequence[tuple], value: str, counts: Mapping[str, tupl
     if len(found) > 1:
         raise ValueError(f"Give the same number of answers for each prompt; got {' and '.join(map(str, found))}.")
     if not least <= found[0] <= most:
-        wanted = str(least) if least == most else f"{least} or more"
-        raise ValueError(f"Value {value!r} needs {wanted} answer(s) to a prompt; got {found[0]}.")
+        wanted = counted(least, "answer") if least == most else f"{least} or more answers"
+        raise ValueError(f"Value {value!r} needs {wanted} to a prompt; got {found[0]}.")

@@ -113,7 +113,7 @@ def check_beginnings(answers: Sequence[str], tokens: Sequence[Sequence[int]]) ->
 
 def warn_of_spelling(
     model: LanguageModel, prompt: str, ids: Sequence[int], answers: Sequence[str], *, depth: int
-) -> None:
+) -> tuple[str, ...]:
     """Warns if the model would rather write an answer with a leading space that it lacks, or without the one it has.
 
     What is compared is the probability of the first token after the prompt.
@@ -125,6 +125,9 @@ def warn_of_spelling(
       answers: as the user spelled them.
       depth: stack frames from `warnings.warn` to the user's call.
 
+    Returns:
+      What was warned of: a sentence, or none.
+
     Warns:
       UserWarning: if the other spelling is more than a hundred times as likely.
     """
@@ -133,13 +136,15 @@ def warn_of_spelling(
     firsts = [answer_tokens(model, prompt, ids, spelling)[0] for spelling in (*answers, *others)]
     here, there = np.split(next_log_probabilities(model, ids, firsts), 2)
     gains = there - here
-    if max(gains) > np.log(_FAR):
-        meant = [
-            other if gain > np.log(_FAR) else answer for answer, other, gain in zip(answers, others, gains, strict=True)
-        ]
-        at = int(np.argmax(gains))
-        warnings.warn(
-            f"The model is {np.exp(min(gains[at], 20)):,.0f} times as likely to begin with {others[at]!r} as with "
-            f"{answers[at]!r}; did you mean {' and '.join(map(repr, meant))}?",
-            stacklevel=depth,
-        )
+    if max(gains) <= np.log(_FAR):
+        return ()
+    meant = [
+        other if gain > np.log(_FAR) else answer for answer, other, gain in zip(answers, others, gains, strict=True)
+    ]
+    at = int(np.argmax(gains))
+    doubt = (
+        f"The model is {np.exp(min(gains[at], 20)):,.0f} times as likely to begin with {others[at]!r} as with "
+        f"{answers[at]!r}; did you mean {' and '.join(map(repr, meant))}?"
+    )
+    warnings.warn(doubt, stacklevel=depth)
+    return (doubt,)

@@ -7,7 +7,7 @@ from spexjax.ablations._prompts._answers import check_answers
 from spexjax.ablations._prompts._frame import check_raw, split_question
 from spexjax.ablations._prompts._reading import VALUES
 from spexjax.ablations._prompts._strings import check_text
-from spexjax.ablations._text._removal import REMOVALS
+from spexjax.ablations._text._removal import REMOVALS, check_replacement
 from spexjax.ablations._text._units import check_units, split
 
 _LONG = 1 << 20  # characters; a longer text is judged by the model's context, not by cutting it up
@@ -20,7 +20,7 @@ def precheck_text(
     answers: str | Sequence[str] | None = None,
     features: str | Sequence[tuple[int, int]] = "word",
     removal: str = "delete",
-    replacement: str = "_",
+    replacement: str | None = None,
     value: str | None = None,
     answer_prefix: str = "",
     system: str | None = None,
@@ -35,7 +35,7 @@ def precheck_text(
       answers: two, one or none.
       features: the kind of unit, or spans.
       removal: the name of a removal.
-      replacement: for the removal "replace".
+      replacement: for the removal "replace"; "_" by default.
       value: what is read off the model.
       answer_prefix: what the answer begins with.
       system: the system turn.
@@ -56,6 +56,7 @@ def precheck_text(
     for what, string in {"text": text, **given}.items():
         if string is not None:
             check_text(what, string)
+    check_replacement(removal, replacement)
     if not text.strip():
         raise ValueError("The text is empty; there is nothing to explain.")
     split_question(question)

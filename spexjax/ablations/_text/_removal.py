@@ -18,6 +18,7 @@ class Removal(abc.ABC):
     """
 
     hides: bool = False  # True if nothing attends to the unit's tokens; they stay, and `stand_in` is not asked
+    takes_replacement: bool = True  # False if `stand_in` does not look at it; then giving one is refused
 
     @abc.abstractmethod
     def stand_in(self, unit: str, replacement: str) -> str | None:
@@ -33,6 +34,8 @@ class Removal(abc.ABC):
 
 class Delete(Removal):
     """Takes the unit out, with the white space after it."""
+
+    takes_replacement = False
 
     def stand_in(self, unit: str, replacement: str) -> None:
         return None
@@ -70,6 +73,24 @@ def register_removal(name: str, removal: Removal) -> Removal:
       ValueError: if the name is not a string, or the removal not an instance of `Removal`.
     """
     return REMOVALS.register(name, removal)
+
+
+def check_replacement(name: str, replacement: str | None) -> str:
+    """The replacement that `Removal.stand_in` is given: "_" by default.
+
+    Args:
+      name: of the removal.
+      replacement: what the user gave, or None.
+
+    Raises:
+      ValueError: if there is no such removal, or it takes none but one was given.
+    """
+    if replacement is not None and not REMOVALS.get(name).takes_replacement:
+        raise ValueError(
+            f"The removal {name} puts nothing in a unit's place, so the replacement {replacement[:40]!r} has no use; "
+            "take the removal replace, or give no replacement."
+        )
+    return "_" if replacement is None else replacement
 
 
 def removal_names() -> tuple[str, ...]:

@@ -17,7 +17,7 @@ from spexjax.ablations._prompts._reading import VALUES, ReadingParameters, prefi
 from spexjax.ablations._prompts._strings import check_length, check_room
 from spexjax.ablations._text._inputs import FromText, FromTokens, cut
 from spexjax.ablations._text._precheck import precheck_text
-from spexjax.ablations._text._removal import REMOVALS
+from spexjax.ablations._text._removal import REMOVALS, check_replacement
 from spexjax.models import Gates, LanguageModel, Prefix, greedy_answer, nodes_that_fit, tensor_parallel
 from spexjax.typing import Array, Masks
 
@@ -40,6 +40,7 @@ class TextAblation(Ablation):
     spans: tuple[tuple[int, int], ...]  # where each feature stands in the text
     removal: str
     inputs: FromText | FromTokens  # what the model is given for each mask
+    doubts: tuple[str, ...]  # what was warned of when it was made
     has_covalues = True  # a sketch of the hidden states that are read; not a field
 
     @property
@@ -69,6 +70,7 @@ class TextAblation(Ablation):
             "answers": list(self.answers),
             "value": self.value,
             "removal": self.removal,
+            **({"warnings": list(self.doubts)} if self.doubts else {}),
         }
 
     def plan(self, masks: Masks, *, devices: int = 1, shrink: int = 1) -> Plan:
@@ -129,7 +131,7 @@ def text(
     answers: str | Sequence[str] | None = None,
     features: str | Sequence[tuple[int, int]] = "word",
     removal: str = "delete",
-    replacement: str = "_",
+    replacement: str | None = None,
     value: str | None = None,
     answer_prefix: str = "",
     system: str | None = None,
@@ -149,7 +151,8 @@ def text(
       removal: "delete" takes a unit out with the white space after it; "replace" puts `replacement` in its place;
         "hide" leaves all tokens at their positions but lets nothing attend to the removed ones; or the name of a
         removal that you registered with `register_removal`.
-      replacement: what "replace" puts in the place of a removed unit.
+      replacement: what "replace" puts in the place of a removed unit; "_" by default. Removals that put nothing there
+        refuse it.
       value: "logit-difference", "log-probability" or "log-odds" (`log p - log(1 - p)` of one answer).
       answer_prefix: what the assistant's turn begins with.
       system: a system turn. Without it there is none, not even the template's default one.
@@ -170,11 +173,12 @@ def text(
     framing |= {"template": template, "chat_template_kwargs": chat_template_kwargs}
     cutting: dict[str, Any] = {"features": features, "removal": removal, "replacement": replacement}
     precheck_text(text, answers=answers, value=value, **framing, **cutting)
+    stand_in = check_replacement(removal, replacement)
     given = {"text": text, "question": question, "answer prefix": answer_prefix, "system turn": system}
-    for what, string in {**given, "replacement": replacement}.items():
+    for what, string in {**given, "replacement": stand_in}.items():
         check_room(model, string or "", what)
     around = frame(model.tokenizer, text, date=date, **framing)
-    names, spans, inputs = cut(model, text, around, features, REMOVALS.get(removal), replacement)
+    names, spans, inputs = cut(model, text, around, features, REMOVALS.get(removal), stand_in)
     prompt = around.prompt(text)
     (ids,) = model.encode([prompt])
     check_length(model, len(ids))
@@ -189,7 +193,8 @@ def text(
     if len(bare) < len(targets):
         raise ValueError("Nothing is left of the prompt with every unit removed; give a question or an answer prefix.")
     check_length(model, len(bare))
-    return TextAblation(model, text, around, strings, found.value, targets, names, spans, removal, inputs)
+    cuts = names, spans, removal, inputs
+    return TextAblation(model, text, around, strings, found.value, targets, *cuts, found.doubts)
 
 
 def _prefix(model: LanguageModel, tokens: Sequence[int]) -> Prefix:

@@ -5,6 +5,8 @@ import re
 from collections.abc import Sequence
 from typing import NamedTuple
 
+from spexjax._numbers import counted
+
 _ABBREVIATION = re.compile(  # full stops that end no sentence: always, before a number, before a lower-case letter
     r"(?<![^\s(\"'])(?:(?:[A-HJ-Z]|Mr|Mrs|Ms|Dr|Prof|St|Jr|Sr|vs|e\.g|i\.e|cf|U\.S|U\.K)\."
     r"|(?:No|Fig)\.(?=\s*\d)|etc\.(?=\s*[a-z]))"
@@ -107,7 +109,9 @@ def check_units(count: int, features: str | Sequence[tuple[int, int]]) -> None:
     if count < 2:
         token = "features='token' (--features token), as for a text without spaces"
         finer = token if isinstance(features, str) and features == "word" else "finer ones"
-        raise ValueError(f"The text has {count} unit(s); at least two are needed: give a longer text or {finer}.")
+        raise ValueError(
+            f"The text has {counted(count, 'unit')}; at least two are needed: give a longer text or {finer}."
+        )
 
 
 def _sentences(text: str) -> list[tuple[int, int]]:

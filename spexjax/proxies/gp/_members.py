@@ -59,7 +59,7 @@ class Mean(NamedTuple):
 
     @property
     def strings(self) -> Spectrum | None:
-        """The mean's part for strings s_l, `sum_l v_l (sum_j alpha_j s_l(x_j)) s_l(x)`, less their means; None if none."""
+        """The part for strings s_l, less their means: `sum_l v_l (sum_j alpha_j s_l(x_j)) s_l(x)`; None if none."""
         if self.split.strings is None:
             return None
         at = self.split.strings.at(self.split.masks).astype(np.float64)
