@@ -2,10 +2,12 @@
 
 On games of which all 2^n values are known; the mean is over all sets of 1 to `order` features, order 1 for SV and 2
 for SII and FSII, those without a value counting as 0. The peers are those of shapiq (see peers.py); each chooses its
-own ablations. Rows already in results/index_error.json are not measured again, so with all of the peers' rows there
-shapiq need not be installed.
+own ablations, and has values of some indices only. Rows already in results/index_error.json are not measured again, so
+with all of the peers' rows there, or with `--peers` and no name, shapiq need not be installed.
 
     OMP_NUM_THREADS=1 python benchmarks/index_error.py --methods auto --draws 5
+    OMP_NUM_THREADS=1 python benchmarks/index_error.py --methods auto least-squares least-squares-3 lasso \\
+        --budgets 32 64 128
 """
 
 import argparse
@@ -16,13 +18,13 @@ from itertools import combinations, product
 import jax
 import numpy as np
 from common import HERE, Game, Results, Stopwatch, games
+from peers import PEERS, FitOnce, shapiq_approximators
 
 import spexjax as sx
 from spexjax.indices import interactions
 from spexjax.transforms import exact_spectrum
 
 ORDERS = {"SV": 1, "SII": 2, "FSII": 2}
-PEERS = ("proxyshap", "proxyshap-adjusted", "regressionmsr", "proxyspex", "kernelshap")
 TOP = 20
 RESULTS = Results(HERE / "results" / "index_error.json", ("game", "index", "method", "budget", "draw"))
 
@@ -68,22 +70,22 @@ def measure_ours(game: Game, truth: dict, method: str, indices: list[str], budge
         record(game, index, method, budget, draw, error, extra)
 
 
-def measure_peers(game: Game, truth: dict, indices: list[str], budget: int, draw: int) -> None:
-    """All peers on all indices; ProxySPEX is fitted once, and timed where it is."""
-    from peers import FitOnce, shapiq_approximators
-
+def measure_peers(game: Game, truth: dict, todo: list[tuple[str, str]], budget: int, draw: int) -> None:
+    """Peers on indices, `(index, name)`; ProxySPEX is fitted once, and timed where it is."""
     search = None
-    for index in indices:
-        for name, approximator in shapiq_approximators(game.num_features, index, ORDERS[index], draw).items():
-            fitted = name == "proxyspex" and search is not None
-            if name == "proxyspex":
-                search = approximator.proxy_model = search or FitOnce(approximator.proxy_model)
-            watch = Stopwatch()
-            with warnings.catch_warnings():
-                warnings.simplefilter("ignore")
-                found = approximator.approximate(budget, lookup(game))
-            times = {} if fitted else watch.read()
-            record(game, index, name, budget, draw, mean_squared_error(game, index, found, truth[index]), times)
+    for index, name in todo:
+        make = shapiq_approximators(game.num_features, index, ORDERS[index], draw, budget).get(name)
+        if make is None:  # it takes too long with so many ablations, or needs more
+            continue
+        approximator, fitted = make(), name == "proxyspex" and search is not None
+        if name == "proxyspex":
+            search = approximator.proxy_model = search or FitOnce(approximator.proxy_model)
+        watch = Stopwatch()
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            found = approximator.approximate(budget, lookup(game))
+        times = {} if fitted else watch.read()
+        record(game, index, name, budget, draw, mean_squared_error(game, index, found, truth[index]), times)
 
 
 def record(game: Game, index: str, method: str, budget: int, draw: int, error: float, extra: dict) -> None:
@@ -103,7 +105,7 @@ def collect(rows: list[dict]) -> dict[str, dict[tuple, list[float]]]:
 
 def print_table(errors: dict, methods: list[str]) -> None:
     """Mean and standard deviation over the draws."""
-    print(f"\n{'game':20}{'index':6}{'budget':>7}" + "".join(f"{name:>20}" for name in methods))
+    print(f"\n{'game':20}{'index':6}{'budget':>7}" + "".join(f"{name[-19:]:>20}" for name in methods))
     for game, index, budget in sorted({cell for name in methods for cell in errors[name]}):
         cells = [errors[name].get((game, index, budget)) for name in methods]
         texts = [f"{np.mean(c):.1e} ±{np.std(c):.0e}" if c else "-" for c in cells]
@@ -130,7 +132,7 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--indices", nargs="*", default=list(ORDERS), choices=list(ORDERS))
     parser.add_argument("--budgets", nargs="*", type=int, default=[256, 512, 1024])
     parser.add_argument("--draws", type=int, default=5)
-    parser.add_argument("--peers", action=argparse.BooleanOptionalAction, default=True, help="measure missing peers")
+    parser.add_argument("--peers", nargs="*", default=list(PEERS), choices=list(PEERS), help="all by default")
     parser.add_argument("--again", action="store_true", help="measure also what has been measured before")
     return parser.parse_args()
 
@@ -151,14 +153,15 @@ def main():
             for method in args.methods:
                 if todo := missing(game, method, args.indices, budget, draw, args.again):
                     measure_ours(game, truth, method, todo, budget, draw)
-            todo = missing(game, "kernelshap", args.indices, budget, draw, args.again) if args.peers else []
-            measure_peers(game, truth, todo, budget, draw)
+            todo = {name: missing(game, name, args.indices, budget, draw, args.again) for name in args.peers}
+            pairs = [(i, name) for i in args.indices for name in args.peers if i in PEERS[name] and i in todo[name]]
+            measure_peers(game, truth, pairs, budget, draw)
     rows = [r for r in RESULTS.rows(chosen) if r["budget"] in args.budgets and r["draw"] < args.draws]
     errors = collect([r for r in rows if r["index"] in args.indices])
-    print_table(errors, [*args.methods, *PEERS])
+    print_table(errors, [*args.methods, *args.peers])
     print()
     for method in args.methods:
-        for peer in PEERS:
+        for peer in args.peers:
             print_ratios(errors, method, peer, args.indices)
 
 

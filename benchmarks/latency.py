@@ -253,7 +253,7 @@ def do_shapiq(laps, kind, first, second):
     from peers import shapiq_approximators
 
     for seed, (lap, (n, m)) in enumerate(zip(("first", "second"), (first, second), strict=True)):
-        approximator = shapiq_approximators(n, "FSII", 2, seed)["proxyspex"]
+        approximator = shapiq_approximators(n, "FSII", 2, seed)["proxyspex"]()
         with laps(lap, n=n, m=m):
             approximator.approximate(m, value_function(kind, n, seed))
 

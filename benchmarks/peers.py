@@ -2,17 +2,25 @@
 
     pip install spectralexplain==0.0.4 lightgbm pandas scikit-learn
 
-The command is for `authors_and_lightgbm`; `shapiq_approximators` needs "shapiq==1.8.*", xgboost and lightgbm, and
-Python 3.12.
+The command is for `authors_and_lightgbm`; `shapiq_approximators` needs "shapiq[shapleig]==1.8.*", xgboost and
+lightgbm, and Python 3.12.
 """
 
 from collections.abc import Callable
 from unittest import mock
 
 import numpy as np
-from common import Stopwatch
 
 ROWS = 4096  # masks predicted at once
+SHAPLEIG_BUDGET = 128  # ablations
+PEERS = {  # those of shapiq_approximators, and the indices of which each has values
+    **dict.fromkeys(("proxyshap", "proxyshap-adjusted", "proxyspex", "kernelshap"), ("SV", "SII", "FSII")),
+    **dict.fromkeys(("regressionmsr", "kernelshap-paired", "leverageshap", "oddshap", "polyshap"), ("SV",)),
+    **dict.fromkeys(("polyshap-3-paired", "shapleig"), ("SV",)),
+    "svarmiq": ("SV", "SII"),  # its FSII has values of the highest order only
+    **dict.fromkeys(("kernelshapiq-paired", "kernelshapiq-inconsistent-paired"), ("SII",)),
+    "regressionfsii-paired": ("FSII",),
+}
 
 
 def authors_and_lightgbm(masks: np.ndarray, values: np.ndarray) -> dict[str, tuple[Callable, dict, dict]]:
@@ -22,6 +30,7 @@ def authors_and_lightgbm(masks: np.ndarray, values: np.ndarray) -> dict[str, tup
     cross-validation, turns the best trees into Fourier terms, keeps 95 % of their energy and refits them by ridge
     regression. "lightgbm" is the very same best trees, predicting themselves.
     """
+    from common import Stopwatch
     from spectralexplain import utils
 
     searches, times, watch = [], [], Stopwatch()
@@ -64,25 +73,57 @@ def _trees(model, masks: np.ndarray) -> np.ndarray:
     return model.predict(pd.DataFrame(masks.astype(int), columns=[f"f{i}" for i in range(masks.shape[1])]))
 
 
-def shapiq_approximators(n: int, index: str, order: int, seed: int) -> dict[str, object]:
-    """What shapiq has for that index, with its own defaults: `{name: approximator}`.
+def shapiq_approximators(n: int, index: str, order: int, seed: int, budget: int | None = None) -> dict[str, Callable]:
+    """What shapiq has for SV, SII or FSII: `{name: function that makes the approximator}`.
 
-    "kernelshap" is what shapiq chooses by itself: KernelSHAP for SV, KernelSHAP-IQ for SII, RegressionFSII for FSII.
-    "proxyshap-adjusted" adds to ProxySHAP the correction of its trees' residuals, off by default; "regressionmsr" is
-    ProxySHAP with that correction and the sampling made for SV.
+    Settings are shapiq's defaults, but for these. "kernelshap" is what shapiq chooses by itself: KernelSHAP for SV,
+    KernelSHAP-IQ for SII, RegressionFSII for FSII. None of these samples complements together unless it is asked to;
+    names that end in "paired" do, and "svarmiq", which is SVARM for SV. "proxyshap-adjusted" adds to ProxySHAP the
+    correction of its trees' residuals, off by default; "regressionmsr" is ProxySHAP with that correction and the
+    sampling made for SV. "inconsistent" is the variant of KernelSHAP-IQ that shapiq prefers at low budgets.
+    "polyshap" has all pairs; with complements it would be paired KernelSHAP, so the paired one has all triples.
+    OddSHAP needs 10 ablations. "shapleig" fits a Gaussian process anew after each ablation: it is there for n + 2 to
+    `SHAPLEIG_BUDGET` ablations only, and needs "shapiq[shapleig]".
     """
     from shapiq import approximator as a
     from shapiq.explainer.configuration import setup_approximator_automatically
 
-    options = {"n": n, "max_order": order, "index": index, "random_state": seed}
+    seeded = {"n": n, "random_state": seed}
+    options = seeded | {"max_order": order, "index": index}
+    pairs = {"pairing_trick": True}
     found = {
-        "proxyshap": a.ProxySHAP(**options),
-        "proxyshap-adjusted": a.ProxySHAP(**options, adjustment=True),
-        "proxyspex": a.ProxySPEX(**options),
-        "kernelshap": setup_approximator_automatically(index, order, n, seed),
+        "proxyshap": lambda: a.ProxySHAP(**options),
+        "proxyshap-adjusted": lambda: a.ProxySHAP(**options, adjustment=True),
+        "proxyspex": lambda: _quiet(a.ProxySPEX(**options)),
+        "kernelshap": lambda: setup_approximator_automatically(index, order, n, seed),
     }
-    found["proxyspex"].proxy_model.estimator.set_params(verbosity=-1)
-    return found | ({"regressionmsr": a.RegressionMSR(n=n, index="SV", random_state=seed)} if index == "SV" else {})
+    if index == "SV":
+        found |= {
+            "regressionmsr": lambda: a.RegressionMSR(**seeded, index="SV"),
+            "kernelshap-paired": lambda: a.KernelSHAP(**seeded, **pairs),
+            "leverageshap": lambda: a.LeverageSHAP(**seeded),
+            "oddshap": lambda: a.OddSHAP(**seeded),
+            "polyshap": lambda: a.PolySHAP(**seeded),
+            "polyshap-3-paired": lambda: a.PolySHAP(**seeded, **pairs, max_order=3),
+            "svarmiq": lambda: a.SVARM(**seeded, **pairs, index="SV"),
+        }
+        if budget is not None and n + 1 < budget <= SHAPLEIG_BUDGET:
+            found["shapleig"] = lambda: a.ShaplEIG(**seeded, show_progress=False)
+    if index == "SII":
+        found |= {
+            "kernelshapiq-paired": lambda: a.KernelSHAPIQ(**options, **pairs),
+            "kernelshapiq-inconsistent-paired": lambda: a.InconsistentKernelSHAPIQ(**options, **pairs),
+            "svarmiq": lambda: a.SVARMIQ(**options, **pairs),
+        }
+    if index == "FSII":
+        found["regressionfsii-paired"] = lambda: a.RegressionFSII(**seeded, **pairs, max_order=order)
+    return found
+
+
+def _quiet(proxyspex):
+    """Without LightGBM's messages."""
+    proxyspex.proxy_model.estimator.set_params(verbosity=-1)
+    return proxyspex
 
 
 class FitOnce:

@@ -9,6 +9,8 @@ from table_tools import ROOT, block, grouped, result, span, table
 sys.path[:0] = [str(ROOT), str(ROOT / "benchmarks")]
 from faithfulness import MARGIN, needed  # noqa: E402
 
+OURS = "least-squares", "least-squares-3", "lasso"  # methods of ours beside auto
+
 
 @block
 def calibration() -> str:
@@ -152,7 +154,7 @@ def adaptive() -> str:
 def index_error() -> str:
     """Mean squared errors of indices over those of the peers."""
     errors = grouped(result("index_error")["rows"], ("method", "game", "index", "budget"), "mse")
-    cells, lines = sorted(key[1:] for key in errors if key[0] == "auto"), []
+    cells, lines = sorted(key[1:] for key in errors if key[0] == "auto" and key[-1] >= 256), []
     names = {"proxyshap": "shapiq's ProxySHAP", "proxyspex": "shapiq's ProxySPEX", "kernelshap": "shapiq's KernelSHAP"}
     for peer, name in names.items():
         ratios = np.array([np.mean(errors["auto", *c]) / np.mean(errors[peer, *c]) for c in cells])
@@ -160,6 +162,32 @@ def index_error() -> str:
         lines.append((name, mean, typical, f"{ratios.max():.2f}", f"{(ratios > 1).sum()} of {len(cells)}"))
     head = "squared error of `auto` over that of", "mean", "geometric mean", "largest", "cells above 1"
     return table(head, lines)
+
+
+@block
+def index_error_few() -> str:
+    """Mean squared errors of indices over those of auto where ablations are few; the geometric mean over games."""
+    errors = grouped(result("index_error")["rows"], ("method", "index", "budget", "game"), "mse")
+    games = {key[-1] for key in errors if key[0] == "auto"}
+    budgets = [b for b in (32, 64, 128) if all(("auto", "SV", b, game) in errors for game in games)]
+    mean = {key: np.mean(e) for key, e in errors.items()}
+
+    def ratio(*cell: str | int) -> str:
+        logs = [np.log(mean[*cell, g] / mean["auto", *cell[1:], g]) for g in games if (*cell, g) in mean]
+        if len(logs) < len(games):
+            return "-"
+        value = np.exp(np.mean(logs))
+        return f"{value:,.1f}" if value < 10 else f"{value:,.0f}"
+
+    names = sorted({key[0] for key in errors} - {"auto"}, key=lambda name: (name not in OURS, name))
+    cells = [(index, budget) for index in ("SV", "SII", "FSII") for budget in budgets]
+    lines = [(f"`{name}`" if name in OURS else name, *(ratio(name, *cell) for cell in cells)) for name in names]
+    draws = min(len(errors["auto", *cell, g]) for cell in cells for g in games)
+    head = (
+        f"error over that of `auto`, {len(games)} games, {draws} draws",
+        *(f"{index}, {budget}" for index, budget in cells),
+    )
+    return table(head, [line for line in lines if set(line[1:]) != {"-"}])
 
 
 @block

@@ -42,7 +42,7 @@ def game(n, m, seed):
     return masks, values + 0.5 * rng.normal(size=len(masks))
 
 
-@pytest.mark.parametrize("method", ["proxyspex-gp", "lasso", "proxyspex-fast"])
+@pytest.mark.parametrize("method", ["proxyspex-gp", "lasso", "least-squares", "proxyspex-fast"])
 @pytest.mark.parametrize(("n", "m"), [(9, 33), (13, 70)])
 def test_padding_changes_only_the_rounding(monkeypatch, method, n, m):
     """Against the same fit in arrays of just the right sizes."""

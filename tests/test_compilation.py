@@ -11,7 +11,7 @@ from spexjax import _host_program
 
 COMPILED = "/jax/core/compile/backend_compile_duration"
 INDICES = ("SV", "SII", "FSII", "STII", "BII", "Moebius", "Fourier")
-METHODS = ("lasso", "proxyspex-gp", "proxyspex-fast", "auto")
+METHODS = ("lasso", "least-squares", "proxyspex-gp", "proxyspex-fast", "auto")
 KINDS = ("noisy", "smooth", "ordered", "saturated", "unlearnable")
 _programs: list[str] = []
 

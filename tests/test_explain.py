@@ -9,7 +9,7 @@ from common import all_masks
 
 import spexjax as sx
 
-METHODS = ["proxyspex-gp", "proxyspex-fast", "lasso"]
+METHODS = ["proxyspex-gp", "proxyspex-fast", "lasso", "least-squares"]
 
 
 def game(n=12):

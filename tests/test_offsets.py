@@ -11,7 +11,7 @@ import spexjax as sx
 
 N = 8
 MASKS = np.asarray(sx.designs.uniform(jax.random.key(0), 96, N))
-METHODS = ("lasso", "proxyspex-gp", "proxyspex-fast")
+METHODS = ("lasso", "least-squares", "proxyspex-gp", "proxyspex-fast")
 
 
 def signal(masks):

@@ -24,7 +24,7 @@ def explained(values, method, key):
     return sx.explain(ablation, budget=400 if isinstance(method, sx.methods.Spex) else 128, key=key, method=method)
 
 
-@pytest.mark.parametrize("method", ["lasso", "proxyspex-gp", "proxyspex-fast", "spex"])
+@pytest.mark.parametrize("method", ["lasso", "least-squares", "proxyspex-gp", "proxyspex-fast", "spex"])
 def test_both_ends_are_exact_and_the_rest_is_as_without_an_outlier(method, key):
     method = sx.methods.spex(max_order=1, num_groups=2) if method == "spex" else method
     calm, wild = (explained(game(empty), method, key) for empty in (0.0, -300.0))

@@ -8,6 +8,8 @@
 | `proxyspex-fast` | the same with one good setting |
 | `proxyspex-gp` | the differentiable ProxySPEX: Gaussian processes on the hypercube |
 | `lasso` | a linear fit |
+| `least-squares` | all pairs by least squares: Faith-Banzhaf or Faith-Shapley regression, as masks are drawn |
+| `least-squares-3` | the same with all triples |
 | `spex` | SPEX: structured masks, decoded |
 """
 
@@ -16,6 +18,7 @@ from spexjax.methods._auto import Auto
 from spexjax.methods._exact import Exact
 from spexjax.methods._from_proxy import Differentiable, FromProxy, from_proxy
 from spexjax.methods._keep import probes, structured_keep
+from spexjax.methods._least_squares import LeastSquares
 from spexjax.methods._method import Design, Look, Method, check_keep, checked_design, covers_all, draw
 from spexjax.methods._registry import get, names, register
 from spexjax.methods._spex import Spex, SpexPlan, spex
@@ -26,6 +29,7 @@ __all__ = [
     "Differentiable",
     "Exact",
     "FromProxy",
+    "LeastSquares",
     "Look",
     "Method",
     "Spex",
@@ -49,4 +53,6 @@ register(FromProxy("proxyspex", lambda m, n: _proxies.boosted_trees("paper")))
 register(FromProxy("proxyspex-fast", lambda m, n: _proxies.boosted_trees("fast")))
 register(Differentiable())
 register(FromProxy("lasso", lambda m, n: _proxies.lasso()))
+register(LeastSquares())
+register(LeastSquares("least-squares-3", 3))
 register(spex())

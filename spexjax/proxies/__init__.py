@@ -2,6 +2,7 @@
 
 from spexjax.proxies._cross_validation import folds
 from spexjax.proxies._lasso import Lasso, lasso
+from spexjax.proxies._least_squares import LeastSquares, least_squares
 from spexjax.proxies._proxy import Fit, Proxy, call_proxy, checked, without_ends
 from spexjax.proxies._refit import refit
 from spexjax.proxies._screening import Screen, columns, lift, screen
@@ -15,6 +16,7 @@ __all__ = [
     "Fit",
     "Kernels",
     "Lasso",
+    "LeastSquares",
     "Products",
     "Proxy",
     "Screen",
@@ -31,6 +33,7 @@ __all__ = [
     "folds",
     "kernels",
     "lasso",
+    "least_squares",
     "lift",
     "loss",
     "products_spectrum",

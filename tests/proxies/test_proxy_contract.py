@@ -7,10 +7,12 @@ import numpy as np
 import pytest
 
 from spexjax.metrics import r2
-from spexjax.proxies import Fit, Proxy, boosted_trees, kernels, lasso, select, sum_of_products
+from spexjax.proxies import Fit, Proxy, boosted_trees, kernels, lasso, least_squares, select, sum_of_products
 
 PROXIES = {
     "lasso": lasso(),
+    "least_squares": least_squares(),
+    "least_squares_of_order_3": least_squares(3, by_size=True),
     "boosted_trees": boosted_trees("fast"),
     "kernels": kernels(),
     "sum_of_products": sum_of_products(),

@@ -113,5 +113,6 @@ def test_equal_masks_have_the_mean_of_their_co_values(key):
         np.random.default_rng(6).normal(size=len(masks)),
         np.random.default_rng(7).normal(size=(len(masks), 2)),
     )
-    _, found, _ = sx._inputs.checked_values(masks, values, None, covalues)
+    with pytest.warns(UserWarning, match="occurred more than once"):
+        _, found, _ = sx._inputs.checked_values(masks, values, None, covalues)
     np.testing.assert_allclose(found.covalues, covalues.reshape(-1, 2, 2).mean(1))
