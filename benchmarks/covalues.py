@@ -81,15 +81,15 @@ def measure(name, store):
     start = time.perf_counter()
     found = sx.evaluation.run(ablation, masks, store=store)
     print(f"{name}: {len(masks)} ablations in {time.perf_counter() - start:.0f} s", flush=True)
-    return Game(name, masks, found.values), found.covalues
+    return Game(name, masks, found.values), found.covalues, ablation.structure
 
 
-def fitted_r2(game, covalues, m, draw):
+def fitted_r2(game, covalues, structure, m, draw):
     masks, values = game.masks, game.values
     rows = np.random.default_rng(draw).permutation(POOL)[:m]
     some = None if covalues is None else covalues[rows]
     options = {"method": "proxyspex-gp", "key": jax.random.key(draw), "progress": False}
-    explanation = sx.fit(masks[rows], values[rows], covalues=some, **options)
+    explanation = sx.fit(masks[rows], values[rows], covalues=some, structure=structure, **options)
     return sx.metrics.r2(values[POOL:], explanation.predict(masks[POOL:]))
 
 
@@ -111,11 +111,11 @@ def main():
     args = parser.parse_args()
     results = Results(HERE / "results" / "covalues.json", ("game", "covalues", "m", "draw"))
     for name in args.games:
-        game, covalues = measure(name, sx.Store(args.store))
+        game, covalues, structure = measure(name, sx.Store(args.store))
         sizes = [(True, m) for m in WITH] + [(False, m) for m in WITHOUT]
         for (known, m), draw in itertools.product(sizes, range(DRAWS)):
             if not results.has(game, known, m, draw):
-                r2 = fitted_r2(game, covalues if known else None, m, draw)
+                r2 = fitted_r2(game, covalues if known else None, structure, m, draw)
                 results.put(game, {"covalues": known, "m": m, "draw": draw, "r2": round(r2, 4)})
         print(name, "saved", saved(results.rows([game])), flush=True)
 

@@ -6,6 +6,8 @@ from spexjax.explanation import Explanation
 from spexjax.plots._steps import Step, way
 from spexjax.plots._style import FADED, INK, MUTED, REST, SMALL, Axes, new_axes, plain, root_figure, text_width, tidy
 
+_HEIGHT, _INCHES = 2.8, 0.4  # of a figure with two rows of names, and of each more
+_NAMED = 0.003  # share of the strip: narrower pieces cannot be seen
 _ROW = 0.75  # the height of a row of names, in heights of the strip
 
 
@@ -26,7 +28,8 @@ def force(
       source: an explanation.
       index: as in `waterfall`.
       max_order: the order of the index.
-      top: the most terms that are named; the weaker ones are one piece.
+      top: the most terms that are pieces of their own; the weaker ones are one piece. Those too narrow to be seen are
+        not named.
       ax: where to draw; by default a new figure.
 
     Returns:
@@ -41,7 +44,8 @@ def force(
     down = [step for step in found.steps if step.change < 0]
     left, right = meet - sum(step.change for step in up), meet - sum(step.change for step in down)
     span = (right - left) or 1.0
-    ax = new_axes(ax, 7.2, 2.8)
+    own = ax is None
+    ax = new_axes(ax, 7.2, _HEIGHT)
     tidy(ax, left=False)
     ax.set(xlim=(left - 0.03 * span, right + 0.03 * span), yticks=[])
     names = []
@@ -50,9 +54,12 @@ def force(
         for step in steps:
             tail = head - step.change
             _chevron(ax, tail, head, step, span)
-            names.append(((tail + head) / 2, f"{step.name}\n{number(step.change)}", MUTED if step.noise else INK))
+            if abs(step.change) >= _NAMED * span:
+                names.append(((tail + head) / 2, f"{step.name}\n{number(step.change)}", MUTED if step.noise else INK))
             head = tail
     rows = _named(ax, names, 1.06 * span)
+    if own:
+        root_figure(ax).set_size_inches(7.2, _HEIGHT + _INCHES * max(rows - 2, 0))
     for value, name in ((meet, "everything kept"), (found.nothing, "nothing kept")):
         ax.plot([value, value], [-0.08, 1.16], color=INK, linewidth=1, clip_on=False)
         lower = value < max(meet, found.nothing) or (meet == found.nothing and name == "nothing kept")

@@ -135,7 +135,8 @@ def _pieces(shown: Shown, links: Sequence[Term], singles: Mapping[int, Term]) ->
     """The text in pieces, (string, feature or -1), and how many units were left out because it exceeds a page."""
     n = shown.table.num_features
     names = shown.table.names(range(n))
-    given = shown.provenance.get("pieces") or [part for i in range(n) for part in ([names[i], i], [" ", -1])]
+    gap = " · " if any(" " in name for name in names) else " "
+    given = shown.provenance.get("pieces") or [part for i in range(n) for part in ([names[i], i], [gap, -1])][:-1]
     pieces = [(_printable(str(string)), int(i) if 0 <= i < n else -1) for string, i in given]
     if sum(len(string) for string, _ in pieces) <= _MOST:
         return pieces, 0
