@@ -9,6 +9,7 @@ from pictures import PICTURES
 BLOCK = 8  # pixels
 # Of the baseline's ink. The fonts of matplotlib 3.9 and 3.10 make up to 0.42, pictures of other numbers 0.58 and more.
 TOLERANCE = 0.5
+OTHER = {"force": 12}  # features of a picture of other numbers: 3 for most; a strip of 3 looks like one of 24
 
 
 @pytest.fixture(params=PICTURES)
@@ -42,7 +43,7 @@ def test_looks_as_it_did(name):
 
 
 def test_other_numbers_look_different(name):
-    assert difference(baseline(name), pixels(PICTURES[name](3))) > TOLERANCE
+    assert difference(baseline(name), pixels(PICTURES[name](OTHER.get(name, 3)))) > TOLERANCE
 
 
 def test_baselines_are_small():
