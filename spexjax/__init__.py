@@ -29,6 +29,7 @@ if TYPE_CHECKING:
         transforms,
     )
     from spexjax._budget import min_budget
+    from spexjax._each import Explanations, explain_each
     from spexjax._explain import explain, fit
     from spexjax._many import explain_many, fit_many
     from spexjax.ablation import Ablation, Batch, Plan
@@ -48,6 +49,7 @@ __all__ = [
     "Ablation",
     "Batch",
     "Explanation",
+    "Explanations",
     "Fit",
     "Index",
     "Interactions",
@@ -68,6 +70,7 @@ __all__ = [
     "evaluate",
     "evaluation",
     "explain",
+    "explain_each",
     "explain_many",
     "explanation",
     "fit",
@@ -105,7 +108,9 @@ _HOMES = {
     "Surrogate": "gp",
     "compare": "comparison",
     "evaluate": "evaluation",
+    "Explanations": "_each",
     "explain": "_explain",
+    "explain_each": "_each",
     "explain_many": "_many",
     "fit": "_explain",
     "fit_many": "_many",

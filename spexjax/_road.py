@@ -65,7 +65,7 @@ def road(
     most, wanted = sizes[-1], None if index is None else indices.get(index)
     start = yield from _start(look_key, chosen, n, sizes, keep)
     with phase("design", progress) as designing:
-        design = _design(chosen, design_key, n, most - start.left_out, wanted, start)
+        design = design_of(chosen, design_key, n, most - start.left_out, wanted, start)
     look = design.look if target_faithfulness is None else None
     if look:
         sizes = [look.size, *sizes]
@@ -98,7 +98,7 @@ def road(
         "design": design.name,
         **({"like": [e.provenance.get("fingerprint") for e in others]} if others else {}),
         **evaluation.describe(),
-        "seconds": _seconds(evaluation, designing, fits),
+        "seconds": seconds(evaluation, designing, fits),
     }
     if target_faithfulness is not None:
         scores = [{"ablations": m, "r2": round(r, 4), "error": round(e, 4)} for m, r, e in history]
@@ -128,7 +128,7 @@ def _start(
     return Start(found, masks[rows], kept, len(masks) - len(rows))
 
 
-def _design(method: Method, key: Key, n: int, budget: int, index: indices.Index | None, start: Start) -> Design:
+def design_of(method: Method, key: Key, n: int, budget: int, index: indices.Index | None, start: Start) -> Design:
     """What the method draws, after the masks that have been evaluated."""
     near = {} if start.keep is None else {"keep": start.keep}
     design = checked_design(method.design(key, n, budget, index, **near), method.name, n, budget)
@@ -178,7 +178,7 @@ def travel(
     return [found[i] for i in range(len(roads))]
 
 
-def _seconds(evaluation: Evaluation, designing: Spent, fits: Sequence[Spent]) -> dict[str, float]:
+def seconds(evaluation: Evaluation, designing: Spent, fits: Sequence[Spent]) -> dict[str, float]:
     """The seconds of each phase of `explain`; compiling is one of them, wherever it happened."""
     seconds = evaluation.describe()["seconds"] | {"fit": sum(fitting.seconds for fitting in fits)}
     seconds["prepare"] += designing.seconds

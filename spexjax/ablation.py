@@ -108,6 +108,19 @@ class Ablation(abc.ABC):
         return None
 
     @property
+    def value_names(self) -> Sequence[str] | None:
+        """t names, where an evaluation gives t values; by default they are numbered."""
+        return None
+
+    def describe_part(self, part: str) -> Mapping[str, Any]:
+        """What an explanation records of one of several values, or of the sum of some, in place of notes of `describe`.
+
+        Args:
+          part: the name of the value, or of the sum.
+        """
+        return {"value_name": part}
+
+    @property
     def has_covalues(self) -> bool:
         """Whether each evaluation also gives c co-values: what else it tells, such as a hidden state of the model.
 
@@ -245,9 +258,8 @@ def checked_ablation(ablation: Any, *, single: bool = False) -> Ablation:
     check_notes(ablation.describe(), f"describe() of {kind}")
     if count is not None:
         raise ValueError(
-            f"This ablation gives {count} values per mask, and one can be explained. Evaluate once and fit each: "
-            "values = sx.evaluate(ablation, masks), sx.fit(masks, values[:, i], key=key). Or, of "
-            "sx.ablations.training_data, explain ablation.only(i)."
+            f"This ablation gives {count} values per mask: sx.explain_each explains them all from the same ablations. "
+            "Of sx.ablations.training_data, sx.explain takes ablation.only(i)."
         )
     return ablation
 

@@ -64,7 +64,7 @@ def test_its_description_does_not_replace_what_the_explanation_says(key):
 def test_it_may_give_several_values(tmp_path, key):
     values = sx.evaluate(Two(), all_masks(5), store=sx.Store(tmp_path))
     np.testing.assert_array_equal(values, np.stack([all_masks(5).sum(1), all_masks(5)[:, 0]], 1))
-    with pytest.raises(ValueError, match="gives 2 values per mask, and one can be explained"):
+    with pytest.raises(ValueError, match=r"gives 2 values per mask: sx\.explain_each"):
         sx.explain(Two(), budget=32, key=key)
 
 

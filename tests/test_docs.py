@@ -29,7 +29,9 @@ def tiny(tmp_path, monkeypatch):
     model, answers = sx.load_model(GOLDEN / "tiny_llama3"), {"answers": ("x", "y")}
     text, components = sx.ablations.text, sx.ablations.components
     monkeypatch.setattr(sx, "load_model", lambda name: model)
-    monkeypatch.setattr(sx.ablations, "text", lambda *args, **asked: text(*args, **asked | answers))
+    monkeypatch.setattr(
+        sx.ablations, "text", lambda *args, **asked: text(*args, **asked | ({} if "value" in asked else answers))
+    )
     monkeypatch.setattr(
         sx.ablations,
         "components",

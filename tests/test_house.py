@@ -25,7 +25,7 @@ LAZY = {  # the rooms that may import what takes long to import, or may not be i
     "torch": set(),
 }
 BESIDE = {"experiments", "benchmarks", "colab", "examples", "tests"}
-UNKNOWN_TO = {room: {"models", "ablations"} for room in ("_road", "_explain", "_many", "explanation")}
+UNKNOWN_TO = {room: {"models", "ablations"} for room in ("_road", "_explain", "_each", "_many", "explanation")}
 IMPURE = {"models", "ablations", "evaluation", "_status"}  # of the rooms up to layer 4
 
 

@@ -62,6 +62,15 @@ class LanguageModel:
         encoded = self._tokenized(text, return_offsets_mapping=True)
         return self._known(encoded["input_ids"]), encoded["offset_mapping"]
 
+    def pieces(self, ids: Sequence[int]) -> list[str]:
+        """What each token adds to the text of those before it; together they are that of all.
+
+        A token that is only part of a character adds nothing; the last one of the character adds it.
+        """
+        texts = [self.tokenizer.decode(list(ids[: i + 1])) for i in range(len(ids))]
+        ends = [len(text.rstrip("\ufffd")) for text in texts[:-1]] + [len(text) for text in texts[-1:]]
+        return [texts[-1][max([0, *ends[:i]]) : end] for i, end in enumerate(ends)]
+
     def _tokenized(self, text: str | list[str], **options: bool) -> Any:
         return self.tokenizer(text, add_special_tokens=False, return_attention_mask=False, **options)
 

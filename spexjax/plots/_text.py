@@ -136,7 +136,8 @@ def _pieces(shown: Shown, links: Sequence[Term], singles: Mapping[int, Term]) ->
     n = shown.table.num_features
     names = shown.table.names(range(n))
     gap = " · " if any(" " in name for name in names) else " "
-    given = shown.provenance.get("pieces") or [part for i in range(n) for part in ([names[i], i], [gap, -1])][:-1]
+    listed: list[tuple[str, int]] = [part for i in range(n) for part in ((names[i], i), (gap, -1))]
+    given = shown.provenance.get("pieces") or listed[:-1]
     pieces = [(_printable(str(string)), int(i) if 0 <= i < n else -1) for string, i in given]
     if sum(len(string) for string, _ in pieces) <= _MOST:
         return pieces, 0

@@ -13,7 +13,12 @@ from spexjax.ablations._prompts._sketch import sketch
 from spexjax.models import Gates, Prefix, Transformer, run_prefix
 from spexjax.typing import Array
 
-VALUES = {"logit-difference": (2, 2), "log-probability": (1, 1), "log-odds": (1, 1)}  # the answers each one takes
+VALUES = {  # the answers each one takes
+    "logit-difference": (2, 2),
+    "log-probability": (1, 1),
+    "log-odds": (1, 1),
+    "token-log-probability": (1, 1),
+}
 
 
 class ReadingParameters(NamedTuple):
@@ -38,19 +43,20 @@ class Inputs(NamedTuple):
 @functools.cache
 def reading_program(
     graph: nnx.GraphDef, value: str
-) -> Callable[[ReadingParameters, Inputs], tuple[Float[Array, " b"], Float[Array, "b c"]]]:
+) -> Callable[[ReadingParameters, Inputs], tuple[Float[Array, "b *k"], Float[Array, "b c"]]]:
     """The pure function of one batch, values and co-values; the same object for the same model, so that it is compiled
     once per shape.
 
     "logit-difference" is `z_a - z_b` at the last token; "log-probability" is `sum_i log p(answer_i | before)`, with
-    the answer's tokens teacher-forced in the same pass; "log-odds" is `log p - log(1 - p)` of that, by `log_odds`.
+    the answer's tokens teacher-forced in the same pass; "token-log-probability" gives each term of that sum;
+    "log-odds" is `log p - log(1 - p)` of the sum, by `log_odds`.
 
     Args:
       graph: the model's static part.
       value: a key of `VALUES`.
     """
 
-    def apply(parameters: ReadingParameters, inputs: Inputs) -> tuple[Float[Array, " b"], Float[Array, "b c"]]:
+    def apply(parameters: ReadingParameters, inputs: Inputs) -> tuple[Float[Array, "b *k"], Float[Array, "b c"]]:
         model = nnx.merge(graph, parameters.weights)
         tokens, *places, ancestors, reads, targets = inputs
         shared = parameters.prefix, parameters.gates
@@ -58,14 +64,15 @@ def reading_program(
         hidden = model.norm(hidden)
         return read(model, hidden, targets), sketch(hidden)
 
-    def read(model: Transformer, hidden: Float[Array, "b k d"], targets: Int[Array, "b a"]) -> Float[Array, " b"]:
+    def read(model: Transformer, hidden: Float[Array, "b k d"], targets: Int[Array, "b a"]) -> Float[Array, "b *t"]:
         if value == "logit-difference":
             chosen = model.logits_of(hidden[:, -1], targets)
             return chosen[:, 0] - chosen[:, 1]
         log_probabilities = jax.nn.log_softmax(model.logits(hidden))
         if value == "log-odds":
             return log_odds(log_probabilities, targets)
-        return jnp.take_along_axis(log_probabilities, targets[..., None], -1).sum((1, 2))
+        each = jnp.take_along_axis(log_probabilities, targets[..., None], -1)[..., 0]
+        return each if value == "token-log-probability" else each.sum(1)
 
     return apply
 

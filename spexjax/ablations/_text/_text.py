@@ -51,6 +51,20 @@ class TextAblation(Ablation):
         return hashlib.blake2b(json.dumps(parts).encode(), digest_size=16).hexdigest()
 
     @property
+    def num_values(self) -> int | None:
+        """The number of the answer's tokens if each has a value, else None."""
+        return len(self.targets) if self.value == "token-log-probability" else None
+
+    @property
+    def value_names(self) -> list[str] | None:
+        """The answer's tokens, if each has a value; together they are the answer."""
+        return self.model.pieces(self.targets) if self.value == "token-log-probability" else None
+
+    def describe_part(self, part: str) -> dict:
+        """A part of the answer: its log-probability after what stands before it."""
+        return {"value": "log-probability", "answers": [part], "whole_answer": self.answers[0]}
+
+    @property
     def structure(self) -> str:
         """ "sequence" if removed units are deleted, so that others meet."""
         return "sequence" if self.inputs.deletes else "auto"
@@ -153,7 +167,8 @@ def text(
         removal that you registered with `register_removal`.
       replacement: what "replace" puts in the place of a removed unit; "_" by default. Removals that put nothing there
         refuse it.
-      value: "logit-difference", "log-probability" or "log-odds" (`log p - log(1 - p)` of one answer).
+      value: "logit-difference", "log-probability" or "log-odds" (`log p - log(1 - p)` of one answer). Or
+        "token-log-probability", which gives a value for every token of the one answer, for `sx.explain_each`.
       answer_prefix: what the assistant's turn begins with.
       system: a system turn. Without it there is none, not even the template's default one.
       template: "chat" for the model's chat template, if it has one; None for raw text: question, text and answer

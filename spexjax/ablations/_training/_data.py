@@ -29,6 +29,11 @@ class DataAblation(FunctionAblation):
         """t, the number of test points."""
         return len(self.parameters.test[1])
 
+    @property
+    def value_names(self) -> list[str]:
+        """The test points, counted from 0."""
+        return [f"test point {i}" for i in range(self.num_values)]
+
     def only(self, point: int) -> FunctionAblation:
         """The value function of one test point, which `explain` can take.
 
