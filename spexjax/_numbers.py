@@ -3,6 +3,7 @@
 from math import floor, isfinite, log10
 
 _NOISE = 2.0  # standard errors
+_LEARNED = 0.1  # the R2 from which on a list says something
 
 
 def is_noise(value: float, error: float) -> bool:
@@ -16,6 +17,15 @@ def is_noise(value: float, error: float) -> bool:
     (True, False, False)
     """
     return abs(value) < _NOISE * error
+
+
+def unlearned(r2: float) -> str:
+    """A sentence for an R2 below 0.1, else an empty string.
+
+    >>> unlearned(0.02), unlearned(0.9), unlearned(float("nan"))
+    ('Not learnable at this budget: do not trust the list.', '', '')
+    """
+    return "Not learnable at this budget: do not trust the list." if r2 < _LEARNED else ""
 
 
 def signed(value: float, scale: float) -> str:

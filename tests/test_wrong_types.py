@@ -20,6 +20,12 @@ CASES = {
     "sx.ablations.host_function(len, 2.0)": "The number of features is a whole number, 1 or more; got 2.0",
     "sx.ablations.host_function(len, '3')": "The number of features is a whole number, 1 or more; got '3'",
     "sx.Store(5)": "A store is a folder or a URL",
+    "sx.load_model(None)": "source is 'smollm2', a Hugging Face id, a folder or a .gguf file; got None",
+    "sx.ablations.precheck_text(None)": "The text must be a string, not NoneType",
+    "sx.ablations.precheck_text('a b', features=['a'])": "Features are a kind of unit, or spans (start, end); got",
+    "sx.fit(np.arange(8)[:, None] >> np.arange(3) & 1, np.arange(8), key=jax.random.key(0)).standard_errors('SV')": (
+        "standard_errors takes a table, such as explanation.interactions('SV'); got 'SV'"
+    ),
     "explain(budget=np.int64(50))": "50 ablations",  # the last, as it spends them
 }
 SCRIPT = """

@@ -11,6 +11,7 @@ from jaxtyping import Float
 
 from spexjax._durable import write_durably
 from spexjax._listing import Line, Listing, Shown
+from spexjax._numbers import counted
 from spexjax.explanation import Combination, Explanation, in_short, strongest
 from spexjax.indices import Interactions, check_alike
 from spexjax.metrics import agreement
@@ -127,7 +128,8 @@ class Comparison(Shown):
         return np.array([self.a[s] for s in sets]), np.array([self.b[s] for s in sets])
 
     def _listing(self) -> Listing:
-        flips = {change.features for change in self.sign_flips}
+        flips, count = {change.features for change in self.sign_flips}, len(self._values[0])
+        correlations = f"correlation {self.pearson:.3f}, of ranks {self.rank_correlation:.3f}, "
         lines = tuple(
             Line(
                 tuple(self.a.labels[i] for i in change.features),
@@ -136,14 +138,14 @@ class Comparison(Shown):
                 "the sign flips" if change.features in flips else "",
             )
             for change in self.changes()
+            if change.change
         )
         facts = (
             f"a: {self.titles[0]}",
             f"b: {self.titles[1]}",
-            f"Of {len(self._values[0]):,} interactions that stand out: agreement of the {self.k} strongest (Jaccard) "
-            f"{self.top_k_agreement:.2f}, correlation {self.pearson:.3f}, of ranks {self.rank_correlation:.3f}, "
-            f"opposite signs {len(flips)}.",
-            "What changed most:",
+            f"Of {counted(count, 'interaction')} that stand out: agreement of the {self.k} strongest (Jaccard) "
+            f"{self.top_k_agreement:.2f}, {correlations if count > 2 else ''}opposite signs {len(flips)}.",
+            "What changed most:" if lines else "Nothing changed.",
         )
         title = f"Comparison by {self.a.index} of {self.a.num_features:,} features"
         return Listing(title, facts, ("a", "b", "b - a"), lines)

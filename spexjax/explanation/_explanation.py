@@ -79,7 +79,8 @@ class Explanation(Linear):
 
     def _listing(self) -> Listing:
         title = f"{printable(self.method)} on {len(self.values):,} ablations of {len(self.feature_names):,} features"
-        return strongest(self, title, (*verdict(self), f"{self.faithfulness}."))
+        doubts = [doubt for doubt in (self.faithfulness.unlearned,) if doubt]
+        return strongest(self, title, (*verdict(self), f"{self.faithfulness}.", *doubts))
 
     @property
     def details(self) -> Mapping[str, Any]:
@@ -198,7 +199,13 @@ class Explanation(Linear):
         )
 
     def standard_errors(self, table: Interactions) -> Float[np.ndarray, " k"]:
-        """The standard error of each value of a table from `interactions`; 0 or NaN as in `prediction_errors`."""
+        """The standard error of each value of a table from `interactions`; 0 or NaN as in `prediction_errors`.
+
+        Raises:
+          ValueError: if it is no table.
+        """
+        if not isinstance(table, Interactions):
+            raise ValueError(f"standard_errors takes a table, such as explanation.interactions('SV'); got {table!r}.")
         return self._without_surrogate(len(table)) if self.surrogate is None else standard_errors(self.surrogate, table)
 
     def plot(self, **options: Any) -> Any:

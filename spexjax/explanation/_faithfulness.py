@@ -8,6 +8,7 @@ from jaxtyping import Int
 from spexjax._deprecation import renamed
 from spexjax._ends import inner_rows
 from spexjax._equality import by_content
+from spexjax._numbers import unlearned
 from spexjax._printable import printable
 from spexjax._values import standardise
 from spexjax.metrics import few_hold_half, r2, r2_error, size_weights
@@ -37,6 +38,11 @@ class Faithfulness:
     scheme: str
     error: float = 0.0
     exact: bool = False
+
+    @property
+    def unlearned(self) -> str:
+        """A sentence where the fit predicts next to nothing, else an empty string."""
+        return "" if self.exact else unlearned(self.r2)
 
     @property
     def masks(self) -> Int[np.ndarray, " h"]:

@@ -59,7 +59,7 @@ class Subset(Optimum):
         names = [shown[i] for i in (self.removed if removing else self.kept)]
         certified = {"optimal": "optimal", "timeout": f"out of time, gap {self.gap:.4g}", "local": "not certified"}
         return (
-            f"{'removing' if removing else 'keeping'} {', '.join(names) or 'nothing'}: "
+            f"{'removing' if removing else 'keeping'} {' | '.join(names) or 'nothing'}: "
             f"{_said(self.true_full, self.full)} -> {_said(self.true_value, self.value)}, chosen by "
             f"the spectrum ({certified[self.status]})"
         )

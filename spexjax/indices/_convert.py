@@ -57,6 +57,8 @@ def interactions(
         raise ValueError(f"The spectrum has {n} features but {len(feature_names)} names were given.")
     if max_order is None or record.single:
         max_order = record.max_order
+    elif max_order > n:
+        max_order = max(n, 1)
     tables = [table for table in _expand(spectrum, record, max_order) if len(table[1])]
     return Interactions(
         joined_supports([sets for sets, _ in tables], n),

@@ -124,7 +124,7 @@ class Index:
 
 
 def _is_order(order: object) -> bool:
-    return isinstance(order, int | np.integer) and bool(order >= 1)
+    return isinstance(order, int | np.integer) and not isinstance(order, bool) and bool(order >= 1)
 
 
 _INDICES: dict[str, Index] = {}

@@ -28,7 +28,7 @@ from spexjax.models._weights import load_weights
 _WHOLE = 1 << 30  # bytes of a file that are hashed in full
 
 
-@dataclasses.dataclass(frozen=True, eq=False)
+@dataclasses.dataclass(frozen=True, eq=False, repr=False)
 class LanguageModel:
     """A decoder-only LLM: `nnx.merge(graph, parameters)` is the `Transformer`.
 
@@ -43,6 +43,10 @@ class LanguageModel:
     fingerprint: str
     load_seconds: float
     stop_ids: tuple[int, ...] = ()  # tokens that end the model's turn, besides the tokenizer's control tokens
+
+    def __repr__(self) -> str:
+        count = sum(leaf.size for leaf in jax.tree.leaves(self.parameters))
+        return f"LanguageModel {self.name}: {count / 1e6:,.1f} million parameters, {self.dtype}"
 
     @property
     def dtype(self) -> jnp.dtype:
@@ -107,6 +111,8 @@ def load_model(
     """
     start = time.perf_counter()
     keep_programs()
+    if not isinstance(source, str | Path) or not str(source).strip():
+        raise ValueError(f"source is 'smollm2', a Hugging Face id, a folder or a .gguf file; got {source!r}.")
     if dtype not in ("float32", "bfloat16"):
         raise ValueError(f"dtype must be 'float32' or 'bfloat16', not {dtype!r}.")
     if attention not in (None, "xla", "cudnn"):

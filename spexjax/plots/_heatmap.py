@@ -26,7 +26,7 @@ def heatmap(
       source: an explanation, or what its `interactions` returned.
       index: a name from `indices.INDICES`, FSII by default.
       max_order: the order of the index.
-      top: the most features: those of the strongest pairs first, drawn in their own order.
+      top: the most features: those of the strongest cells first, drawn in their own order.
       ax: where to draw; by default a new figure.
 
     Returns:
@@ -55,14 +55,14 @@ def heatmap(
     ax.tick_params(length=0, labelsize=SMALL)
     legend(ax, shown.directions, faded=any_noise(cells), below=below + 12, marks=True, width=wide)
     pairs = [term for term in cells if len(term.members) == 2]
-    notes = [shown.unit, "diagonal: single features", *shown.notes(k, n, what="features")]
+    notes = [shown.unit, "diagonal: single features", *shown.notes(k, n, what="features by their strongest cell")]
     titled(ax, shown.headline(pairs or cells), notes, width=wide)
     return ax
 
 
 def _features(shown: Shown, top: int) -> list[int]:
-    """Those of the strongest pairs, then the strongest by themselves, then any others: at most `top`, in order."""
-    ranked = [*shown.strongest(where=lambda order: order == 2), *shown.strongest(where=lambda order: order == 1)]
+    """Those of the strongest cells, pairs or single features, then any others: at most `top`, in order."""
+    ranked = shown.strongest(where=lambda order: order in (1, 2))
     found = dict.fromkeys([i for s, _ in ranked for i in s] + list(range(shown.table.num_features)))
     return sorted(list(found)[:top])
 

@@ -167,7 +167,11 @@ class Shown:
         """What the strongest term does, in a sentence."""
         if not terms:
             return f"{self.table.index}: no feature has an effect"
-        strongest = max(terms, key=lambda term: abs(term.value))
+        if self.explanation is not None and (doubt := self.explanation.faithfulness.unlearned):
+            return doubt
+        strongest = max(terms, key=lambda term: (not term.noise, abs(term.value)))
+        if strongest.noise:
+            return f"{self.table.index}: nothing stands out from the noise"
         does = self.directions[strongest.value < 0]
         verb = "pushes " if does.startswith("towards") else ""
         return f"{self.name(strongest.members)} {verb}{does}: {self.number(strongest.value)}"

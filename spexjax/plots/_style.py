@@ -19,6 +19,7 @@ INK, MUTED, LINE, REST = "#1b1f24", "#5b6472", "#d5dae1", "#a9b1bc"
 FADED = 0.3  # the opacity of what looks like noise
 SMALL, NORMAL, LARGE = 7.5, 8.5, 11  # points
 _SMALLEST = 4.0  # points
+_ASTRAL = 0x10000  # from here on, matplotlib's font has next to no signs
 _MIXED = 0.85  # of the full colour, for the strongest: ink on it stays legible
 
 
@@ -69,8 +70,8 @@ def text_width(string: str, size: float, weight: str = "normal") -> float:
 
 
 def plain(string: str) -> str:
-    """A string that matplotlib does not take for mathematics."""
-    return string.replace("$", r"\$")
+    """A string that matplotlib does not take for mathematics, and without signs that its font lacks, such as emoji."""
+    return "".join(c if ord(c) < _ASTRAL else "\u25a1" for c in string if c != "\u200d").replace("$", r"\$")
 
 
 def cut(string: str, most: int) -> str:

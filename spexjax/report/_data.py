@@ -114,7 +114,7 @@ def _table(explanation: Explanation, table: Interactions, top: int) -> Table:
         errors |= {s: error for (s, _), error in zip(strongest, found, strict=True)}
         usual[order] = usual_value(of_order.values)
         counts[order], typical[order] = len(of_order), float(np.median(found)) if found else 0.0
-    joint = [term for term in ranked if len(term[0]) > 1]
+    joint = [term for term in ranked if len(term[0]) > 1 and term[1] != usual[len(term[0])]]
     kept = {s for s, _ in _linked(joint, max(top, _LINKED))}
     terms = [term for term in ranked if len(term[0]) == 1 or term[0] in kept]
     return Table(table.index, table.max_order, terms, errors, typical, counts, usual, table.note)

@@ -5,6 +5,8 @@ from collections.abc import Mapping, Sequence
 from html import escape
 from typing import Any
 
+import numpy as np
+
 from spexjax._printable import one_line
 from spexjax.explanation import Explanation, model_of, probability
 from spexjax.report._data import Table, Term, energy_by_order
@@ -91,7 +93,8 @@ def decides(explanation: Explanation, table: Table, names: Sequence[str]) -> str
     singles = [t for t in table.terms if len(t[0]) == 1 and t[1] and table.stands_out(t)]
     energy = energy_by_order(explanation)
     if not energy.sum() > 0:
-        return "Nothing that was removed changed the value."
+        varies = np.ptp(np.asarray(explanation.values, np.float64)) > 0
+        return "No effect of a removal could be learned." if varies else "Nothing that was removed changed the value."
     towards = directions(explanation.provenance)
     unit, sentences = unit_name(explanation), []
     if joint:
@@ -109,10 +112,9 @@ def decides(explanation: Explanation, table: Table, names: Sequence[str]) -> str
 
 def _no_combination(explanation: Explanation, table: Table, unit: str) -> str:
     """Why no combination is named."""
-    values = [(value, len(s)) for s, value in table.terms if len(s) > 1 and value]
-    if any(value != table.usual.get(order) for value, order in values):
+    if any(value for s, value in table.terms if len(s) > 1):
         return "No combination stands out from the noise."
-    if values:
+    if any(value for order, value in table.usual.items() if order > 1 and value == value):
         return "No combination stands out: all have the same value."
     exact = explanation.faithfulness.exact
     return "No combination has an effect." if exact else f"The fit has single {unit}s only: it tells no combination."

@@ -91,8 +91,8 @@ def caution(r2: float) -> str | None:
     """A warning if the explanation is not faithful enough to be read as it is; else None."""
     if isnan(r2):
         return "All masks, the two ends aside, gave the same value up to rounding: there is nothing to explain."
-    if r2 < 0.1:
-        return "Not learnable at this budget: do not trust the list."
+    if said := _numbers.unlearned(r2):
+        return said
     if r2 < 0.5:
         return "Read with care: more than half of the variance is not explained."
     return None

@@ -111,6 +111,7 @@ def test_an_answer_that_lacks_its_space_is_named(tiny, monkeypatch, answers, tok
         made.append(ablations.components(tiny, ["Q a b."], answers))
     assert len(said) == (2 if meant else 0)
     kept = [warning for ablation in made for warning in ablation.describe().get("warnings", [])]
+    kept = [warning for warning in kept if "by their first tokens" not in warning]  # the tiny model spells them so
     assert kept == [str(warning.message) for warning in said]
     for warning in said:
         with pytest.warns(UserWarning, match=meant):

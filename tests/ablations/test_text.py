@@ -317,3 +317,11 @@ def test_fingerprints(tiny):
 def test_bad_input_is_one_sentence(tiny, text, options, message):
     with pytest.raises(ValueError, match=message):
         ablations.text(tiny, text, **{"answers": ("x", "y"), "question": "Q", **options})
+
+
+def test_answers_of_several_tokens_are_said_to_be_compared_by_their_first(smollm2):
+    asked = {"question": "Is it praise?"}
+    long = ablations.text(smollm2, "a dull bad film", answers=("Yes, I loved every minute", "No"), **asked)
+    assert "'Yes' stands for 'Yes, I loved every minute'" in long.describe()["warnings"][-1]
+    short = ablations.text(smollm2, "a dull bad film", answers=("Yes", "No"), **asked)
+    assert not short.describe().get("warnings")

@@ -122,3 +122,11 @@ def test_nothing_to_compare():
 def test_what_cannot_be_compared(unchecked, b, k, said):
     with pytest.raises(ValueError, match=said):
         sx.compare(table(A), b, k=k)
+
+
+def test_nothing_changed_between_a_table_and_itself():
+    same = sx.compare(table(A), table(A))
+    assert "Nothing changed." in repr(same)
+    assert "What changed most" not in repr(same)
+    two = table({(0,): 2.0, (1,): 1.0}), table({(0,): 3.0, (1,): -1.0})
+    assert "correlation" not in repr(sx.compare(*two))

@@ -106,3 +106,12 @@ def test_defaults():
     spectrum = random_spectrum(6, 4, 2)
     orders = {index: interactions(spectrum, index).max_order for index in INDICES}
     assert orders == dict.fromkeys(INDICES, 2) | {"Fourier": None, "Moebius": None, "SV": 1, "BV": 1, "WBV": 1}
+
+
+def test_an_order_beyond_the_features_is_theirs():
+    spectrum = Spectrum.from_dict({(0,): 1.0, (0, 1, 2): 0.5}, 3)
+    found = interactions(spectrum, "FSII", 100)
+    assert found.max_order == 3
+    assert found.to_dict() == interactions(spectrum, "FSII", 3).to_dict()
+    with pytest.raises(ValueError, match="a whole number, 1 or more; got True"):
+        interactions(spectrum, "FSII", True)

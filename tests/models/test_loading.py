@@ -131,3 +131,14 @@ def test_saved_and_loaded(golden, tmp_path):
     shutil.rmtree(tmp_path / "saved" / "weights")
     with pytest.raises(ValueError, match=r"The weights in .* are missing or not those of its config"):
         load_model(tmp_path / "saved")
+
+
+def test_a_model_shows_itself_on_a_line(tiny):
+    assert "million parameters, float32" in repr(tiny)
+    assert len(repr(tiny)) < 200
+
+
+@pytest.mark.parametrize("source", ["", " "])
+def test_what_is_no_source(source):
+    with pytest.raises(ValueError, match="source is 'smollm2', a Hugging Face id"):
+        load_model(source)

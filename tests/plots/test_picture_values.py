@@ -195,3 +195,22 @@ def test_plot_picks_the_picture_that_suits(explanation, like):
     assert [text.get_text() for text in found.texts] == [text.get_text() for text in expected.texts]
     assert len(found.patches) == len(expected.patches)
     assert explanation.plot(index="SV", top=2, ax=found) is found
+
+
+def test_heatmap_keeps_the_strongest_single_features():
+    terms = {(i,): 0.1 * (i + 1) for i in range(20)} | {(i, i + 1): 0.05 for i in range(8)}
+    shown = {
+        label.get_text() for label in plots.heatmap(of_terms(terms, list(map(str, range(20)))), top=5).get_yticklabels()
+    }
+    assert shown == {"15", "16", "17", "18", "19"}
+
+
+def test_a_title_names_nothing_that_looks_like_noise():
+    quiet = of_terms({(0,): 0.01, (1,): -0.02}, ["a", "b"])
+    assert plots.bars(quiet).get_title(loc="left") == "FSII: nothing stands out from the noise"
+    unlearned = of_terms({(0,): 1.0, (1,): -2.0}, ["a", "b"], r2=0.01)
+    assert plots.bars(unlearned).get_title(loc="left").startswith("Not learnable at this budget")
+    strong = of_terms({(0,): 1.0, (1,): 0.01}, ["a", "b\U0001f468\u200d\U0001f469"])
+    ax = plots.bars(strong)
+    assert ax.get_title(loc="left").startswith("a ")
+    assert "b\u25a1\u25a1" in [label.get_text() for label in ax.get_yticklabels()]

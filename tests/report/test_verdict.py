@@ -100,8 +100,22 @@ def test_what_all_pairs_share_decides_nothing():
     values = 2.0 * masks[:, 0] - masks[:, 1] + 1.5 * (masks[:, 2] & masks[:, 3])
     explanation = sx.fit(masks, values, key=jax.random.key(0), method="lasso")
     table = tables(explanation, "FSII", 2, 10)[0]
-    assert len({value for s, value in table.terms if len(s) == 2}) == 1
+    assert set(explanation.interactions("FSII", 2).order(2).values) == {table.usual[2]}
+    assert not [s for s, _ in table.terms if len(s) == 2]
     assert "No combination stands out: all have the same value." in decides(
         explanation, table, list(explanation.feature_names)
     )
     assert overview({"one": explanation})[0].names == ()
+
+
+def test_noise_is_said_to_be_noise_everywhere():
+    rng = np.random.default_rng(0)
+    noise = sx.ablations.host_function(lambda masks: rng.normal(size=len(masks)), 10)
+    explanation = sx.explain(noise, budget=100, key=jax.random.key(0), method="lasso")
+    assert explanation.faithfulness.r2 < 0.1
+    assert "Not learnable at this budget" in repr(explanation)
+    table = tables(explanation, "FSII", 2, 10)[0]
+    assert decides(explanation, table, list(explanation.feature_names)) != "Nothing that was removed changed the value."
+    shared = table.usual[2]
+    assert shared == shared
+    assert all(value != shared for s, value in table.terms if len(s) == 2)

@@ -69,7 +69,19 @@ def read_answers(
     for group, each in zip(groups, found, strict=True):
         check_beginnings(group, each)
     doubts = warn_of_spelling(model, prompts[0], ids[0], groups[0], depth=depth)
-    return Answers(value, groups, found, doubts)
+    return Answers(value, groups, found, doubts + _beginnings(model, groups, found))
+
+
+def _beginnings(
+    model: LanguageModel, groups: Sequence[tuple[str, ...]], found: Sequence[tuple[Tokens, ...]]
+) -> tuple[str, ...]:
+    """A sentence that several answers are compared by their first tokens, if one of them has more; else none."""
+    pairs = [pair for group, each in zip(groups, found, strict=True) for pair in zip(group, each, strict=True)]
+    longer = [(answer, tokens) for answer, tokens in pairs if len(groups[0]) > 1 and len(tokens) > 1]
+    if not longer:
+        return ()
+    answer, tokens = longer[0]
+    return (f"Answers are compared by their first tokens alone: {model.pieces(tokens)[0]!r} stands for {answer!r}.",)
 
 
 def check_answers(

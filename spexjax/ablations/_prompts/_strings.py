@@ -3,6 +3,7 @@
 import re
 import warnings
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 
@@ -12,7 +13,7 @@ _DENSE, _SLACK = 6, 64  # characters per token in most texts; tokens that a cut 
 _FAR = 100  # warn if the other spelling of an answer is so many times as likely
 
 
-def check_text(what: str, string: str) -> None:
+def check_text(what: str, string: Any) -> None:
     """Raises if this is not a string, or was decoded from bytes that are not UTF-8.
 
     Args:

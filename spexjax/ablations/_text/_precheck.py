@@ -54,7 +54,7 @@ def precheck_text(
     REMOVALS.get(removal)
     given = {"question": question, "answer prefix": answer_prefix, "system turn": system, "replacement": replacement}
     for what, string in {"text": text, **given}.items():
-        if string is not None:
+        if string is not None or what == "text":
             check_text(what, string)
     check_replacement(removal, replacement)
     if not text.strip():

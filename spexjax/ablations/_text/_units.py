@@ -73,7 +73,10 @@ def split(text: str, features: str | Sequence[tuple[int, int]]) -> Units:
       ValueError: if the features are not one of these, or spans overlap, are empty or leave the text.
     """
     if not isinstance(features, str):
-        spans = [(int(a), int(b)) for a, b in features]
+        try:
+            spans = [(int(a), int(b)) for a, b in features]
+        except (TypeError, ValueError):
+            raise ValueError(f"Features are a kind of unit, or spans (start, end); got {features!r}.") from None
         edges = [0, *(edge for span in spans for edge in span), len(text)]
         if any(a > b for a, b in itertools.pairwise(edges)) or any(a >= b for a, b in spans):
             raise ValueError("Spans must be (start, end) with start < end, in order, without overlap, in the text.")
