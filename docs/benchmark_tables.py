@@ -355,6 +355,19 @@ def datamodels_size() -> str:
 
 
 @block
+def strings() -> str:
+    """R2 with and without a look at the string that is left."""
+    rows = result("strings")["rows"]
+    sizes = sorted({r["m"] for r in rows})
+    lines = []
+    for game in sorted({r["game"] for r in rows}):
+        for structure, name in (("None", "without"), ("sequence", "with")):
+            r2 = [[r["r2"] for r in rows if (r["game"], r["structure"], r["m"]) == (game, structure, m)] for m in sizes]
+            lines.append((game, name, *(f"{np.mean(some):.3f}" for some in r2)))
+    return table(("game", "strings", *(f"{m:,} masks" for m in sizes)), lines)
+
+
+@block
 def sweep() -> str:
     """Very many masks, with and without a store."""
     found = result("sweep")
