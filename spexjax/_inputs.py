@@ -69,8 +69,10 @@ def checked_values(
     if len(first) < min_budget(n):
         raise ValueError(f"{len(first)} distinct masks are too few: {n} features need at least {min_budget(n)}.")
     others = None if covalues is None else _checked_covalues(covalues, len(masks))
+    noise = 0.0
     if len(first) < len(masks):
         _warn_of_contradictions(values, group)
+        noise = _noise_of_means(values, group, counts)
         masks, values = masks[first], np.bincount(group, values / counts[group])
         if others is not None:
             others = np.stack([np.bincount(group, column / counts[group]) for column in others.T], 1)
@@ -79,7 +81,21 @@ def checked_values(
     names = tuple(map(str, names)) if names is not None else tuple(f"x{i}" for i in range(n))
     if len(names) != n:
         raise ValueError(f"There are {n} features but {len(names)} feature names.")
-    return masks, dataclasses.replace(Evaluation.given(values), covalues=others, structure=structure), names
+    return (
+        masks,
+        dataclasses.replace(Evaluation.given(values), covalues=others, structure=structure, noise=noise),
+        names,
+    )
+
+
+def _noise_of_means(
+    values: Float[np.ndarray, " m"], group: Int[np.ndarray, " m"], counts: Int[np.ndarray, " g"]
+) -> float:
+    """The mean variance of the error of each mask's mean value, from how far its repeats differ; 0 if by rounding."""
+    errors = values - np.bincount(group, values / counts[group])[group]
+    if np.abs(errors).max() <= _ROUNDING * np.ptp(values):
+        return 0.0
+    return float(errors @ errors / (len(values) - len(counts)) * np.mean(1 / counts))
 
 
 def _warn_of_contradictions(values: Float[np.ndarray, " m"], group: Int[np.ndarray, " m"]) -> None:

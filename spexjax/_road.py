@@ -194,7 +194,7 @@ def explained(method: Method, design: Design, evaluation: Evaluation, key: Key, 
     fitted = checked(method.fit(*lent, key), method.name, masks, values)
     return Explanation(
         spectrum=fitted.spectrum,
-        faithfulness=measured(fitted, masks, values, by_size=design.by_size, keep=design.keep),
+        faithfulness=measured(fitted, masks, values, by_size=design.by_size, keep=design.keep, noise=evaluation.noise),
         feature_names=names,
         method="exact" if fitted.exact else method.name,
         masks=masks,

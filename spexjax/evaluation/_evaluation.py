@@ -28,6 +28,7 @@ class Evaluation:
       compile_seconds: tracing and compiling programs, or reading them from a disk.
       seconds: all of it.
       structure: `Ablation.structure` of the ablation, for proxies that can use it.
+      noise: the mean variance of the values' own errors, known where masks were measured several times.
     """
 
     values: Float[Array, "m *t"]
@@ -40,6 +41,7 @@ class Evaluation:
     seconds: float = 0.0
     covalues: Float[Array, "m c"] | None = None
     structure: str | None = "auto"
+    noise: float = 0.0
 
     @classmethod
     def given(cls, values: ArrayLike) -> "Evaluation":

@@ -67,7 +67,7 @@ class Faithfulness:
 
 
 def measured(
-    fit: Fit, masks: Masks, values: Values, *, by_size: bool = False, keep: float | None = None
+    fit: Fit, masks: Masks, values: Values, *, by_size: bool = False, keep: float | None = None, noise: float = 0.0
 ) -> Faithfulness:
     """The faithfulness of a fit, by its own held-out predictions.
 
@@ -78,6 +78,7 @@ def measured(
       by_size: whether masks were drawn by their size, and must be weighed to stand for uniform ones.
       keep: p where masks keep each feature with probability p: R2 is that of such masks. Their sizes are weighed, too,
         as the few masks of some sizes may all be there.
+      noise: `Evaluation.noise`, which keeps a fit to all masks from being exact.
     """
     inner, none = inner_rows(masks), np.zeros(0, np.int64)
     known = values if fit.exact else values[inner]
@@ -87,6 +88,9 @@ def measured(
         if np.ptp(known):
             scheme = f"the values of the {which} differ by no more than the rounding of numbers of their size"
         return Faithfulness(float("nan"), none, scheme, float("nan"), fit.exact)
+    if fit.exact and noise:
+        scheme = f"all {len(values)} masks were evaluated, but repeats of a mask differ"
+        return Faithfulness(1 - noise / float(np.var(np.asarray(values, np.float64))), none, scheme)
     if fit.exact:
         return Faithfulness(1.0, none, f"exact: all {len(values)} masks were evaluated", exact=True)
     rows = inner if fit.held_out_rows is None else np.intersect1d(fit.held_out_rows, inner)
