@@ -70,7 +70,7 @@ def strings(n: int) -> Strings:
 
     >>> strings(3).kept.tolist()
     [[0, 1], [1, 2], [0, 2], [0, 3], [1, 3], [2, 3], [2, 3], [1, 3], [0, 3]]
-    >>> strings(3).removed[2].tolist(), strings(3).at(np.array([[1, 0, 1]]))[0].tolist()
+    >>> strings(3).removed[2].tolist(), strings(3).at(np.array([[True, False, True]]))[0].tolist()
     ([1, 3, 3, 3, 3], [0.0, 0.0, 1.0, 1.0, 0.0, 0.0, 1.0, 0.0, 0.0])
     """
     rows = [([i, i + d], range(i + 1, i + d), d - 1) for d in range(1, _FARTHEST + 1) for i in range(n - d)]
