@@ -27,11 +27,7 @@ def fitted_r2(game, m, draw, structure):
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--games", nargs="+", default=list(TEXTS), help="games whose removed parts are deleted")
-    parser.add_argument("--smoke", action="store_true", help="one small fit, without writing a result")
     args = parser.parse_args()
-    if args.smoke:
-        print(fitted_r2(games(["review16"])[0], 64, 0, "sequence"))
-        return
     results = Results(HERE / "results" / "strings.json", ("game", "structure", "m", "draw"))
     for game in games(args.games):
         for m, structure in itertools.product(game.budgets(SIZES), (None, "sequence")):

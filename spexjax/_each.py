@@ -14,7 +14,7 @@ from spexjax._compilation_cache import keep_programs
 from spexjax._inputs import check_key
 from spexjax._printable import one_line
 from spexjax._random import split_key
-from spexjax._road import Start, design_of, explained, resembling, seconds
+from spexjax._road import Start, design_of, explained, recorded, resembling, seconds
 from spexjax._status import phase
 from spexjax.ablation import Ablation, checked_ablation
 from spexjax.evaluation import Evaluation, Store, run
@@ -40,14 +40,14 @@ class Explanations(Sequence[Explanation]):
         self,
         names: Sequence[str],
         values: Float[np.ndarray, "m t"],
-        fit: Callable[[Float[np.ndarray, " m"], str], Explanation],
+        fit: Callable[[tuple[int, ...]], Explanation],
     ):
         """From what the ablations gave.
 
         Args:
           names: one for each value.
           values: the values.
-          fit: explains one value or a sum of several, given their numbers and a name.
+          fit: explains the sum of the values with these numbers, which are in order.
         """
         self.names, self.values, self._fit = tuple(names), values, fit
         self._found: dict[tuple[int, ...], Explanation] = {}
@@ -82,13 +82,10 @@ class Explanations(Sequence[Explanation]):
           ValueError: if the text is nowhere, or the numbers are not different ones of t values.
         """
         numbers = self._spanned(part) if isinstance(part, str) else tuple(sorted(int(i) for i in part))
-        places = range(len(self))
-        if not numbers or len(set(numbers)) < len(numbers) or not all(-len(self) <= i < len(self) for i in numbers):
+        if not numbers or len(set(numbers)) < len(numbers) or not 0 <= numbers[0] <= numbers[-1] < len(self):
             raise ValueError(f"Give different numbers out of 0..{len(self) - 1}; got {list(numbers)}.")
-        numbers = tuple(places[i] for i in numbers)
         if numbers not in self._found:
-            name = part if isinstance(part, str) else " + ".join(self.names[i] for i in numbers)
-            self._found[numbers] = self._fit(self.values[:, numbers].sum(1), name)
+            self._found[numbers] = self._fit(numbers)
         return self._found[numbers]
 
     def _spanned(self, part: str) -> tuple[int, ...]:
@@ -146,8 +143,10 @@ def explain_each(
     if len(titles) != count:
         raise ValueError(f"The ablation gives {count} values, but value_names has {len(titles)}.")
     check_key(key)
-    chosen, _ = resembling(method, like, len(names))
+    chosen, others = resembling(method, like, len(names))
     check_keep(chosen, keep)
+    if isinstance(keep, str):
+        raise ValueError("keep='auto' is for a single value: give explain_each a number, such as keep=0.9.")
     (size,) = rounds(len(names), budget, None, None)
     design_key, fit_key = split_key(key, 2)
     start = Start(keep, np.zeros((0, len(names)), bool), Evaluation.given([]), 0)
@@ -158,20 +157,13 @@ def explain_each(
     values = np.asarray(evaluation.values, np.float64)
     covalues = evaluation.covalues if ablation.has_covalues or count == 1 else values
     known = dataclasses.replace(evaluation, structure=ablation.structure, covalues=covalues)
-    about = {
-        **ablation.describe(),
-        **design.notes,
-        "fingerprint": ablation.fingerprint,
-        "budget": budget,
-        "ablations": len(values),
-        "design": design.name,
-        **evaluation.describe(),
-    }
+    about = recorded(ablation, design, evaluation, budget, others)
 
-    def fit(some: Float[np.ndarray, " m"], name: str) -> Explanation:
+    def fit(part: tuple[int, ...]) -> Explanation:
+        some = dataclasses.replace(known, values=values[:, part].sum(1))
         with phase("fit", progress) as fitting:
-            found = explained(chosen, design, dataclasses.replace(known, values=some), fit_key, names)
+            found = explained(chosen, design, some, fit_key, names)  # one key for all: the same folds
         spent = {"seconds": seconds(evaluation, designing, [fitting])}
-        return dataclasses.replace(found, provenance={**about, **ablation.describe_part(name), **spent})
+        return dataclasses.replace(found, provenance={**about, **ablation.describe_part(part), **spent})
 
     return Explanations(titles, values, fit)

@@ -1,7 +1,6 @@
 """What a user gives, checked before anything is spent: keys, masks, values and names."""
 
 import contextlib
-import dataclasses
 import warnings
 from collections.abc import Iterator, Sequence
 from typing import Any
@@ -81,11 +80,7 @@ def checked_values(
     names = tuple(map(str, names)) if names is not None else tuple(f"x{i}" for i in range(n))
     if len(names) != n:
         raise ValueError(f"There are {n} features but {len(names)} feature names.")
-    return (
-        masks,
-        dataclasses.replace(Evaluation.given(values), covalues=others, structure=structure, noise=noise),
-        names,
-    )
+    return masks, Evaluation(values, covalues=others, structure=structure, noise=noise), names
 
 
 def _noise_of_means(

@@ -89,15 +89,9 @@ def road(
             stopped = why
             break
     provenance = {
-        **ablation.describe(),
-        **design.notes,
+        **recorded(ablation, design, evaluation, budget if target_faithfulness is None else max_budget, others),
         **start.notes(),
-        "fingerprint": ablation.fingerprint,
-        "budget": budget if target_faithfulness is None else max_budget,
         "ablations": len(evaluation.values) + start.left_out,
-        "design": design.name,
-        **({"like": [e.provenance.get("fingerprint") for e in others]} if others else {}),
-        **evaluation.describe(),
         "seconds": seconds(evaluation, designing, fits),
     }
     if target_faithfulness is not None:
@@ -176,6 +170,30 @@ def travel(
                         del wanted[i]
                 report(1, len(some))
     return [found[i] for i in range(len(roads))]
+
+
+def recorded(
+    ablation: Ablation, design: Design, evaluation: Evaluation, budget: int | None, others: Sequence[Explanation]
+) -> dict[str, Any]:
+    """What an explanation records of the ablations it rests on.
+
+    Args:
+      ablation: what is explained.
+      design: its masks.
+      evaluation: of them.
+      budget: the most ablations that were allowed.
+      others: the explanations that it may be like.
+    """
+    return {
+        **ablation.describe(),
+        **design.notes,
+        "fingerprint": ablation.fingerprint,
+        "budget": budget,
+        "ablations": len(evaluation.values),
+        "design": design.name,
+        **({"like": [e.provenance.get("fingerprint") for e in others]} if others else {}),
+        **evaluation.describe(),
+    }
 
 
 def seconds(evaluation: Evaluation, designing: Spent, fits: Sequence[Spent]) -> dict[str, float]:

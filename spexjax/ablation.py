@@ -112,13 +112,14 @@ class Ablation(abc.ABC):
         """t names, where an evaluation gives t values; by default they are numbered."""
         return None
 
-    def describe_part(self, part: str) -> Mapping[str, Any]:
+    def describe_part(self, part: Sequence[int]) -> Mapping[str, Any]:
         """What an explanation records of one of several values, or of the sum of some, in place of notes of `describe`.
 
         Args:
-          part: the name of the value, or of the sum.
+          part: the numbers of the values, in order.
         """
-        return {"value_name": part}
+        names = self.value_names
+        return {"value_name": " + ".join(f"value {i}" if names is None else names[i] for i in part)}
 
     @property
     def has_covalues(self) -> bool:

@@ -136,3 +136,36 @@ def test_co_values_compile_nothing_for_a_second_game():
         ]
     assert programs == []
     assert {said["kernels"]["covalues"]["used"] for said in used if "kernels" in said} == {True, False}
+
+
+def test_strings_compile_nothing_for_a_second_game():
+    """Whether they are used or not; nor does another value of the same ablations."""
+
+    def explained(kind, n, m, seed):
+        options = {"structure": "sequence", "method": "proxyspex-gp", "key": jax.random.key(seed)}
+        found = sx.fit(*game(kind, n, m, seed), **options)
+        found.standard_errors(found.interactions("FSII", 2).top(5))
+        return found.diagnostics.get("kernels", {}).get("strings")
+
+    for seed, kind in enumerate(KINDS):
+        explained(kind, 16, 96, seed)
+    with compiling() as programs:
+        used = {explained(kind, 15, 90 + seed, seed + 10) for seed, kind in enumerate(KINDS)}
+    assert programs == []
+    assert {True, False} <= used
+
+    class Two(sx.Ablation):
+        feature_names, fingerprint, num_values = tuple("abcdefghijkl"), "two-values", 2
+
+        def plan(self, masks, *, devices=1, shrink=1):
+            values = np.stack([game_values(masks), masks.sum(1) ** 2.0], 1)
+            return sx.ablation.plan_rows(lambda _, rows: rows, values, compiled=False)
+
+    def game_values(masks):
+        return masks @ np.arange(12.0) + 5 * masks[:, 0] * masks[:, 1]
+
+    each = sx.explain_each(Two(), key=jax.random.key(0), budget=80, method="proxyspex-gp")
+    assert each[0].faithfulness.r2 > 0.5
+    with compiling() as programs:
+        assert each.of([0, 1]).faithfulness.r2 > 0.5
+    assert programs == []

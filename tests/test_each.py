@@ -45,7 +45,7 @@ def test_a_part_is_the_sum_of_its_values(each):
     both = each.of("wo thr")
     np.testing.assert_allclose(both.values, three(None, both.masks)[:, 1:].sum(1))
     assert each.of([2, 1]) is both
-    assert both.provenance["value_name"] == "wo thr"
+    assert both.provenance["value_name"] == " two +  three"
     whole = each.of(range(3))
     np.testing.assert_allclose(whole.values, sum(e.values for e in each), atol=1e-9)
     assert whole.provenance["ablations"] == BUDGET
@@ -59,6 +59,7 @@ def test_a_part_is_the_sum_of_its_values(each):
         ([3], r"different numbers out of 0\.\.2; got \[3\]"),
         ([1, 1], r"different numbers out of 0\.\.2"),
         ([], r"different numbers out of 0\.\.2"),
+        ([-1, 2], r"different numbers out of 0\.\.2"),
     ],
 )
 def test_parts_that_are_none(each, part, said):
@@ -104,6 +105,8 @@ def test_parts_of_a_generated_answer(smollm2):
         assert found.interactions("SV").top(1).support[0, 0] == sentence
         assert found.provenance["value"] == "log-probability"
         assert found.provenance["answers"] == [part]
+    assert each.of("rag") is each.of("Prague")  # whole tokens
+    assert each.of([0, len(each) - 1]).provenance["answers"] == [each.names[0] + " …" + each.names[-1]]
     with pytest.raises(ValueError, match=r"sx\.explain_each explains them all"):
         sx.explain(tokens, key=jax.random.key(0), budget=16)
 

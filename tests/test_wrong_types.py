@@ -26,12 +26,14 @@ CASES = {
     "sx.fit(np.arange(8)[:, None] >> np.arange(3) & 1, np.arange(8), key=jax.random.key(0)).standard_errors('SV')": (
         "standard_errors takes a table, such as explanation.interactions('SV'); got 'SV'"
     ),
+    "sx.explain_each(several, key=jax.random.key(0), budget=99, keep='auto')": "give explain_each a number",
     "explain(budget=np.int64(50))": "50 ablations",  # the last, as it spends them
 }
 SCRIPT = """
 import jax, numpy as np, spexjax as sx
 spent = []
 game = sx.ablations.host_function(lambda masks: spent.append(1) or masks.sum(1), 12)
+several = sx.ablations.ridge((np.eye(6), np.arange(6) % 2), (np.eye(6)[:3], np.arange(3) % 2), l2=1.0)
 design = sx.designs.subsampled(jax.random.key(0), 12, 3)
 
 def explain(**given):

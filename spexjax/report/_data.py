@@ -75,8 +75,8 @@ def usual_value(values: Float[np.ndarray, " k"]) -> float:
     (0.1, nan)
     """
     found, counts = np.unique(values, return_counts=True)
-    most = int(counts.argmax()) if len(values) > 1 else 0
-    return float(found[most]) if len(values) > 1 and 2 * counts[most] > len(values) else float("nan")
+    shared = found[2 * counts > max(len(values), 2)]
+    return float(shared[0]) if len(shared) else float("nan")
 
 
 def energy_by_order(explanation: Explanation) -> Float[np.ndarray, " d"]:

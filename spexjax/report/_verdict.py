@@ -3,6 +3,7 @@
 import re
 from collections.abc import Mapping, Sequence
 from html import escape
+from math import isnan
 from typing import Any
 
 import numpy as np
@@ -114,7 +115,7 @@ def _no_combination(explanation: Explanation, table: Table, unit: str) -> str:
     """Why no combination is named."""
     if any(value for s, value in table.terms if len(s) > 1):
         return "No combination stands out from the noise."
-    if any(value for order, value in table.usual.items() if order > 1 and value == value):
+    if any(value for order, value in table.usual.items() if order > 1 and not isnan(value)):
         return "No combination stands out: all have the same value."
     exact = explanation.faithfulness.exact
     return "No combination has an effect." if exact else f"The fit has single {unit}s only: it tells no combination."

@@ -4,6 +4,7 @@ import dataclasses
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -60,9 +61,12 @@ class TextAblation(Ablation):
         """The answer's tokens, if each has a value; together they are the answer."""
         return self.model.pieces(self.targets) if self.value == "token-log-probability" else None
 
-    def describe_part(self, part: str) -> dict:
-        """A part of the answer: its log-probability after what stands before it."""
-        return {"value": "log-probability", "answers": [part], "whole_answer": self.answers[0]}
+    def describe_part(self, part: Sequence[int]) -> dict:
+        """A part of the answer, whole tokens with "…" in gaps: its log-probability after what stands before it."""
+        pieces = self.model.pieces(self.targets)
+        gaps = ["" if i - before == 1 else " …" for before, i in pairwise([part[0] - 1, *part])]
+        said = "".join(gap + pieces[i] for gap, i in zip(gaps, part, strict=True)).strip()
+        return {"value": "log-probability", "answers": [said], "whole_answer": self.answers[0]}
 
     @property
     def structure(self) -> str:

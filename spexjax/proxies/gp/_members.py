@@ -99,7 +99,8 @@ class Mean(NamedTuple):
           rest: what is added to the processes.
           spread: their unit.
         """
-        rest = rest if self.strings is None else rest.merge(self.strings.scale(spread))
+        strings = self.strings
+        rest = rest if strings is None else rest.merge(strings.scale(spread))
         masks, inner, squares = self.split.masks, self.split.inner, (y - self.held_out) ** 2
         processes = tuple(Process(form.kernels, form.alphas, share * form.shares) for form, share in self.used)
         variances = np.sum([leave_one_out_variances(form.posterior) * share for form, share in self.used], axis=0)
@@ -260,9 +261,9 @@ def _condition_all(
 def finer(mean: Mean, y: Float[np.ndarray, " m"]) -> Mean:
     """Continues training in double precision where there is next to no noise; keeps the result if it predicts better.
 
-    Only for forms that have a share, and at first only for the members without fold 0: if these predict no better, the
-    others are left as they are. Members trained on masks of all folds are left out: held-out errors would not show that
-    such a training failed.
+    Not for kernels with strings: training in double precision does not know these. Only for forms that have a share,
+    and at first only for the members without fold 0: if these predict no better, the others are left as they are.
+    Members trained on masks of all folds are left out: held-out errors would not show that such a training failed.
     """
     split, used = mean.split, np.flatnonzero(mean.shares)
     if mean.error(y) > _SMOOTH * np.var(y) or split.strings is not None:
