@@ -13,8 +13,9 @@ from spexjax._budget import rounds
 from spexjax._compilation_cache import keep_programs
 from spexjax._inputs import check_key
 from spexjax._printable import one_line
+from spexjax._priors import known_of
 from spexjax._random import split_key
-from spexjax._road import Start, design_of, explained, recorded, resembling, seconds
+from spexjax._road import Start, design_of, explained, recorded, seconds
 from spexjax._status import phase
 from spexjax.ablation import Ablation, checked_ablation
 from spexjax.evaluation import Evaluation, Store, run
@@ -143,7 +144,7 @@ def explain_each(
     if len(titles) != count:
         raise ValueError(f"The ablation gives {count} values, but value_names has {len(titles)}.")
     check_key(key)
-    chosen, others = resembling(method, like, len(names))
+    chosen, others, _ = known_of(method, like, None, len(names))
     check_keep(chosen, keep)
     if isinstance(keep, str):
         raise ValueError("keep='auto' is for a single value: give explain_each a number, such as keep=0.9.")

@@ -9,13 +9,15 @@ from numpy.typing import ArrayLike
 
 from spexjax._compilation_cache import keep_programs
 from spexjax._inputs import check_key, checked_values
-from spexjax._road import explained, resembling, travel
+from spexjax._priors import known_of
+from spexjax._road import explained, travel
 from spexjax._status import phase, seconds_of
 from spexjax.ablation import Ablation
 from spexjax.evaluation import Store
 from spexjax.explanation import Explanation
 from spexjax.methods import Design, Method
 from spexjax.proxies import Proxy
+from spexjax.spectrum import Spectrum
 from spexjax.typing import Key
 
 
@@ -30,6 +32,8 @@ def explain(
     index: str | None = None,
     keep: float | str | None = None,
     like: Explanation | Iterable[Explanation] = (),
+    prior: Explanation | Spectrum | None = None,
+    gradient: bool | str = "auto",
     mesh: Mesh | None = None,
     store: Store | None = None,
     progress: bool | None = None,
@@ -57,6 +61,10 @@ def explain(
         budget: the largest removal, of a half to a twentieth, under which values still vary with structure. For
         methods that fit any masks, so not for "exact" and "spex".
       like: as in `fit`.
+      prior: as in `fit`.
+      gradient: whether the gradient of the value with respect to the gates of the features is a prior mean, too. It
+        costs about as much as three ablations, and counts as none. True takes it; "auto" does so for masks near the
+        full model (`keep` of 0.75 or more), where it says something, if the ablation has one (`Ablation.gradient`).
       mesh: devices, as in `evaluate`; all of them by default.
       store: where values are looked up and kept, as in `evaluate`.
       progress: say what is being done, with a bar for the ablations; None does so only on a terminal and in a
@@ -64,8 +72,8 @@ def explain(
 
     Raises:
       ValueError: before anything is spent, if the budget is missing, too small or at odds with the target, the method
-        or index is unknown, `keep` is no probability or the method draws masks of its own, or the ablation gives
-        several values. Later, if a value is not finite.
+        or index is unknown, `keep` is no probability or the method draws masks of its own, a prior or gradient is
+        asked of what has none, or the ablation gives several values. Later, if a value is not finite.
       ImportError: before anything is spent, if the method needs a package that is not installed.
     """
     options = {
@@ -76,6 +84,8 @@ def explain(
         "index": index,
         "keep": keep,
         "like": like,
+        "prior": prior,
+        "gradient": gradient,
     }
     return travel([ablation], [key], mesh=mesh, store=store, progress=progress, **options)[0]
 
@@ -90,6 +100,7 @@ def fit(
     covalues: ArrayLike | None = None,
     structure: str | None = "auto",
     like: Explanation | Iterable[Explanation] = (),
+    prior: Explanation | Spectrum | None = None,
     progress: bool | None = None,
 ) -> Explanation:
     """Explains a value function from masks and values alone.
@@ -110,17 +121,22 @@ def fit(
       like: one or more explanations of other inputs with the same features, such as the heads of a model on other
         prompts. If held-out error agrees, features are expected to matter as much here as there (`proxies.kernels`).
         For the methods "auto" and "proxyspex-gp". An explanation without a surrogate adds nothing.
+      prior: what the values are expected to resemble up to a factor: the explanation of a cheaper model of the same
+        features, say, or a `Spectrum`. The fit is then around it, if held-out error agrees; `diagnostics["prior"]` says
+        so. Its relevances count as those of `like`. For methods that fit any masks, so not for "exact" and "spex".
       progress: as in `explain`.
 
     Raises:
       ValueError: if masks, values and co-values do not match, there are fewer than `min_budget` distinct masks, a value
-        is not finite, the structure or the method is unknown, or `like` does not fit the method or the features.
+        is not finite, the structure or the method is unknown, or `like` or `prior` do not fit the method or the
+        features.
       ImportError: if the method needs a package that is not installed.
     """
     keep_programs()
     check_key(key)
     masks, evaluation, names = checked_values(masks, values, feature_names, covalues, structure)
-    chosen, _ = resembling(method, like, masks.shape[1])
+    chosen, _, priors = known_of(method, like, prior, masks.shape[1])
+    evaluation = dataclasses.replace(evaluation, priors=priors)
     design = Design("given", masks, np.arange(len(masks)))
     with phase("fit", progress) as fitting:
         explanation = explained(chosen, design, evaluation, key, names)

@@ -15,8 +15,9 @@ from numpy.typing import ArrayLike
 
 from spexjax._compilation_cache import keep_programs
 from spexjax._inputs import check_key, checked_values, named
+from spexjax._priors import known_of
 from spexjax._random import split_key
-from spexjax._road import explained, resembling, travel
+from spexjax._road import explained, travel
 from spexjax._status import phase, seconds_of
 from spexjax.ablation import Ablation
 from spexjax.evaluation import Store, progress_bar
@@ -37,6 +38,7 @@ def explain_many(
     index: str | None = None,
     keep: float | str | None = None,
     like: Explanation | Iterable[Explanation] = (),
+    gradient: bool | str = "auto",
     mesh: Mesh | None = None,
     store: Store | None = None,
     progress: bool | None = None,
@@ -60,6 +62,7 @@ def explain_many(
       index: the interaction index you will ask for.
       keep: the probability of keeping a feature, or "auto", which finds one for each.
       like: explanations of other inputs with the same features.
+      gradient: whether to take gradients as prior means.
       mesh: devices.
       store: where values are looked up and kept.
       progress: show progress bars, one for all ablations and one for all fits.
@@ -88,6 +91,8 @@ def explain_many(
         index=index,
         keep=keep,
         like=list(like) if isinstance(like, Iterable) else like,
+        prior=None,
+        gradient=gradient,
     )
 
 
@@ -149,7 +154,7 @@ def fit_many(
     for i, of_game in enumerate(zip(of_masks, of_values, of_names, of_covalues, strict=True)):
         with named(f"Game {i}"):
             game = checked_values(*of_game, structure)
-            games.append((*game, resembling(method, like, game[0].shape[1])[0]))
+            games.append((*game, known_of(method, like, None, game[0].shape[1]).method))
     keys = split_key(key, count)
 
     def explain_game(i: int) -> Explanation:

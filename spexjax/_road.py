@@ -12,13 +12,15 @@ from spexjax import indices, methods
 from spexjax._budget import reason_to_stop, rounds
 from spexjax._compilation_cache import keep_programs
 from spexjax._inputs import check_key, named
+from spexjax._priors import gradient_of, known_of, linear_prior
 from spexjax._random import split_key
 from spexjax._status import Spent, phase
 from spexjax.ablation import Ablation, checked_ablation
-from spexjax.evaluation import Evaluation, Store, from_first_host, progress_bar, run_many
+from spexjax.evaluation import Evaluation, Store, from_first_host, progress_bar, run, run_many
 from spexjax.explanation import Explanation, measured
 from spexjax.methods import Design, Method, check_keep, checked_design
 from spexjax.proxies import Proxy, checked
+from spexjax.spectrum import Spectrum
 from spexjax.typing import CoValues, Key, Masks
 
 Road = Generator[Masks, Evaluation, Explanation]
@@ -49,6 +51,10 @@ def road(
     index: str | None,
     keep: float | str | None,
     like: Explanation | Iterable[Explanation],
+    prior: Explanation | Spectrum | None,
+    gradient: bool | str,
+    mesh: Mesh | None,
+    store: Store | None,
     progress: bool | None,
 ) -> Road:
     """One explanation: yields the masks to evaluate, is sent their `Evaluation`, and returns the explanation.
@@ -58,8 +64,9 @@ def road(
     names = tuple(map(str, checked_ablation(ablation, single=True).feature_names))
     n = len(names)
     check_key(key)
-    chosen, others = resembling(method, like, n)
+    chosen, others, priors = known_of(method, like, prior, n)
     check_keep(chosen, keep)
+    gradient_of(ablation, chosen, gradient, keep if isinstance(keep, float) else None)  # raises now what it would later
     sizes = rounds(n, budget, target_faithfulness, max_budget)
     design_key, fit_key, look_key = split_key(key, 3)
     most, wanted = sizes[-1], None if index is None else indices.get(index)
@@ -73,12 +80,15 @@ def road(
         raise ValueError(
             f"The method {chosen.name} draws one design for one budget: give a budget, and no target_faithfulness."
         )
-    evaluation, history, fits = start.evaluation, [], []
+    evaluation, history = start.evaluation, []
+    fits: list[Spent] = []
     stopped = f"the budget of {most} ablations is spent"
     for size in sizes:
         evaluation = evaluation.then((yield design.masks[len(evaluation.values) : size - start.left_out]))
+        if not fits and not design.complete:
+            priors += _from_gradient(gradient_of(ablation, chosen, gradient, start.keep), gradient, mesh, store)
         with phase("fit", progress) as fitting:
-            known = dataclasses.replace(evaluation, structure=ablation.structure)
+            known = dataclasses.replace(evaluation, structure=ablation.structure, priors=priors)
             explanation = explained(chosen, design.first(size - start.left_out), known, fit_key, names)
         fits.append(fitting)
         score, error = from_first_host(explanation.faithfulness.r2, explanation.faithfulness.error)
@@ -98,6 +108,23 @@ def road(
         scores = [{"ablations": m, "r2": round(r, 4), "error": round(e, 4)} for m, r, e in history]
         provenance |= {"target_faithfulness": target_faithfulness, "rounds": scores, "stopped": stopped}
     return dataclasses.replace(explanation, provenance=provenance)
+
+
+def _from_gradient(
+    ablation: Ablation | None, gradient: bool | str, mesh: Mesh | None, store: Store | None
+) -> tuple[Spectrum, ...]:
+    """The function of first order with the gradient that an ablation gives, by one backward pass; or nothing."""
+    if ablation is None:
+        return ()
+    try:
+        everything = np.ones((1, ablation.num_features), bool)
+        slopes = np.asarray(run(ablation, everything, mesh=mesh, store=store, progress=False).values[0])
+        return (linear_prior(slopes),)
+    except MemoryError:
+        if gradient is True:
+            raise
+        warnings.warn("The device cannot hold a backward pass, so no gradient is used.", stacklevel=2)
+        return ()
 
 
 def _start(
@@ -151,6 +178,7 @@ def travel(
     keep_programs()
     several = len(ablations) > 1
     options["progress"] = False if several else progress  # several have one bar for all fits
+    options |= {"mesh": mesh, "store": store}
     roads = [road(ablation, key=key, **options) for ablation, key in zip(ablations, keys, strict=True)]
     wanted: dict[int, Masks] = {}
     found: dict[int, Explanation] = {}
@@ -234,19 +262,3 @@ def _whole_covalues(evaluation: Evaluation) -> CoValues | None:
         stacklevel=2,
     )
     return None
-
-
-def resembling(
-    method: str | Method | Proxy, like: Explanation | Iterable[Explanation], num_features: int
-) -> tuple[Method, list[Explanation]]:
-    """The method, with the surrogates of these explanations at hand, and the explanations as a list."""
-    others = list(like) if isinstance(like, Iterable) else [like]
-    if not all(isinstance(e, Explanation) for e in others):
-        raise ValueError("`like` takes explanations, from explain or fit.")
-    surrogates = [e.surrogate for e in others if e.surrogate is not None]
-    chosen = methods.get(method, surrogates if others else None)
-    if sizes := {len(e.feature_names) for e in others} - {num_features}:
-        raise ValueError(
-            f"`like` takes explanations of the same features: there are {num_features} here, and {min(sizes)} there."
-        )
-    return chosen, others

@@ -139,6 +139,17 @@ class Ablation(abc.ABC):
         """
         return "auto"
 
+    def gradient(self, keep: float) -> "Ablation | None":
+        """An ablation of n values, the derivatives of this one with respect to its gates; None if there are none.
+
+        A gate multiplies what a feature contributes: 1 keeps it, 0 removes it. The derivatives are taken where the
+        gates of kept features are `keep`.
+
+        Args:
+          keep: in (0, 1].
+        """
+        return None
+
     def describe(self) -> Mapping[str, Any]:
         """What an explanation records of the value function, as plain JSON values."""
         return {}

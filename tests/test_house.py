@@ -25,13 +25,15 @@ LAZY = {  # the rooms that may import what takes long to import, or may not be i
     "torch": set(),
 }
 BESIDE = {"experiments", "benchmarks", "colab", "examples", "tests"}
-UNKNOWN_TO = {room: {"models", "ablations"} for room in ("_road", "_explain", "_each", "_many", "explanation")}
+UNKNOWN_TO = {
+    room: {"models", "ablations"} for room in ("_priors", "_road", "_explain", "_each", "_many", "explanation")
+}
 IMPURE = {"models", "ablations", "evaluation", "_status"}  # of the rooms up to layer 4
 
 
 def layers():
     """`{room: layer}`, read from CONTRIBUTING.md."""
-    rows = re.findall(r"^\| (\d) \| (.*) \|$", (ROOT / "CONTRIBUTING.md").read_text(), re.MULTILINE)
+    rows = re.findall(r"^\| (\d+) \| (.*) \|$", (ROOT / "CONTRIBUTING.md").read_text(), re.MULTILINE)
     return {room: int(layer) for layer, rooms in rows for room in re.findall(r"`(\w+)`", rooms)}
 
 

@@ -13,6 +13,7 @@ CASES = {
     "explain(target_faithfulness='high', budget=None, max_budget=99)": "an R2 below 1, say 0.9; got 'high'",
     "explain(method=3)": "a proxy that is called with masks, values and a key; 3 is not",
     "explain(method=None)": "a proxy that is called with masks, values and a key; None is not",
+    "explain(prior=[1.0])": "`prior` takes an explanation or a Spectrum; got list",
     "explain(like=7)": "`like` takes explanations, from explain or fit",
     "decode(np.zeros((2, 9)))": "One signal is [m]; got shape (2, 9). For many, use decode_many or jax.vmap",
     "explain(key=jax.numpy.zeros(3, 'uint32'))": "The key is one from jax.random.key(0), say; got",

@@ -9,6 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from spexjax.ablation import Ablation, Plan, plan_rows, unnamed
+from spexjax.ablations._gradient import Gradient
 from spexjax.ablations._programs import made_once
 from spexjax.typing import Masks, Values
 
@@ -24,10 +25,17 @@ class FunctionAblation(Ablation):
     batch_size: int
     compiled: bool
     has_covalues: bool = False
+    of_gates: Callable[[Any, Any], Any] | None = None  # `apply` for gates between 0 and 1, if it is differentiable
 
     def __post_init__(self):
         if not isinstance(self.batch_size, int | np.integer) or self.batch_size < 1:
             raise ValueError(f"The batch size must be a whole number, at least 1, not {self.batch_size!r}.")
+
+    def gradient(self, keep: float) -> Gradient | None:
+        """With respect to the gates, each being `keep`, if the function takes gates."""
+        if self.of_gates is None:
+            return None
+        return Gradient(self.of_gates, self.parameters, self.feature_names, self.fingerprint, keep)
 
     def plan(self, masks: Masks, *, devices: int = 1, shrink: int = 1) -> Plan:
         """Cuts the masks into batches of one size; to a compiled function they travel as bits."""
@@ -52,6 +60,7 @@ def function(
     fingerprint: str | None = None,
     batch_size: int = 256,
     has_aux: bool = False,
+    takes_gates: bool = False,
 ) -> FunctionAblation:
     """A pure JAX function of one mask, `fn(mask)` or `fn(parameters, mask)`, as an ablation; the engine batches it.
 
@@ -65,6 +74,8 @@ def function(
       batch_size: masks per step, at least 1.
       has_aux: whether `fn` gives a pair, the value and an array `[c]` of co-values: whatever else it has computed on
         the way, such as a hidden state. They say which features matter; see `fit`.
+      takes_gates: whether `fn` also takes n gates between 0 and 1 in place of a mask, and is differentiable in them.
+        Then `explain(gradient=...)` can use its gradient.
 
     Raises:
       ValueError: if n or the batch size is not a whole number from 1, or there are not n names.
@@ -75,18 +86,23 @@ def function(
     [2.0, 0.0]
     """
     apply = _program(fn, num_features, parameters is None)
-    return _make(apply, parameters, num_features, feature_names, fingerprint, batch_size, True, has_aux)
+    made = _make(apply, parameters, num_features, feature_names, fingerprint, batch_size, True, has_aux)
+    return dataclasses.replace(made, of_gates=_of_gates(fn, parameters is None)) if takes_gates else made
 
 
 @made_once
 def _program(fn: Callable[..., jax.Array], num_features: int, bare: bool) -> Callable[[Any, Any], Any]:
-    one = (lambda _, mask: fn(mask)) if bare else fn
+    batched = _of_gates(fn, bare)
 
     def apply(parameters, packed):  # masks travel to the device as bits
-        masks = jnp.unpackbits(packed, axis=1, count=num_features).astype(bool)
-        return jax.vmap(one, (None, 0))(parameters, masks)
+        return batched(parameters, jnp.unpackbits(packed, axis=1, count=num_features).astype(bool))
 
     return apply
+
+
+@made_once
+def _of_gates(fn: Callable[..., jax.Array], bare: bool) -> Callable[[Any, Any], Any]:
+    return jax.vmap((lambda _, mask: fn(mask)) if bare else fn, (None, 0))
 
 
 def host_function(

@@ -9,6 +9,7 @@ from numpy.typing import ArrayLike
 
 from spexjax._equality import by_content
 from spexjax._numbers import counted
+from spexjax.spectrum import Spectrum
 from spexjax.typing import Array
 
 
@@ -29,6 +30,7 @@ class Evaluation:
       seconds: all of it.
       structure: `Ablation.structure` of the ablation, for proxies that can use it.
       noise: the mean variance of the values' own errors, known where masks were measured several times.
+      priors: functions that the values are expected to resemble, each up to a factor; for methods that can use them.
     """
 
     values: Float[Array, "m *t"]
@@ -42,6 +44,7 @@ class Evaluation:
     covalues: Float[Array, "m c"] | None = None
     structure: str | None = "auto"
     noise: float = 0.0
+    priors: tuple[Spectrum, ...] = ()
 
     @classmethod
     def given(cls, values: ArrayLike) -> "Evaluation":

@@ -35,6 +35,7 @@ class Auto:
 
     name: str = "auto"
     like: tuple[Surrogate, ...] = ()
+    uses_priors = True  # not a field
 
     def resembling(self, surrogates: Sequence[Surrogate]) -> "Auto":
         """The same method, with relevances that may resemble those of other inputs."""

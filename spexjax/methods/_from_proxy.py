@@ -15,7 +15,7 @@ from spexjax.indices import Index
 from spexjax.methods._method import Design, draw
 from spexjax.proxies import Fit, Proxy
 from spexjax.spectrum import Spectrum
-from spexjax.typing import Key, Masks
+from spexjax.typing import Key, Masks, Values
 
 _PRODUCTS = 500  # features up to which sums of products compete, where masks are too many for a kernel matrix
 
@@ -29,6 +29,7 @@ class FromProxy:
 
     name: str
     make: Callable[[int, int], Proxy]
+    uses_priors = True  # not a field
 
     def design(
         self, key: Key, num_features: int, budget: int, index: Index | None, keep: float | None = None
@@ -51,6 +52,7 @@ class Differentiable:
 
     name: str = "proxyspex-gp"
     like: tuple[Surrogate, ...] = ()
+    uses_priors = True  # not a field
 
     def resembling(self, surrogates: Sequence[Surrogate]) -> "Differentiable":
         """The same method, with relevances that may resemble those of other inputs."""
@@ -107,13 +109,15 @@ def fit_proxy(proxy: Proxy, name: str, masks: Masks, evaluation: Evaluation, key
     Raises:
       ValueError: as `proxies.checked`.
     """
-    values = np.asarray(evaluation.values)
-    _, centre, spread = standardise(values[inner_rows(masks)])
-    if not spread:
-        constant = Spectrum.constant(centre, masks.shape[1])
-        return Fit(constant, np.full(len(masks), centre), {})
     known = evaluation.covalues, evaluation.structure
-    return proxies.checked(proxies.call_proxy(proxy, masks, values, key, *known), name, masks, values)
+
+    def fit(values: Values) -> Fit:
+        _, centre, spread = standardise(values[inner_rows(masks)])
+        if not spread:
+            return Fit(Spectrum.constant(centre, masks.shape[1]), np.full(len(masks), centre), {})
+        return proxies.checked(proxies.call_proxy(proxy, masks, values, key, *known), name, masks, values)
+
+    return proxies.fit_around(evaluation.priors, fit, masks, np.asarray(evaluation.values))
 
 
 def differentiable(num_masks: int, num_features: int, like: Sequence[Surrogate] = ()) -> dict[str, Proxy]:

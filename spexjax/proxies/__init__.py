@@ -3,6 +3,7 @@
 from spexjax.proxies._cross_validation import folds
 from spexjax.proxies._lasso import Lasso, lasso
 from spexjax.proxies._least_squares import LeastSquares, least_squares
+from spexjax.proxies._prior_mean import fit_around
 from spexjax.proxies._proxy import Fit, Proxy, call_proxy, checked, without_ends
 from spexjax.proxies._refit import refit
 from spexjax.proxies._screening import Screen, columns, lift, screen
@@ -28,6 +29,7 @@ __all__ = [
     "call_proxy",
     "checked",
     "columns",
+    "fit_around",
     "fit_kernel",
     "fit_products",
     "folds",

@@ -50,6 +50,17 @@ class Fit(NamedTuple):
             held_out=held_out, held_out_rows=rows if self.held_out_rows is None else rows[self.held_out_rows]
         )
 
+    def plus(self, spectrum: Spectrum, held_out: Values) -> "Fit":
+        """The fit to values plus a known function.
+
+        Args:
+          spectrum: the function.
+          held_out: `[m]`, what is predicted of it without each mask; its values, if it depends on none.
+        """
+        surrogate = None if self.surrogate is None else self.surrogate.scale(1.0, spectrum)
+        summed = np.asarray(self.held_out, np.float64) + held_out
+        return self._replace(spectrum=self.spectrum.merge(spectrum), held_out=summed, surrogate=surrogate)
+
     def rescaled(self, centre: float, spread: float) -> "Fit":
         """The fit to `centre + spread * values`, for a fit without a surrogate.
 

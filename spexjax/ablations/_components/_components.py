@@ -4,7 +4,7 @@ import dataclasses
 import functools
 import hashlib
 import json
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -16,6 +16,7 @@ from spexjax.ablations._components._gated_model import GatedParameters, Targets,
 from spexjax.ablations._components._gating import Components, select
 from spexjax.ablations._components._precheck import precheck_components
 from spexjax.ablations._components._prompt_set import Forest, PromptSet, encode, plant, read
+from spexjax.ablations._gradient import Gradient
 from spexjax.models import LanguageModel, nodes_that_fit, tensor_parallel
 from spexjax.typing import Masks
 
@@ -79,11 +80,22 @@ class ComponentAblation(Ablation):
         return Plan(
             owner=np.arange(len(masks)),
             num_evaluations=len(masks),
-            apply=gated_program(self.model.graph, self.components.first, self.value, self.prompts.choice, self.rescale),
+            apply=self._program,
             parameters=self._parameters,
             batches=self._batches(masks, devices, shrink),
             partition=tensor_parallel,
         )
+
+    def gradient(self, keep: float) -> Gradient | None:
+        """With respect to the gates, each being `keep`; None for an accuracy, which has steps only."""
+        if self.value == "accuracy":
+            return None
+        names, fingerprint = self.feature_names, self.fingerprint
+        return Gradient(self._program, self._parameters, names, fingerprint, keep, tensor_parallel)
+
+    @property
+    def _program(self) -> Callable:
+        return gated_program(self.model.graph, self.components.first, self.value, self.prompts.choice, self.rescale)
 
     def _batches(self, masks: np.ndarray, devices: int, shrink: int) -> Iterator[Batch]:
         (r, t), each = self._forest.tokens.shape, -(-len(masks) // devices)

@@ -7,7 +7,7 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 from flax import nnx
-from jaxtyping import Bool, Float, Int
+from jaxtyping import Bool, Float, Int, Shaped
 
 from spexjax.ablations._components._gating import Owners, gates
 from spexjax.ablations._prompts._sketch import sketch
@@ -39,8 +39,10 @@ class GatedParameters(NamedTuple):
 @functools.cache
 def gated_program(
     graph: nnx.GraphDef, first: int, value: str, choice: bool, rescale: bool
-) -> Callable[[GatedParameters, Bool[Array, "m n"]], tuple[Float[Array, " m"], Float[Array, "m c"]]]:
+) -> Callable[[GatedParameters, Shaped[Array, "m n"]], tuple[Float[Array, " m"], Float[Array, "m c"]]]:
     """The pure function of one batch of masks, values and co-values; the same object for the same model and value.
+
+    It takes gates between 0 and 1, too, and is differentiable in them unless the value is an accuracy.
 
     Args:
       graph: the model's static part.
@@ -50,7 +52,9 @@ def gated_program(
       rescale: as in `components`.
     """
 
-    def apply(parameters: GatedParameters, masks: Bool[Array, "m n"]) -> tuple[Float[Array, " m"], Float[Array, "m c"]]:
+    def apply(
+        parameters: GatedParameters, masks: Shaped[Array, "m n"]
+    ) -> tuple[Float[Array, " m"], Float[Array, "m c"]]:
         model, m = nnx.merge(graph, parameters.weights), len(masks)
         r = len(parameters.stream)
         x, positions, ends = (jnp.tile(a, (m, *[1] * (a.ndim - 1))) for a in parameters[1:4])

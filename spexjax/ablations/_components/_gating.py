@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Bool, Int
+from jaxtyping import Int, Shaped
 
 from spexjax.models import Gates, TransformerConfig
 from spexjax.typing import Array
@@ -75,7 +75,7 @@ def _features(config: TransformerConfig, units: str, layers: list[int]) -> Itera
             yield f"L{layer}.MLP", layer, [], True
 
 
-def gates(owners: Owners, masks: Bool[Array, "m n"], rescale: bool) -> Gates:
+def gates(owners: Owners, masks: Shaped[Array, "m n"], rescale: bool) -> Gates:
     """The gates of m masks, `[l, m, h]` and `[l, m]`: 1 where the owner is kept, else 0.
 
     With `rescale` the kept heads of a layer are multiplied by `|H| / |S ∩ H|`, the number of its heads over that of
@@ -83,7 +83,7 @@ def gates(owners: Owners, masks: Bool[Array, "m n"], rescale: bool) -> Gates:
 
     Args:
       owners: the feature that each head and MLP belongs to.
-      masks: the features to keep.
+      masks: the features to keep, or a gate between 0 and 1 for each.
       rescale: whether kept heads make up for removed ones.
     """
     kept = jnp.concatenate([masks, jnp.ones((len(masks), 1), bool)], 1).astype(jnp.float32)

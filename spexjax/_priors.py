@@ -1,0 +1,109 @@
+"""What is known before any ablation: explanations of other inputs, a prior mean, the gradient of the value."""
+
+from collections.abc import Iterable
+from typing import NamedTuple
+
+import numpy as np
+from jaxtyping import Float
+
+from spexjax import methods
+from spexjax.ablation import Ablation
+from spexjax.explanation import Explanation
+from spexjax.methods import Method
+from spexjax.proxies import Proxy
+from spexjax.spectrum import Spectrum
+
+_KEEP = 0.5  # where a gradient is taken if masks are not drawn with a probability of their own
+_NEAR = 0.75  # probability of keeping a feature from which on gradient="auto" takes one
+
+
+class Known(NamedTuple):
+    """A method, and what it may learn from besides ablations."""
+
+    method: Method
+    others: list[Explanation]  # those it may be like
+    priors: tuple[Spectrum, ...]  # functions that the values may resemble, each up to a factor
+
+
+def known_of(
+    method: str | Method | Proxy,
+    like: Explanation | Iterable[Explanation],
+    prior: Explanation | Spectrum | None,
+    num_features: int,
+) -> Known:
+    """The method with what it may learn from; a prior that has a surrogate teaches relevances, too.
+
+    Args:
+      method: as in `explain`, like the next two.
+      like: explanations of other inputs.
+      prior: what the values are expected to resemble.
+      num_features: n.
+
+    Raises:
+      ValueError: if one of them is something else, has other features, or the method cannot use it.
+    """
+    others = list(like) if isinstance(like, Iterable) else [like]
+    if not all(isinstance(e, Explanation) for e in others):
+        raise ValueError("`like` takes explanations, from explain or fit.")
+    if not isinstance(prior, Explanation | Spectrum | None):
+        raise ValueError(f"`prior` takes an explanation or a Spectrum; got {type(prior).__name__}.")
+    surrogates = [e.surrogate for e in others if e.surrogate is not None]
+    chosen = methods.get(method, surrogates if others else None)
+    spectrum = prior.spectrum if isinstance(prior, Explanation) else prior
+    sizes = {"like": {len(e.feature_names) for e in others}}
+    sizes["prior"] = set() if spectrum is None else {spectrum.num_features}
+    for name, found in sizes.items():
+        if strange := found - {num_features}:
+            raise ValueError(
+                f"`{name}` takes explanations of the same features: there are {num_features} here, and {min(strange)} "
+                "there."
+            )
+    if spectrum is None:
+        return Known(chosen, others, ())
+    if not getattr(chosen, "uses_priors", False):
+        raise ValueError(f"The method {chosen.name} cannot use a prior; leave it out, or use method='auto'.")
+    if isinstance(prior, Explanation) and prior.surrogate is not None and isinstance(chosen, methods.Resembling):
+        chosen = chosen.resembling([*surrogates, prior.surrogate])
+    return Known(chosen, others, (spectrum,))
+
+
+def gradient_of(ablation: Ablation, method: Method, gradient: bool | str, keep: float | None) -> Ablation | None:
+    """The ablation that gives the gradient, if it is to be used.
+
+    Args:
+      ablation: what is explained.
+      method: how.
+      gradient: as in `explain`.
+      keep: the probability of keeping a feature; None if masks are drawn otherwise.
+
+    Raises:
+      ValueError: if `gradient` is something else, or True where there is none or the method cannot use it.
+    """
+    if not isinstance(gradient, bool) and gradient != "auto":
+        raise ValueError(f"gradient is True, False or 'auto'; got {gradient!r}.")
+    usable = getattr(method, "uses_priors", False)
+    if gradient is True and not usable:
+        raise ValueError(f"The method {method.name} cannot use a gradient; leave it out, or use method='auto'.")
+    if gradient is False or not usable or (gradient == "auto" and (keep is None or keep < _NEAR)):
+        return None
+    found = ablation.gradient(_KEEP if keep is None else keep)
+    if gradient is True and found is None:
+        raise ValueError(
+            "This ablation has no gradient; leave gradient out. sx.ablations.components has one unless it reads an "
+            "accuracy, and sx.ablations.function has one if it takes gates."
+        )
+    return found
+
+
+def linear_prior(slopes: Float[np.ndarray, " n"]) -> Spectrum:
+    """The function of masks with this gradient: `f(x) = sum_i slopes_i x_i`, as `x_i = (1 - (-1)^{x_i}) / 2`.
+
+    Args:
+      slopes: the gradient.
+
+    >>> linear_prior(np.array([2.0, -1.0]))(np.array([[True, True], [False, True]])).tolist()
+    [1.0, -1.0]
+    """
+    n = len(slopes)
+    support = np.concatenate([[n], np.arange(n)])[:, None].astype(np.int32)
+    return Spectrum(support, np.concatenate([[np.sum(slopes)], -np.asarray(slopes)]) / 2, n)
