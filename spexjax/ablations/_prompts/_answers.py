@@ -7,6 +7,7 @@ from spexjax._numbers import counted
 from spexjax.ablations._prompts._strings import (
     answer_tokens,
     check_beginnings,
+    check_different,
     check_length,
     check_text,
     warn_of_spelling,
@@ -14,6 +15,7 @@ from spexjax.ablations._prompts._strings import (
 from spexjax.models import LanguageModel
 
 MANY = 1 << 16  # answers: no limit
+WHOLE = "log-odds"  # the value that compares all tokens of several answers
 
 Tokens = tuple[int, ...]
 
@@ -45,7 +47,8 @@ def read_answers(
       prompts: p texts.
       ids: their token ids.
       answers: one string or several, the same for all prompts; or such for each prompt.
-      value: a key of `counts`; by default "logit-difference" for several answers and "log-probability" for one.
+      value: a key of `counts`; by default "log-probability" for one answer, and for several "logit-difference", or
+        "log-odds" if that does not take so many.
       counts: the fewest and the most answers to a prompt that each value takes.
       tokens: of the one answer, if the model has just generated it.
       depth: stack frames from `warnings.warn` to the user's call.
@@ -55,7 +58,7 @@ def read_answers(
 
     Raises:
       ValueError: if an answer has no tokens, their number fits neither prompts nor value, a prompt and its answer
-        exceed the context, or the first answer and another begin with the same token.
+        exceed the context, or the first answer and another begin with the same token (for log-odds: are the same).
     """
     groups, value = check_answers(answers, value, counts, len(prompts))
     if tokens is not None:
@@ -64,20 +67,24 @@ def read_answers(
         tuple(answer_tokens(model, prompt, before, answer) for answer in group)
         for prompt, before, group in zip(prompts, ids, groups, strict=True)
     )
-    forced = [0 if len(group) > 1 else len(group[0]) - 1 for group in found]
+    whole = value == WHOLE or len(found[0]) == 1  # of which all tokens count
+    forced = [max(map(len, group)) - 1 if whole else 0 for group in found]
     check_length(model, max(len(before) + more for before, more in zip(ids, forced, strict=True)))
     for group, each in zip(groups, found, strict=True):
-        check_beginnings(group, each)
+        if value == WHOLE:
+            check_different(group, each)
+        else:
+            check_beginnings(group, each)
     doubts = warn_of_spelling(model, prompts[0], ids[0], groups[0], depth=depth)
-    return Answers(value, groups, found, doubts + _beginnings(model, groups, found))
+    return Answers(value, groups, found, doubts if whole else doubts + _beginnings(model, groups, found))
 
 
 def _beginnings(
     model: LanguageModel, groups: Sequence[tuple[str, ...]], found: Sequence[tuple[Tokens, ...]]
 ) -> tuple[str, ...]:
-    """A sentence that several answers are compared by their first tokens, if one of them has more; else none."""
+    """A sentence that answers are compared by their first tokens, if one of them has more; else none."""
     pairs = [pair for group, each in zip(groups, found, strict=True) for pair in zip(group, each, strict=True)]
-    longer = [(answer, tokens) for answer, tokens in pairs if len(groups[0]) > 1 and len(tokens) > 1]
+    longer = [(answer, tokens) for answer, tokens in pairs if len(tokens) > 1]
     if not longer:
         return ()
     answer, tokens = longer[0]
@@ -102,13 +109,20 @@ def check_answers(
       ValueError: if their number fits neither prompts nor value, or one is no valid string or like the first.
     """
     groups = _groups(answers, num_prompts)
-    value = value or ("log-probability" if len(groups[0]) == 1 else "logit-difference")
+    value = value or _usual(len(groups[0]), counts)
     _check_counts(groups, value, counts)
     for group in groups:
         for answer in group:
             check_text("answer", answer)
-        check_beginnings(group, [(group.index(answer),) for answer in group])  # equal strings are equal tokens
+        check_different(group, group)
     return groups, value
+
+
+def _usual(num_answers: int, counts: Mapping[str, tuple[int, int]]) -> str:
+    """The value that is read off so many answers to a prompt, if none is named."""
+    if num_answers == 1:
+        return "log-probability"
+    return "logit-difference" if num_answers <= counts["logit-difference"][1] else WHOLE
 
 
 def _groups(answers: str | Sequence, num_prompts: int) -> tuple[tuple[str, ...], ...]:

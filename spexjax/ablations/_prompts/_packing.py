@@ -50,6 +50,7 @@ def pack(
     row_length: int | None = None,
     devices: int = 1,
     most: int = 2048,
+    group: int = 1,
 ) -> Rows:
     """Packs distinct sequences, greedily in sorted order, into rows.
 
@@ -59,17 +60,21 @@ def pack(
       reads: k, how many of each sequence's last nodes are wanted.
       row_length: t, nodes per row, at least the length of the longest sequence; None to choose it.
       devices: how many share the rows.
-      most: the longest row, if the row length is None and no sequence is longer.
+      most: the longest row, if the row length is None and no group is longer.
+      group: g, so many sequences in turn share a row, such as one prompt with g answers.
     """
     lengths = np.array([len(t) for t in tokens], np.int64)
     merged = np.full((len(tokens), lengths.max(initial=0)), -1, np.int64)
     for row, sequence, where in zip(merged, tokens, positions, strict=True):
         row[: len(sequence)] = (np.asarray(sequence, np.int64) << 32) | np.asarray(where, np.int64)
-    order = np.lexsort(merged.T[::-1]) if merged.size else np.arange(len(tokens))
+    firsts = np.lexsort(merged[::group].T[::-1]) if merged.size else np.arange(len(tokens) // group)
+    order = (firsts[:, None] * group + np.arange(group)).ravel()
     shared = np.minimum(common_prefix(merged[order]), lengths[order])
+    joint = shared.reshape(-1, group)[:, 0]  # what each group shares with the one before
+    nodes = (lengths[order] - shared).reshape(-1, group).sum(1) + joint
     if row_length is None:
-        row_length = _row_length(int(lengths.max(initial=1)), int((lengths[order] - shared).sum()), devices, most)
-    starts = _starts(lengths[order], shared, row_length)
+        row_length = _row_length(int(nodes.max(initial=1)), int((nodes - joint).sum()), devices, most)
+    starts = [group * i for i in _starts(nodes, joint, row_length)]
     shared[starts] = 0
     r = len(starts)
     ids, places = np.zeros((2, r, row_length), np.int32)
@@ -124,31 +129,34 @@ def ancestors(ends: Int[np.ndarray, "r t"], block: int, least: int = 0) -> Int[n
 def batches(
     tokens: Sequence[Sequence[int]],
     positions: Sequence[Sequence[int]],
-    targets: Int[np.ndarray, "s a"],
+    targets: Int[np.ndarray, "g *a"],
     reads: int,
     *,
     devices: int = 1,
     most: int = 2048,
+    group: int = 1,
 ) -> Iterator[Batch]:
     """Packs the sequences into batches of one shape, each a row; packing is done before this returns.
 
     Args:
       tokens: as in `pack`.
       positions: as in `pack`.
-      targets: the tokens of each sequence's answers.
+      targets: the tokens of the answers, for each sequence or group of them.
       reads: as in `pack`.
       devices: how many share the batches.
-      most: the most nodes per batch, unless one sequence has more.
+      most: the most nodes per batch, unless one group has more.
+      group: as in `pack`; a group gives one value, or one set of values, read from the last nodes of all of it.
     """
-    rows = pack(tokens, positions, reads, devices=devices, most=most)
+    rows = pack(tokens, positions, reads, devices=devices, most=most, group=group)
+    last_nodes = rows.last_nodes.reshape(-1, group * reads)
     above = ancestors(rows.ends, _BLOCK, power_of_two(max(map(len, tokens), default=0), _FEW))
-    members = [np.flatnonzero(rows.row_of == row) for row in range(len(rows.tokens))]
+    members = [np.flatnonzero(rows.row_of[::group] == row) for row in range(len(rows.tokens))]
     slots = power_of_two(max(map(len, members), default=0), rows.tokens.shape[1] // _DENSE)
 
     def batch(row: int) -> Batch:
         inside, one = members[row], slice(row, row + 1)
         spare = (0, slots - len(inside))
-        wanted = (np.pad(each[inside], (spare, (0, 0))) for each in (rows.last_nodes, targets))
+        wanted = (np.pad(each[inside], (spare, *[(0, 0)] * (each.ndim - 1))) for each in (last_nodes, targets))
         inputs = Inputs(rows.tokens[one], rows.positions[one], rows.ends[one], above[one], *wanted)
         return Batch(np.pad(inside, spare, constant_values=-1), inputs, int(rows.used[row]), rows.tokens.shape[1])
 
@@ -156,7 +164,7 @@ def batches(
 
 
 def _starts(lengths: Int[np.ndarray, " s"], shared: Int[np.ndarray, " s"], row_length: int) -> list[int]:
-    """Which of the sorted sequences begin a new row."""
+    """Which of the sorted sequences, or groups of them, begin a new row."""
     starts, fill = [], row_length
     for i, (length, new) in enumerate(zip(lengths.tolist(), (lengths - shared).tolist(), strict=True)):
         if fill + new > row_length:

@@ -9,6 +9,7 @@ import jax.numpy as jnp
 from flax import nnx
 from jaxtyping import Float, Int
 
+from spexjax.ablations._prompts._answers import MANY
 from spexjax.ablations._prompts._sketch import sketch
 from spexjax.models import Gates, Prefix, Transformer, run_prefix
 from spexjax.typing import Array
@@ -16,7 +17,7 @@ from spexjax.typing import Array
 VALUES = {  # the answers each one takes
     "logit-difference": (2, 2),
     "log-probability": (1, 1),
-    "log-odds": (1, 1),
+    "log-odds": (1, MANY),
     "token-log-probability": (1, 1),
 }
 
@@ -37,7 +38,7 @@ class Inputs(NamedTuple):
     ends: Int[Array, "r t"]
     ancestors: Int[Array, "r b a"]
     reads: Int[Array, "b k"]  # into the r * t nodes
-    targets: Int[Array, "b a"]  # the two answers' first tokens, or the k tokens of the one answer
+    targets: Int[Array, "b *a"]  # two answers' first tokens, one answer's k, or t answers' `[t, k / t]`, -1 for none
 
 
 @functools.cache
@@ -49,7 +50,8 @@ def reading_program(
 
     "logit-difference" is `z_a - z_b` at the last token; "log-probability" is `sum_i log p(answer_i | before)`, with
     the answer's tokens teacher-forced in the same pass; "token-log-probability" gives each term of that sum;
-    "log-odds" is `log p - log(1 - p)` of the sum, by `log_odds`.
+    "log-odds" is `log p - log(1 - p)` of the sum, by `log_odds`; of several answers, each has one within their set, by
+    `log_odds_within`.
 
     Args:
       graph: the model's static part.
@@ -64,11 +66,16 @@ def reading_program(
         hidden = model.norm(hidden)
         return read(model, hidden, targets), sketch(hidden)
 
-    def read(model: Transformer, hidden: Float[Array, "b k d"], targets: Int[Array, "b a"]) -> Float[Array, "b *t"]:
+    def read(model: Transformer, hidden: Float[Array, "b k d"], targets: Int[Array, "b *a"]) -> Float[Array, "b *t"]:
         if value == "logit-difference":
             chosen = model.logits_of(hidden[:, -1], targets)
             return chosen[:, 0] - chosen[:, 1]
+        if targets.shape[2:] == (1,):  # answers of one token, after the same text: what is not theirs cancels out
+            return log_odds_within(model.logits_of(hidden[:, 0], targets[..., 0]))
         log_probabilities = jax.nn.log_softmax(model.logits(hidden))
+        if targets.ndim == 3:
+            each = jnp.take_along_axis(log_probabilities, targets.reshape(*hidden.shape[:2], 1), -1)[..., 0]
+            return log_odds_within(each.reshape(targets.shape).sum(-1, where=targets >= 0))
         if value == "log-odds":
             return log_odds(log_probabilities, targets)
         each = jnp.take_along_axis(log_probabilities, targets[..., None], -1)[..., 0]
@@ -90,6 +97,18 @@ def log_odds(log_probabilities: Float[Array, "b k v"], targets: Int[Array, "b k"
     each = jnp.take_along_axis(log_probabilities, targets[..., None], -1)[..., 0]
     others = jax.nn.logsumexp(log_probabilities, -1, where=~answer)
     return each.sum(1) - jax.nn.logsumexp(jnp.cumsum(each, 1) - each + others, 1)
+
+
+def log_odds_within(scores: Float[Array, "b t"]) -> Float[Array, "b t"]:
+    """`log p_j - log(1 - p_j)` with `p = softmax(scores)`: each of t answers against the others.
+
+    Args:
+      scores: log-probabilities, up to a constant.
+    """
+    others = ~jnp.eye(scores.shape[1], dtype=bool)
+    return scores - jax.nn.logsumexp(
+        jnp.broadcast_to(scores[:, None], (*scores.shape, scores.shape[1])), -1, where=others
+    )
 
 
 @functools.cache

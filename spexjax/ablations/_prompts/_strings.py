@@ -2,7 +2,7 @@
 
 import re
 import warnings
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
 from typing import Any
 
 import numpy as np
@@ -110,6 +110,22 @@ def check_beginnings(answers: Sequence[str], tokens: Sequence[Sequence[int]]) ->
                 f"The answers {answers[0]!r} and {other!r} begin with the same token, so their logits cannot differ; "
                 "choose answers with different beginnings (a leading space counts)."
             )
+
+
+def check_different(answers: Sequence[str], tokens: Sequence[Hashable]) -> None:
+    """Raises if two answers are the same.
+
+    Args:
+      answers: the strings.
+      tokens: of each, or the strings.
+
+    Raises:
+      ValueError: if so.
+    """
+    first = [list(tokens).index(one) for one in tokens]
+    for i, j in enumerate(first):
+        if j < i:
+            raise ValueError(f"The answers {answers[j]!r} and {answers[i]!r} are the same; give different ones.")
 
 
 def warn_of_spelling(

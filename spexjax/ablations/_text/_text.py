@@ -1,6 +1,7 @@
 """The lens on text: parts of the input are removed, and a language model answers again."""
 
 import dataclasses
+import functools
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
@@ -36,7 +37,7 @@ class TextAblation(Ablation):
     frame: Frame
     answers: tuple[str, ...]
     value: str
-    targets: tuple[int, ...]  # tokens: the first of each of two answers, or all of the one answer
+    targets: tuple  # tokens: the first of each of two answers, all of the one, or all of each (a tuple of tuples)
     feature_names: tuple[str, ...]
     spans: tuple[tuple[int, int], ...]  # where each feature stands in the text
     removal: str
@@ -52,17 +53,26 @@ class TextAblation(Ablation):
         return hashlib.blake2b(json.dumps(parts).encode(), digest_size=16).hexdigest()
 
     @property
+    def is_set(self) -> bool:
+        """Whether there are several answers, each of which has a value: its log-odds within the set."""
+        return self.value == "log-odds" and len(self.answers) > 1
+
+    @property
     def num_values(self) -> int | None:
-        """The number of the answer's tokens if each has a value, else None."""
-        return len(self.targets) if self.value == "token-log-probability" else None
+        """The number of answers in a set, or of the answer's tokens if each has a value; else None."""
+        return len(self.targets) if self.is_set or self.value == "token-log-probability" else None
 
     @property
     def value_names(self) -> list[str] | None:
-        """The answer's tokens, if each has a value; together they are the answer."""
-        return self.model.pieces(self.targets) if self.value == "token-log-probability" else None
+        """The answers of a set; or the answer's tokens, if each has a value: together they are the answer."""
+        if self.num_values is None:
+            return None
+        return list(self.answers) if self.is_set else self.model.pieces(self.targets)
 
     def describe_part(self, part: Sequence[int]) -> dict:
-        """A part of the answer, whole tokens with "…" in gaps: its log-probability after what stands before it."""
+        """An answer of the set. Or a part of the answer, whole tokens with "…" in gaps, given what stands before it."""
+        if self.is_set:
+            return {"answers": [self.answers[i] for i in part], "all_answers": list(self.answers)}
         pieces = self.model.pieces(self.targets)
         gaps = ["" if i - before == 1 else " …" for before, i in pairwise([part[0] - 1, *part])]
         said = "".join(gap + pieces[i] for gap, i in zip(gaps, part, strict=True)).strip()
@@ -98,7 +108,15 @@ class TextAblation(Ablation):
     @property
     def batch_group(self) -> tuple:
         """Texts share batches if the model, the value and the number of answers' tokens are the same."""
-        return self.model, self.value, len(self.targets)
+        return self.model, self.value, self._targets.shape
+
+    @functools.cached_property
+    def _targets(self) -> np.ndarray:
+        """The tokens as an array; where there are several for each answer, `[t, k]`, filled up with -1 in front."""
+        if not self.is_set:
+            return np.array(self.targets, np.int32)
+        longest = max(map(len, self.targets))
+        return np.array([[-1] * (longest - len(answer)) + list(answer) for answer in self.targets], np.int32)
 
     @classmethod
     def plan_together(
@@ -110,35 +128,55 @@ class TextAblation(Ablation):
         shrink: int = 1,
     ) -> Plan:
         """The plan of one text or several: their sequences are packed into the same rows."""
-        model, value, reads = ablations[0].model, ablations[0].value, 1 + len(ablations[0].forced)
-        sequences = [s for ablation, some in zip(ablations, masks, strict=True) for s in ablation.sequences(some)]
-        index = {sequence: i for i, sequence in enumerate(dict.fromkeys(sequences))}
-        tokens, positions, targets = ([s[part] for s in index] for part in range(3))
+        model, value, group = ablations[0].model, ablations[0].value, len(ablations[0].forced)
+        reads = 1 + max(map(len, ablations[0].forced))
+        asked = [
+            (sequences, k)
+            for k, (ablation, some) in enumerate(zip(ablations, masks, strict=True))
+            for sequences in ablation.sequences(some)
+        ]
+        keys = [(sequences, ablations[k].targets) for sequences, k in asked]
+        index = {key: i for i, key in enumerate(dict.fromkeys(keys))}
+        owner = np.array([index[key] for key in keys], np.int64)
+        _, first = np.unique(owner, return_index=True)
+        sequences = [one for sequences, _ in index for one in sequences]
+        tokens, positions = [one[0] for one in sequences], [one[1] for one in sequences]
         check_length(model, max(map(len, tokens), default=0))
         shared = shared_prefix(tokens, positions, reads)
         prefix = _prefix(model, tokens[0][:shared] if tokens else ())
         tails = [t[shared:] for t in tokens], [p[shared:] for p in positions]
-        keys = prefix.keys.shape[1] + max(map(len, tails[0]), default=0)
-        most = nodes_that_fit(model.config, model.dtype, keys) // shrink
-        wanted = np.array(targets, np.int32).reshape(len(tokens), -1)
+        width = prefix.keys.shape[1] + max(map(len, tails[0]), default=0)
+        most = nodes_that_fit(model.config, model.dtype, width) // shrink
+        shape = ablations[0]._targets.shape
+        wanted = np.array([ablations[asked[i][1]]._targets for i in first], np.int32).reshape(len(index), *shape)
         return Plan(
-            owner=np.array([index[s] for s in sequences], np.int64),
+            owner=owner,
             num_evaluations=len(index),
             apply=reading_program(model.graph, value),
             parameters=ReadingParameters(model.parameters, prefix, Gates.open(model.config)),
-            batches=batches(*tails, wanted, reads, devices=devices, most=most),
+            batches=batches(*tails, wanted, reads, devices=devices, most=most, group=group),
             partition=tensor_parallel,
         )
 
     @property
-    def forced(self) -> tuple[int, ...]:
-        """The answer's tokens that the model is given, all but the last."""
-        return () if self.value == "logit-difference" else self.targets[:-1]
+    def forced(self) -> tuple[tuple[int, ...], ...]:
+        """What the model is given after the prompt, one after the other: all but the last token of each answer."""
+        if self.is_set:
+            return tuple(answer[:-1] for answer in self.targets)
+        return ((),) if self.value == "logit-difference" else (self.targets[:-1],)
 
     def sequences(self, masks: Masks) -> list[tuple]:
-        """For each mask the tokens that the model is given, their positions, and the answers' tokens."""
-        tokens, positions = self.inputs.sequences(np.asarray(masks), self.forced)
-        return [(*one, self.targets) for one in zip(tokens, positions, strict=True)]
+        """For each mask the tokens that the model is given, with their positions; once for each of the `forced`."""
+        longest = max(self.forced, key=len)
+        tokens, positions = self.inputs.sequences(np.asarray(masks), longest)
+        spare = [len(longest) - len(answer) for answer in self.forced]
+        return [
+            tuple(
+                ((*ids[: len(ids) - len(longest)], *answer), tuple(at[: len(at) - less]))
+                for answer, less in zip(self.forced, spare, strict=True)
+            )
+            for ids, at in zip(tokens, positions, strict=True)
+        ]
 
 
 def text(
@@ -164,14 +202,16 @@ def text(
       text: what is explained.
       question: goes into the user turn with the text, before it or around `{text}`; never ablated.
       answers: two answers (their logit difference at the first token), or one (its log-probability over all its
-        tokens). Without any, the model's own greedy answer to the whole text is the one.
+        tokens). With three or more, each has its log-odds within the set, for `sx.explain_each`. Without any, the
+        model's own greedy answer to the whole text is the one.
       features: "word", "sentence", "line", "token", or character spans `(start, end)`.
       removal: "delete" takes a unit out with the white space after it; "replace" puts `replacement` in its place;
         "hide" leaves all tokens at their positions but lets nothing attend to the removed ones; or the name of a
         removal that you registered with `register_removal`.
       replacement: what "replace" puts in the place of a removed unit; "_" by default. Removals that put nothing there
         refuse it.
-      value: "logit-difference", "log-probability" or "log-odds" (`log p - log(1 - p)` of one answer). Or
+      value: "logit-difference", "log-probability" or "log-odds": `log p - log(1 - p)` of one answer; or of each of
+        several, p being its share of the probability of all of them, over all their tokens. Or
         "token-log-probability", which gives a value for every token of the one answer, for `sx.explain_each`.
       answer_prefix: what the assistant's turn begins with.
       system: a system turn. Without it there is none, not even the template's default one.
@@ -207,13 +247,15 @@ def text(
         own = greedy_answer(model, ids)
         found = read_answers(model, [prompt], [ids], own.text, value, VALUES, tokens=own.tokens, depth=4)
     (strings,), (tokens,) = found.strings, found.tokens
-    targets = tokens[0] if len(tokens) == 1 else tuple(each[0] for each in tokens)
-    (bare,), _ = inputs.sequences(np.zeros((1, len(names)), bool), targets[:-1])
-    if len(bare) < len(targets):
-        raise ValueError("Nothing is left of the prompt with every unit removed; give a question or an answer prefix.")
-    check_length(model, len(bare))
+    targets = tokens if found.value == "log-odds" else tuple(each[0] for each in tokens)
     cuts = names, spans, removal, inputs
-    return TextAblation(model, text, around, strings, found.value, targets, *cuts, found.doubts)
+    whole = tokens[0] if len(tokens) == 1 else targets
+    ablation = TextAblation(model, text, around, strings, found.value, whole, *cuts, found.doubts)
+    lengths = [len(ids) for ids, _ in ablation.sequences(np.zeros((1, len(names)), bool))[0]]
+    if min(lengths) <= max(map(len, ablation.forced)):  # too few tokens to read from
+        raise ValueError("Nothing is left of the prompt with every unit removed; give a question or an answer prefix.")
+    check_length(model, max(lengths))
+    return ablation
 
 
 def _prefix(model: LanguageModel, tokens: Sequence[int]) -> Prefix:
