@@ -10,7 +10,7 @@ import pytest
 from common import GOLDEN
 from flax import nnx
 
-from spexjax import ablations, explain, load, load_model
+from spexjax import ablations, explain, explain_each, load, load_model
 from spexjax.ablations._components._fill import FILLS, Resample
 from spexjax.ablations._components._prompt_set import plant, read
 from spexjax.evaluation import evaluate, run
@@ -243,7 +243,7 @@ def test_an_explanation_of_components_is_saved_and_shown(tiny, tmp_path, key):
         ({"answers": "e", "value": "logit-difference"}, "2 or more"),
         ({"answers": [("e", "a")] * 3}, "4 prompts but answers for 3"),
         ({"answers": [("e", "a")] * 3 + [("e",)]}, "same number"),
-        ({"answers": ("e", "e")}, "same token"),
+        ({"answers": ("e", "e")}, "are the same"),
         ({"answers": ("e", "")}, "no tokens"),
         ({"answers": ()}, "Give the answers"),
         ({"prompts": "The"}, "list of prompts"),
@@ -254,3 +254,30 @@ def test_an_explanation_of_components_is_saved_and_shown(tiny, tmp_path, key):
 def test_mistakes_are_said_before_anything_is_spent(tiny, change, message):
     with pytest.raises(ValueError, match=message):
         ablations.components(**{"model": tiny, "prompts": PROMPTS, "answers": ANSWERS} | change)
+
+
+@pytest.mark.parametrize("value", ["logit-difference", "log-probability"])
+def test_a_value_for_each_prompt(tiny, value):
+    answers = [("e", "a"), ("a", "e"), ("s", "a"), ("e", "x")] if value == "logit-difference" else [("e",), ("a",)] * 2
+    options = {"value": value, "units": "mlp"}
+    ablation = ablations.components(tiny, PROMPTS, answers, per_prompt=True, **options)
+    masks = np.random.default_rng(0).random((12, ablation.num_features)) < 0.6
+    values = evaluate(ablation, masks)
+    mean = ablations.components(tiny, PROMPTS, answers, **options)
+    np.testing.assert_allclose(values.mean(1), evaluate(mean, masks), atol=1e-5)
+    for i, (prompt, group) in enumerate(zip(PROMPTS, answers, strict=True)):
+        alone = ablations.components(tiny, [prompt], [group], **options)
+        np.testing.assert_allclose(values[:, i], evaluate(alone, masks), atol=2e-5)
+    assert ablation.fingerprint != mean.fingerprint
+    assert ablation.gradient(0.9) is None
+    with pytest.raises(ValueError, match=r"4 values per mask: sx\.explain_each"):
+        explain(ablation, budget=20, key=jax.random.key(0))
+
+
+def test_an_explanation_for_each_prompt(tiny):
+    ablation = ablations.components(tiny, PROMPTS, ANSWERS, per_prompt=True)
+    each = explain_each(ablation, budget=32, key=jax.random.key(0), method="lasso", progress=False)
+    assert each.names == tuple(PROMPTS)
+    one = each.of(PROMPTS[2])
+    assert (one.provenance["prompts"], one.provenance["answers"]) == ([PROMPTS[2]], list(ANSWERS))
+    np.testing.assert_allclose(one.values, evaluate(ablation, one.masks)[:, 2], atol=1e-6)

@@ -41,6 +41,7 @@ class ComponentAblation(Ablation):
     filling: Fill  # what the name stands for
     rescale: bool
     value: str
+    per_prompt: bool
     doubts: tuple[str, ...]  # what was warned of when it was made
     has_covalues = True  # a sketch of the hidden states that are read; not a field
 
@@ -54,7 +55,24 @@ class ComponentAblation(Ablation):
         """Identifies the value function across processes: model, prompts, answers, components, fill and value."""
         parts: list[Any] = [self.model.fingerprint, self.prompts, self.references, self.components.names]
         parts += [self.fill, self.rescale, self.value]
+        parts += ["per prompt"] * self.per_prompt
         return hashlib.blake2b(json.dumps(parts).encode(), digest_size=16).hexdigest()
+
+    @property
+    def num_values(self) -> int | None:
+        """The number of prompts, if each has a value of its own."""
+        return len(self.texts) if self.per_prompt else None
+
+    @property
+    def value_names(self) -> tuple[str, ...] | None:
+        """The prompts, if each has a value of its own."""
+        return self.texts if self.per_prompt else None
+
+    def describe_part(self, part: Sequence[int]) -> dict:
+        """The prompts whose values are added up."""
+        each = [self._decoded(self.prompts.answers[i]) for i in part]
+        prompts = {"prompts": [self.texts[i] for i in part], "prompt_answers": [list(one) for one in each]}
+        return prompts | {"answers": list(each[0]) if len(set(each)) == 1 else []}
 
     def describe(self) -> dict:
         """What is explained, as plain JSON values."""
@@ -87,15 +105,16 @@ class ComponentAblation(Ablation):
         )
 
     def gradient(self, keep: float) -> Gradient | None:
-        """With respect to the gates, each being `keep`; None for an accuracy, which has steps only."""
-        if self.value == "accuracy":
+        """With respect to the gates, each being `keep`; None for an accuracy, which has steps only, or for values."""
+        if self.value == "accuracy" or self.per_prompt:
             return None
         names, fingerprint = self.feature_names, self.fingerprint
         return Gradient(self._program, self._parameters, names, fingerprint, keep, tensor_parallel)
 
     @property
     def _program(self) -> Callable:
-        return gated_program(self.model.graph, self.components.first, self.value, self.prompts.choice, self.rescale)
+        settings = self.value, self.prompts.choice, self.rescale, self.per_prompt
+        return gated_program(self.model.graph, self.components.first, *settings)
 
     def _batches(self, masks: np.ndarray, devices: int, shrink: int) -> Iterator[Batch]:
         (r, t), each = self._forest.tokens.shape, -(-len(masks) // devices)
@@ -145,6 +164,7 @@ def components(
     references: Sequence[str] | None = None,
     rescale: bool = False,
     value: str | None = None,
+    per_prompt: bool = False,
 ) -> ComponentAblation:
     """The value function of a model's components: n heads, MLPs or layers are kept or removed while it answers.
 
@@ -169,6 +189,7 @@ def components(
         less the largest of the other answers'. "log-probability": of the one answer, over all its tokens. "accuracy": 1
         if the logit difference is positive or, with one answer, if its tokens are the most likely ones; else 0. By
         default "logit-difference" for several answers, "log-probability" for one.
+      per_prompt: give every prompt's value and not their mean, for `sx.explain_each`.
 
     Raises:
       ValueError: if an option is unknown, a layer is not there, an answer does not fit the value, a prompt is empty or
@@ -189,7 +210,8 @@ def components(
     else:
         filled = ()
     how = units, found, fill, filling, rescale
-    return ComponentAblation(model, tuple(prompts), prompt_set, filled, *how, read_off.value, read_off.doubts)
+    read_as = read_off.value, per_prompt, read_off.doubts
+    return ComponentAblation(model, tuple(prompts), prompt_set, filled, *how, *read_as)
 
 
 def _targets(prompts: PromptSet, forest: Forest) -> Targets:

@@ -38,8 +38,8 @@ class GatedParameters(NamedTuple):
 
 @functools.cache
 def gated_program(
-    graph: nnx.GraphDef, first: int, value: str, choice: bool, rescale: bool
-) -> Callable[[GatedParameters, Shaped[Array, "m n"]], tuple[Float[Array, " m"], Float[Array, "m c"]]]:
+    graph: nnx.GraphDef, first: int, value: str, choice: bool, rescale: bool, each: bool
+) -> Callable[[GatedParameters, Shaped[Array, "m n"]], tuple[Float[Array, "m *p"], Float[Array, "m c"]]]:
     """The pure function of one batch of masks, values and co-values; the same object for the same model and value.
 
     It takes gates between 0 and 1, too, and is differentiable in them unless the value is an accuracy.
@@ -50,11 +50,12 @@ def gated_program(
       value: as in `components`.
       choice: whether there are several answers to a prompt.
       rescale: as in `components`.
+      each: whether to give the value of each of p prompts, and not their mean.
     """
 
     def apply(
         parameters: GatedParameters, masks: Shaped[Array, "m n"]
-    ) -> tuple[Float[Array, " m"], Float[Array, "m c"]]:
+    ) -> tuple[Float[Array, "m *p"], Float[Array, "m c"]]:
         model, m = nnx.merge(graph, parameters.weights), len(masks)
         r = len(parameters.stream)
         x, positions, ends = (jnp.tile(a, (m, *[1] * (a.ndim - 1))) for a in parameters[1:4])
@@ -66,7 +67,8 @@ def gated_program(
         hidden = model.norm(x).reshape(m, -1, *x.shape[1:])
         score = _choice if choice else _answer
         read = hidden * parameters.targets.counted[..., None].astype(hidden.dtype)
-        return score(model, hidden, parameters.targets, value).mean(-1), sketch(read.reshape(m, -1, x.shape[-1]))
+        values = score(model, hidden, parameters.targets, value)
+        return values if each else values.mean(-1), sketch(read.reshape(m, -1, x.shape[-1]))
 
     return apply
 
