@@ -91,7 +91,7 @@ def value_function(kind: str, n: int, seed: int):
 
 
 def game(kind: str, n: int, m: int, seed: int, design: str = "uniform"):
-    """Distinct masks and their values; "sized" masks are those that `explain` draws for FSII and most indices."""
+    """Distinct masks and their values; "sized" ones are like those that `explain` chooses for FSII and others."""
     if design == "sized":
         import jax
 

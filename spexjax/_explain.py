@@ -54,7 +54,8 @@ def explain(
       method: a name from `methods.names()`, a `Method`, or a `Proxy`. The default compares methods by held-out error;
         see `methods.Auto`.
       index: the interaction index you will ask for. It decides which masks are drawn: for Shapley-type indices, three
-        quarters of them have the sizes that those indices depend on (`designs.sized`). With `keep`, it decides nothing.
+        quarters of them are those that tell most about Shapley values (`designs.informative`). With `keep`, it decides
+        nothing.
       keep: draw masks that keep each feature with this probability (`designs.biased`), whatever the index: for models
         that are noise where half of everything is gone. Faithfulness is that of such masks, and WBV and WBII are the
         indices of their neighbourhood. "auto" finds the probability from up to 62 ablations, which count in the

@@ -185,7 +185,7 @@ def test_the_design_is_that_of_the_index(key, index):
     ablation, _ = counted(game)
     explanation = sx.explain(ablation, budget=64, key=key, index=index, method=least_squares)
     shapley = index in ("SV", "sv", "SII", "STII", "FSII", "k-SII")
-    assert explanation.provenance["design"] == ("sized" if shapley else "uniform")
+    assert explanation.provenance["design"] == ("informative" if shapley else "uniform")
     np.testing.assert_array_equal(explanation.faithfulness.rows, np.arange(2, 64))
     assert "each of 62 masks" in explanation.faithfulness.scheme
     assert ("weighed as if drawn uniformly" in explanation.faithfulness.scheme) == shapley

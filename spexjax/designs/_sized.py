@@ -43,7 +43,7 @@ def sized(key: Key, num_masks: int, num_features: int) -> Masks:
     masks, rows = np.empty((m, num_features), bool), uniform_rows(m)
     masks[rows] = uniform(uniform_key, len(rows) + len(rows) % 2, num_features, paired=True)[: len(rows)]
     others = np.delete(np.arange(m), rows)
-    masks[others] = _others(size_key, len(others), masks[rows])
+    masks[others] = draw_pairs(size_key, len(others), masks[rows])
     return masks
 
 
@@ -63,8 +63,14 @@ def size_probabilities(num_features: int) -> Float[np.ndarray, " _"]:
     return np.concatenate([[0.0], weights / max(weights.sum(), 1e-300), [0.0]])
 
 
-def _others(key: Key, count: int, taken: Bool[np.ndarray, "u n"]) -> Bool[np.ndarray, "c n"]:
-    """Pairs of complements by the Shapley kernel; all distinct, and none of those taken."""
+def draw_pairs(key: Key, count: int, taken: Bool[np.ndarray, "u n"]) -> Bool[np.ndarray, "c n"]:
+    """Pairs of complements by the Shapley kernel; all distinct, and none of those taken.
+
+    Args:
+      key: PRNG key, consumed.
+      count: how many masks; the last is alone if it is odd.
+      taken: masks that are not to be drawn.
+    """
     n = taken.shape[1]
     seen = {row.tobytes() for row in np.packbits(taken, axis=1)}
     found: list[Bool[np.ndarray, " n"]] = []

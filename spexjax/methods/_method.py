@@ -197,8 +197,8 @@ def draw(key: Key, num_features: int, budget: int, index: Index | None, keep: fl
         masks, none = np.asarray(designs.biased(key, budget, num_features, keep)), np.zeros(0, np.int64)
         return Design("biased", masks, none, notes={"keep": keep}, keep=keep)
     if index is not None and index.design == "sized":
-        masks = np.asarray(designs.sized(key, budget, num_features))
-        return Design("sized", masks, designs.uniform_rows(len(masks)), by_size=True)
+        masks = np.asarray(designs.informative(key, budget, num_features))
+        return Design("informative", masks, designs.uniform_rows(len(masks)), by_size=True)
     masks = np.asarray(designs.uniform(key, budget, num_features))
     return Design("uniform", masks, np.arange(len(masks)))
 

@@ -259,7 +259,7 @@ def test_a_design_for_one_budget_has_no_rounds(method, key):
 
 def test_the_first_masks_of_a_design():
     design = sx.methods.draw(jax.random.key(0), 10, 100, sx.indices.get("SV"))
-    assert design.name == "sized"
+    assert design.name == "informative"
     assert design.by_size
     assert design.num_uniform == 26
     assert len(design.first(20).masks) == 20
