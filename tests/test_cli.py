@@ -98,7 +98,7 @@ def test_text_from_a_file_and_from_standard_input(tmp_path, monkeypatch, capsys)
         ([WORDS, "--index", "FSI"], "'FSI' is not an index (did you mean FSII?)"),
         ([WORDS, "--order", "0"], "max_order"),
         ([WORDS, "--method", "magic"], "no method 'magic'"),
-        ([WORDS, "--answers", "yes", "yes"], "same token"),
+        ([WORDS, "--answers", "yes", "yes"], "are the same"),
         ([WORDS * 100], "more than the 512"),
         (["--file", "does-not-exist.txt"], "does-not-exist.txt: No such file"),
         (["--file", "/"], "/: Is a directory"),
@@ -130,8 +130,8 @@ def test_bad_input_is_one_sentence_and_exit_code_two(arguments, message, capsys,
         (["--target", "1.5"], "below 1"),
         (["--target", "nan"], "below 1"),
         (["--value", "surprise"], "must be one of logit-difference"),
-        (["--value", "log-odds", "--answers", "x", "y"], "needs 1 answer to a prompt; got 2"),
-        (["--answers", "yes", "yes"], "same token"),
+        (["--value", "log-probability", "--answers", "x", "y"], "needs 1 answer to a prompt; got 2"),
+        (["--answers", "yes", "yes"], "are the same"),
         (["--replacement", "[MASK]"], "The removal delete puts nothing in a unit's place, so the replacement '[MASK]'"),
         (["--removal", "burn"], "Removal must be one of delete"),
         (["--keep", "1.5"], "keep is the probability of keeping a feature, between 0 and 1"),
@@ -412,3 +412,21 @@ def test_the_help_lists_methods_and_indices(capsys):
     said = " ".join(capsys.readouterr().out.split())
     assert ", ".join(sx.methods.names()) in said
     assert ", ".join(sx.indices.INDICES) in said
+
+
+def test_three_answers_have_a_page_and_a_table_each(tmp_path, capsys):
+    options = ["--question", "Why?", "--answers", "x", "y", "a b", "--budget", "64", "--out", str(tmp_path / "o")]
+    assert run(WORDS, *options) == 0
+    out = capsys.readouterr().out
+    assert out.count("FSII up to order 2") == 3
+    assert out.startswith("x\n")
+    page = (tmp_path / "o" / "explanation.html").read_text()
+    assert page.count("<iframe") == 3
+    assert sx.load(tmp_path / "o" / "value2").provenance["answers"] == ["a b"]
+    assert run(WORDS, *options, "--json") == 0
+    record = json.loads(capsys.readouterr().out)
+    assert [value["name"] for value in record["values"]] == ["x", "y", "a b"]
+    assert record["values"][1]["answers"] == ["y"]
+    assert record["values"][0]["file"].endswith("explanation.json")
+    assert run(WORDS, *options, "--target", "0.9") == 2
+    assert "for several, give a --budget" in capsys.readouterr().err

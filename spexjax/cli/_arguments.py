@@ -67,8 +67,9 @@ def add_question(command: argparse.ArgumentParser) -> None:
     command.add_argument(
         "--answers",
         nargs="+",
-        help="""two answers (logit difference) or one (log-probability), spelled as the model begins them: Yes No where
-        its turn begins, " Yes" " No" after an --answer-prefix or raw text; the model's own by default""",
+        help="""two answers (logit difference), one (log-probability), or more (the log-odds of each within the set),
+        spelled as the model begins them: Yes No where its turn begins, " Yes" " No" after an --answer-prefix or raw
+        text; the model's own by default""",
     )
     command.add_argument("--answer-prefix", default="", help="what the model's turn begins with")
     command.add_argument("--system", help="the system prompt; without it there is none, not even the template's own")
@@ -81,7 +82,7 @@ def add_question(command: argparse.ArgumentParser) -> None:
         metavar="JSON",
         help="""variables for the chat template, such as '{"enable_thinking": false}'""",
     )
-    command.add_argument("--value", help="logit-difference, log-probability or log-odds")
+    command.add_argument("--value", help="logit-difference, log-probability, log-odds or token-log-probability")
     command.add_argument(
         "--features",
         default="word",

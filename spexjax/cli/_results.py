@@ -31,7 +31,7 @@ def explain_one(
     start: float,
     lens: "Callable[[LanguageModel], Ablation]",
 ) -> int:
-    """Explains an ablation of a model; prints the table, and writes the page and the file.
+    """Explains an ablation of a model; prints the table, and writes the page and the file. Of several values, each.
 
     Args:
       args: of the command.
@@ -47,6 +47,10 @@ def explain_one(
     with phase("load the model", progress) as loading:
         model = sx.load_model(args.model, dtype=args.dtype)
         ablation = lens(model)
+    if ablation.num_values is not None:
+        from spexjax.cli._several import explain_values
+
+        return explain_values(args, start, ablation, how)
     seconds = {"load": time.perf_counter() - start - loading.compile_seconds}
     explanation = sx.explain(ablation, **how)
     asked, table = {"index": args.index, "max_order": args.order, "progress": False}, ""

@@ -72,5 +72,6 @@ def _answer(provenance: Mapping[str, Any], value: float) -> str:
         share = 100 * probability("log-odds", abs(value))
         return f"{name} prefers {ahead} to {behind}{on_average}: {share:.3g} % of the probability of the two."
     if kind in ("log-probability", "log-odds") and len(answers) == 1:
-        return f"{name} gives {answers[0]} a probability of {probability(kind, value):.2g}{on_average}."
+        among = f" among {len(provenance['all_answers']):,} answers" if provenance.get("all_answers") else ""
+        return f"{name} gives {answers[0]} a probability of {probability(kind, value):.2g}{among}{on_average}."
     return ""

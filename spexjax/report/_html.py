@@ -3,6 +3,7 @@
 Text, names, answers and model names are escaped, and the content security policy only allows the page's own script.
 """
 
+from collections.abc import Sequence
 from html import escape
 from pathlib import Path
 
@@ -13,6 +14,7 @@ from spexjax.report._assets import assets, filled, safe_json, script_hash
 from spexjax.report._data import page_data, tables
 from spexjax.report._details import details, figures
 from spexjax.report._layout import around, layout, unit_name, units
+from spexjax.report._several import several
 from spexjax.report._verdict import headline, verdict
 from spexjax.report._words import cautions, directions, variance_explained
 
@@ -20,7 +22,7 @@ _SCRIPTS = ("basics", "terms", "arcs", "text", "lists", "whatif", "page")  # one
 
 
 def html(
-    explanation: Explanation,
+    explanation: Explanation | Sequence[Explanation],
     *,
     index: str | None = None,
     max_order: int = 2,
@@ -30,7 +32,8 @@ def html(
     """The explanation as a self-contained page: the verdict in words, the text with arcs, lists, and a what-if panel.
 
     Args:
-      explanation: from `explain` or `fit`.
+      explanation: from `explain` or `fit`; or those of several values, from `explain_each`, one of which is shown at a
+        time.
       index: a name of `spexjax.indices.INDICES`, shown first; the page switches to others. By default FSII, or WBII
         where `explain(keep=...)` drew the masks.
       max_order: the order of the index.
@@ -38,9 +41,16 @@ def html(
       progress: as in `explain`.
 
     Raises:
-      ValueError: if the index is unknown or `max_order` is below 1.
+      ValueError: if the index is unknown, `max_order` is below 1, or there is no explanation.
     """
-    return _page(explanation, index, max_order, top, progress, "page")
+    if isinstance(explanation, Explanation):
+        return _page(explanation, index, max_order, top, progress, "page")[0]
+
+    def one(each: Explanation) -> tuple[str, str]:
+        page, script = _page(each, index, max_order, top, progress, "fragment")
+        return _framed(page, each, "", lazy=True), script
+
+    return several(explanation, one)
 
 
 def fragment(
@@ -65,14 +75,18 @@ def fragment(
     Raises:
       ValueError: as `html`.
     """
-    page = _page(explanation, index, max_order, top, False, "fragment")
-    title = escape(headline(explanation, ends_of(explanation)))
-    style = f"width:100%;height:{height}px;border:0"
-    return f'<iframe title="{title}" sandbox="allow-scripts" style="{style}" srcdoc="{escape(page)}"></iframe>'
+    page, _ = _page(explanation, index, max_order, top, False, "fragment")
+    return _framed(page, explanation, f' style="width:100%;height:{height}px;border:0"')
+
+
+def _framed(page: str, explanation: Explanation, style: str, *, lazy: bool = False) -> str:
+    """A page within another."""
+    title, loading = escape(headline(explanation, ends_of(explanation))), ' loading="lazy"' * lazy
+    return f'<iframe title="{title}" sandbox="allow-scripts"{style}{loading} srcdoc="{escape(page)}"></iframe>'
 
 
 def write_html(
-    explanation: Explanation,
+    explanation: Explanation | Sequence[Explanation],
     path: str | Path,
     *,
     index: str | None = None,
@@ -83,7 +97,7 @@ def write_html(
     """Writes the page of `html` to a file atomically, replacing an earlier one.
 
     Args:
-      explanation: from `explain` or `fit`.
+      explanation: as in `html`, one or several.
       path: the file.
       index: as in `html`, like the others.
       max_order: the order of the index.
@@ -99,7 +113,8 @@ def write_html(
 
 def _page(
     explanation: Explanation, index: str | None, max_order: int, top: int, progress: bool | None, kind: str
-) -> str:
+) -> tuple[str, str]:
+    """The page, and the hash of its script."""
     with phase("report", progress):
         shown = tables(explanation, index, max_order, top)
         how, ends = layout(explanation), ends_of(explanation)
@@ -132,4 +147,4 @@ def _page(
         "script": script,
         "script_hash": script_hash(script),
     }
-    return filled(page, parts)
+    return filled(page, parts), parts["script_hash"]

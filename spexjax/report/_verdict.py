@@ -75,8 +75,8 @@ def how_sure(explanation: Explanation, ends: Mapping[bool, float]) -> str:
     if full is None:
         return ""
     if "prompts" in provenance:
-        mean = f"On average, the {escape(str(value))} is <b>{signed(full, abs(full))}</b>."
-        return "" if value == "accuracy" else mean
+        start = "On average, the" if len(provenance["prompts"]) > 1 and not str(value).startswith("sum") else "The"
+        return "" if value == "accuracy" else f"{start} {escape(str(value))} is <b>{signed(full, abs(full))}</b>."
     if value == "logit-difference" and len(answers) == 2:
         likelier, other = answers[int(full < 0)], answers[int(full >= 0)]
         p = probability("log-odds", abs(full))
@@ -84,7 +84,9 @@ def how_sure(explanation: Explanation, ends: Mapping[bool, float]) -> str:
         return f"Between the two, {shares}."
     if value in ("log-probability", "log-odds") and len(answers) == 1:
         share = _percent(probability(value, full))
-        return f"It gives this answer a probability of <b>{share}</b>."
+        others = provenance.get("all_answers") or ()
+        among = f", out of {len(others):,} answers" if others else ""
+        return f"It gives this answer a probability of <b>{share}</b>{among}."
     return ""
 
 

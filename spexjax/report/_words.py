@@ -35,7 +35,10 @@ def value_in_words(provenance: Mapping[str, Any]) -> str | None:
     if value == "logit-difference" and len(answers) == 2:
         return f"logit({answers[0]}) − logit({answers[1]})"
     if value in ("log-probability", "log-odds") and len(answers) == 1:
-        return f"log P({answers[0]})" if value == "log-probability" else f"log-odds({answers[0]})"
+        if value == "log-probability":
+            return f"log P({answers[0]})"
+        others = ", ".join(f'"{one_line(answer, 20)}"' for answer in provenance.get("all_answers") or ())
+        return f"log-odds({answers[0]}{' among ' * bool(others)}{others})"
     return None if value is None else str(value)
 
 

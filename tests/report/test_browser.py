@@ -346,3 +346,26 @@ def test_a_written_page_opens_quickly(film, tmp_path):
     path = write_html(film, tmp_path / "page.html")
     assert time.process_time() - start < 5  # 1 second on an idle machine
     assert path.stat().st_size < 1 << 20
+
+
+def test_one_of_several_is_shown_and_another_on_request(chromium, film, review):
+    chromium.open(html([film, review]))
+    assert chromium.errors() == []
+    visible = "return [...document.querySelectorAll('iframe')].map(f => f.offsetHeight > 0)"
+    assert chromium.js(visible) == [True, False]
+    chromium.find('label[for="value1"]').click()
+    assert chromium.js(visible) == [False, True]
+    frame = chromium.all("iframe")[1]
+    chromium.driver.switch_to.frame(frame)
+    deadline = time.time() + 5
+    while not chromium.all("#joint-list .row") and time.time() < deadline:
+        time.sleep(0.05)
+    assert chromium.all("#joint-list .row")  # its script runs, under the policy of both pages
+    chromium.driver.switch_to.default_content()
+    assert chromium.errors() == []
+
+
+@pytest.mark.parametrize("dark", [False, True])
+def test_several_are_accessible(chromium, axe, film, review, dark):
+    chromium.open(html([film, review]), dark=dark)
+    assert violations(chromium, axe) == []

@@ -198,3 +198,33 @@ def test_unknown_index(review):
 def test_write(review, tmp_path):
     path = write_html(review, tmp_path / "new" / "page.html", top=3)
     assert path.read_text(encoding="utf-8") == html(review, top=3)
+
+
+def test_several_in_one_page(review, tmp_path):
+    other = dataclasses.replace(review, faithfulness=Faithfulness(0.3, np.arange(31), "held out"))
+    page = html([review, other, review])
+    shown = Page(page)
+    radios = [attributes for tag, attributes in shown.elements if tag == "input"]
+    frames = [attributes for tag, attributes in shown.elements if tag == "iframe"]
+    assert len(radios) == len(frames) == 3
+    assert ["checked" in radio for radio in radios] == [True, False, False]
+    assert all(frame["sandbox"] == "allow-scripts" for frame in frames)
+    assert "3 explanations" in page
+    assert "all from the same 31 ablations" in page
+    assert "1 of them are to be read with care" in page
+    assert [radio["id"] for radio in radios] == ["value0", "value1", "value2"]
+    assert write_html([review], tmp_path / "page.html").read_text(encoding="utf-8") == html([review])
+    with pytest.raises(ValueError, match="nothing to show"):
+        html([])
+
+
+@pytest.mark.parametrize("name", HOSTILE)
+def test_names_of_several_are_escaped(review, name):
+    class Named(list):
+        names = (name, "b")
+
+    shown = Page(html(Named([review, review])))
+    tags = {tag for tag, _ in shown.elements}
+    assert tags <= {"html", "head", "meta", "title", "style", "body", "main", "header", "h1", "p", "fieldset", "legend",
+                    "input", "label", "small", "div", "iframe"}  # fmt: skip
+    assert not any(attribute.startswith("on") for _, attributes in shown.elements for attribute in attributes)

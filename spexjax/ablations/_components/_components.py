@@ -69,10 +69,11 @@ class ComponentAblation(Ablation):
         return self.texts if self.per_prompt else None
 
     def describe_part(self, part: Sequence[int]) -> dict:
-        """The prompts whose values are added up."""
+        """The prompt that is explained, or those whose values are added up."""
         each = [self._decoded(self.prompts.answers[i]) for i in part]
         prompts = {"prompts": [self.texts[i] for i in part], "prompt_answers": [list(one) for one in each]}
-        return prompts | {"answers": list(each[0]) if len(set(each)) == 1 else []}
+        value = self.value if len(part) == 1 else f"sum of the {self.value} of {len(part)} prompts"
+        return prompts | {"value": value, "answers": list(each[0]) if len(set(each)) == 1 else []}
 
     def describe(self) -> dict:
         """What is explained, as plain JSON values."""
