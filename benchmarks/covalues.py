@@ -111,6 +111,7 @@ def main():
     args = parser.parse_args()
     results = Results(HERE / "results" / "covalues.json", ("game", "covalues", "m", "draw"))
     for name in args.games:
+        jax.clear_caches()  # one process cannot map the code of all shapes at once
         game, covalues, structure = measure(name, sx.Store(args.store))
         sizes = [(True, m) for m in WITH] + [(False, m) for m in WITHOUT]
         for (known, m), draw in itertools.product(sizes, range(DRAWS)):

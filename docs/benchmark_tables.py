@@ -177,6 +177,8 @@ def index_error_few() -> str:
         if len(logs) < len(games):
             return "-"
         value = np.exp(np.mean(logs))
+        if value > 1e5:
+            return "over 100,000"
         return f"{value:,.1f}" if value < 10 else f"{value:,.0f}"
 
     names = sorted({key[0] for key in errors} - {"auto"}, key=lambda name: (name not in OURS, name))

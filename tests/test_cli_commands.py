@@ -92,7 +92,7 @@ def test_two_saved_explanations_are_compared(saved, tmp_path, capsys):
         (["subset", "{saved}", "--remove", "9"], "9"),
         (["heads", "A b", "--fill", "magic", "--answers", "x"], "Fill must be one of zero, mean, resample"),
         (["heads", "A b", "--model", "no-such/model"], "Prompt 1 has no answers"),
-        (["heads", "A b", "--model", "no-such/model", "--answers", "x", "x"], "same token"),
+        (["heads", "A b", "--model", "no-such/model", "--answers", "x", "x"], "are the same"),
         (["heads", "A b", "--model", "no-such/model", "--answers", "x", "--value", "logit-difference"], "or more"),
         (["heads", "A b", "--model", "no-such/model", "--answers", "x", "--rescale", "--fill", "mean"], "Rescaling"),
         (["heads", " ", "--model", "no-such/model", "--answers", "x"], "A prompt is empty"),
