@@ -370,6 +370,32 @@ def strings() -> str:
 
 
 @block
+def covalues() -> str:
+    """R2 without and with co-values."""
+    rows = result("covalues")["rows"]
+    sizes, lines = sorted({r["m"] for r in rows if r["covalues"]}), []
+    for game in sorted({r["game"] for r in rows}):
+        for known, name in ((False, "without"), (True, "with")):
+            r2 = [[r["r2"] for r in rows if (r["game"], r["covalues"], r["m"]) == (game, known, m)] for m in sizes]
+            lines.append((game, name, *(f"{np.mean(some):.3f}" for some in r2)))
+    return table(("game", "co-values", *(f"{m:,} masks" for m in sizes)), lines)
+
+
+@block
+def gradient() -> str:
+    """R2 near the full model, with and without one backward pass."""
+    rows = result("gradient")["rows"]
+    sizes, lines = sorted({r["m"] for r in rows}), []
+    kinds = {"neither": (False, False), "gradient": (True, False), "co-values": (False, True), "both": (True, True)}
+    for game in sorted({r["game"] for r in rows}):
+        for name, kind in kinds.items():
+            mine = [r for r in rows if (r["game"], r["gradient"], r["covalues"]) == (game, *kind)]
+            r2 = [np.mean([r["r2"] for r in mine if r["m"] == m]) for m in sizes]
+            lines.append((game, name, *(f"{value:.3f}" for value in r2)))
+    return table(("game", "with", *(f"{m:,} masks" for m in sizes)), lines)
+
+
+@block
 def sweep() -> str:
     """Very many masks, with and without a store."""
     found = result("sweep")
