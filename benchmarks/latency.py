@@ -307,6 +307,7 @@ class Bench:
             "JAX_COMPILATION_CACHE_DIR": str(home / "programs"),
             "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0",
         }
+        environment.pop("SPEXJAX_CACHE", None)  # ours lies in `home`, too
         if not programs:  # as a user who has set nothing
             del environment["JAX_COMPILATION_CACHE_DIR"], environment["JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS"]
         start, cpu = time.perf_counter(), cpu_seconds(resource.RUSAGE_CHILDREN)

@@ -17,7 +17,8 @@ def test_latency_tells_cold_from_warm(tmp_path):
     rows = {(row["task"], row["cache"], row["lap"]): row for row in run["rows"]}
     empty, warm, second = (rows["fit", *of] for of in (("empty", "first"), ("warm", "first"), ("warm", "second")))
     assert empty["compiled"] > 0
-    assert (warm["compiled"], warm["read"]) == (0, empty["compiled"] + empty["read"])
+    assert warm["compiled"] == 0
+    assert 0 < warm["read"] <= empty["compiled"]  # others are loaded by ourselves, which JAX does not count
     assert warm["r2"] == empty["r2"]
     assert (second["compiled"], second["read"]) == (0, 0)
     assert 0 < empty["cpu_seconds"] < rows["fit", "empty", "process"]["cpu_seconds"]
