@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 from jax.sharding import Mesh
+from jaxtyping import Float
 
 from spexjax import indices, methods
 from spexjax._budget import reason_to_stop, rounds
@@ -82,12 +83,14 @@ def road(
         )
     evaluation, history = start.evaluation, []
     fits: list[Spent] = []
+    slopes = None
     stopped = f"the budget of {most} ablations is spent"
     for size in sizes:
         evaluation = evaluation.then((yield design.masks[len(evaluation.values) : size - start.left_out]))
-        if not fits and not design.complete:
-            priors += _from_gradient(gradient_of(ablation, chosen, gradient, start.keep), gradient, mesh, store)
         with phase("fit", progress) as fitting:
+            if not fits and not design.complete:
+                slopes = _slopes(gradient_of(ablation, chosen, gradient, start.keep), gradient, mesh, store)
+                priors += () if slopes is None else (linear_prior(slopes),)
             known = dataclasses.replace(evaluation, structure=ablation.structure, priors=priors)
             explanation = explained(chosen, design.first(size - start.left_out), known, fit_key, names)
         fits.append(fitting)
@@ -101,30 +104,35 @@ def road(
     provenance = {
         **recorded(ablation, design, evaluation, budget if target_faithfulness is None else max_budget, others),
         **start.notes(),
+        **({} if slopes is None else {"gradient": slopes.tolist()}),
+        **({"prior": prior.provenance.get("fingerprint")} if isinstance(prior, Explanation) else {}),
         "ablations": len(evaluation.values) + start.left_out,
         "seconds": seconds(evaluation, designing, fits),
+        **({} if target_faithfulness is None else _rounds_taken(target_faithfulness, history, stopped)),
     }
-    if target_faithfulness is not None:
-        scores = [{"ablations": m, "r2": round(r, 4), "error": round(e, 4)} for m, r, e in history]
-        provenance |= {"target_faithfulness": target_faithfulness, "rounds": scores, "stopped": stopped}
     return dataclasses.replace(explanation, provenance=provenance)
 
 
-def _from_gradient(
+def _rounds_taken(target: float, history: Sequence[tuple[int, float, float]], stopped: str) -> dict[str, Any]:
+    """What the provenance says of rounds: the target, the R2 and its error after each, and why they ended."""
+    scores = [{"ablations": m, "r2": round(r, 4), "error": round(e, 4)} for m, r, e in history]
+    return {"target_faithfulness": target, "rounds": scores, "stopped": stopped}
+
+
+def _slopes(
     ablation: Ablation | None, gradient: bool | str, mesh: Mesh | None, store: Store | None
-) -> tuple[Spectrum, ...]:
-    """The function of first order with the gradient that an ablation gives, by one backward pass; or nothing."""
+) -> Float[np.ndarray, " n"] | None:
+    """The gradient that an ablation gives, by one backward pass; None if there is none, or the pass does not fit."""
     if ablation is None:
-        return ()
+        return None
     try:
         everything = np.ones((1, ablation.num_features), bool)
-        slopes = np.asarray(run(ablation, everything, mesh=mesh, store=store, progress=False).values[0])
-        return (linear_prior(slopes),)
+        return np.asarray(run(ablation, everything, mesh=mesh, store=store, progress=False).values[0])
     except MemoryError:
         if gradient is True:
             raise
         warnings.warn("The device cannot hold a backward pass, so no gradient is used.", stacklevel=2)
-        return ()
+        return None
 
 
 def _start(

@@ -80,6 +80,7 @@ def test_a_gradient_is_the_prior_near_the_full_model(options, taken):
     if taken:
         assert prior["r2_of_prior"] > 0.9
     assert explanation.provenance["ablations"] == 48
+    assert (len(explanation.provenance.get("gradient", ())) == N) == taken
 
 
 def test_fewer_ablations_are_needed():

@@ -1,7 +1,6 @@
 """The lens on text: parts of the input are removed, and a language model answers again."""
 
 import dataclasses
-import functools
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
@@ -9,7 +8,7 @@ from itertools import pairwise
 from typing import Any
 
 import numpy as np
-from jaxtyping import Bool
+from jaxtyping import Bool, Int
 
 from spexjax.ablation import Ablation, Plan
 from spexjax.ablations._prompts._answers import read_answers
@@ -108,15 +107,7 @@ class TextAblation(Ablation):
     @property
     def batch_group(self) -> tuple:
         """Texts share batches if the model, the value and the number of answers' tokens are the same."""
-        return self.model, self.value, self._targets.shape
-
-    @functools.cached_property
-    def _targets(self) -> np.ndarray:
-        """The tokens as an array; where there are several for each answer, `[t, k]`, filled up with -1 in front."""
-        if not self.is_set:
-            return np.array(self.targets, np.int32)
-        longest = max(map(len, self.targets))
-        return np.array([[-1] * (longest - len(answer)) + list(answer) for answer in self.targets], np.int32)
+        return self.model, self.value, _filled(self.targets).shape
 
     @classmethod
     def plan_together(
@@ -130,15 +121,12 @@ class TextAblation(Ablation):
         """The plan of one text or several: their sequences are packed into the same rows."""
         model, value, group = ablations[0].model, ablations[0].value, len(ablations[0].forced)
         reads = 1 + max(map(len, ablations[0].forced))
-        asked = [
-            (sequences, k)
-            for k, (ablation, some) in enumerate(zip(ablations, masks, strict=True))
+        keys = [
+            (sequences, ablation.targets)
+            for ablation, some in zip(ablations, masks, strict=True)
             for sequences in ablation.sequences(some)
         ]
-        keys = [(sequences, ablations[k].targets) for sequences, k in asked]
         index = {key: i for i, key in enumerate(dict.fromkeys(keys))}
-        owner = np.array([index[key] for key in keys], np.int64)
-        _, first = np.unique(owner, return_index=True)
         sequences = [one for sequences, _ in index for one in sequences]
         tokens, positions = [one[0] for one in sequences], [one[1] for one in sequences]
         check_length(model, max(map(len, tokens), default=0))
@@ -147,10 +135,10 @@ class TextAblation(Ablation):
         tails = [t[shared:] for t in tokens], [p[shared:] for p in positions]
         width = prefix.keys.shape[1] + max(map(len, tails[0]), default=0)
         most = nodes_that_fit(model.config, model.dtype, width) // shrink
-        shape = ablations[0]._targets.shape
-        wanted = np.array([ablations[asked[i][1]]._targets for i in first], np.int32).reshape(len(index), *shape)
+        targets = [_filled(targets) for _, targets in index]
+        wanted = np.array(targets, np.int32).reshape(len(index), *_filled(ablations[0].targets).shape)
         return Plan(
-            owner=owner,
+            owner=np.array([index[key] for key in keys], np.int64),
             num_evaluations=len(index),
             apply=reading_program(model.graph, value),
             parameters=ReadingParameters(model.parameters, prefix, Gates.open(model.config)),
@@ -256,6 +244,14 @@ def text(
         raise ValueError("Nothing is left of the prompt with every unit removed; give a question or an answer prefix.")
     check_length(model, max(lengths))
     return ablation
+
+
+def _filled(targets: tuple) -> Int[np.ndarray, "*a"]:
+    """Answers' tokens as an array; where there are several for each, `[t, k]`, filled up with -1 in front."""
+    if not targets or not isinstance(targets[0], tuple):
+        return np.array(targets, np.int32)
+    longest = max(map(len, targets))
+    return np.array([[-1] * (longest - len(answer)) + list(answer) for answer in targets], np.int32)
 
 
 def _prefix(model: LanguageModel, tokens: Sequence[int]) -> Prefix:
