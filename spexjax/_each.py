@@ -1,8 +1,9 @@
 """`explain_each`: one explanation for every value of an ablation, all from the same evaluations."""
 
 import dataclasses
+import operator
 from collections.abc import Callable, Iterable, Sequence
-from typing import overload
+from typing import Any, overload
 
 import numpy as np
 from jax.sharding import Mesh
@@ -42,6 +43,8 @@ class Explanations(Sequence[Explanation]):
         names: Sequence[str],
         values: Float[np.ndarray, "m t"],
         fit: Callable[[tuple[int, ...]], Explanation],
+        *,
+        names_make_a_text: bool = False,
     ):
         """From what the ablations gave.
 
@@ -49,8 +52,9 @@ class Explanations(Sequence[Explanation]):
           names: one for each value.
           values: the values.
           fit: explains the sum of the values with these numbers, which are in order.
+          names_make_a_text: whether a part of all names, read one after another, names the values that it overlaps.
         """
-        self.names, self.values, self._fit = tuple(names), values, fit
+        self.names, self.values, self._fit, self._is_text = tuple(names), values, fit, names_make_a_text
         self._found: dict[tuple[int, ...], Explanation] = {}
 
     def __len__(self) -> int:
@@ -63,6 +67,8 @@ class Explanations(Sequence[Explanation]):
     def __getitem__(self, place):
         if isinstance(place, slice):
             return [self[i] for i in range(len(self))[place]]
+        if not -len(self) <= operator.index(place) < len(self):
+            raise IndexError(f"There are {len(self)} explanations, so none with the number {place}.")
         return self.of([range(len(self))[place]])
 
     def __repr__(self) -> str:
@@ -76,18 +82,31 @@ class Explanations(Sequence[Explanation]):
         The log-probabilities of an answer's tokens add up to that of a part of the answer.
 
         Args:
-          part: the numbers of the values, or a text: all values whose names, read one after another, overlap the
-            first place where it stands.
+          part: the numbers of the values; the name of one; or, if they are the tokens of an answer, a part of it: all
+            values whose names, read one after another, overlap the first place where it stands.
 
         Raises:
-          ValueError: if the text is nowhere, or the numbers are not different ones of t values.
+          ValueError: if the text is nowhere, or not the name of one value, or the numbers are not different ones of t
+            values.
         """
-        numbers = self._spanned(part) if isinstance(part, str) else tuple(sorted(int(i) for i in part))
+        numbers = self._named(part) if isinstance(part, str) else _numbers(part)
         if not numbers or len(set(numbers)) < len(numbers) or not 0 <= numbers[0] <= numbers[-1] < len(self):
             raise ValueError(f"Give different numbers out of 0..{len(self) - 1}; got {list(numbers)}.")
         if numbers not in self._found:
             self._found[numbers] = self._fit(numbers)
         return self._found[numbers]
+
+    def _named(self, name: str) -> tuple[int, ...]:
+        """The values that a text stands for."""
+        if self._is_text:
+            return self._spanned(name)
+        found = [i for i, other in enumerate(self.names) if other == name]
+        if len(found) != 1:
+            which = f"{len(found)} values are" if found else "no value is"
+            raise ValueError(
+                f"{which} called {name!r}; give numbers, or one of {one_line(str(list(self.names)), 200)}."
+            )
+        return tuple(found)
 
     def _spanned(self, part: str) -> tuple[int, ...]:
         """The values whose names overlap a text."""
@@ -98,6 +117,17 @@ class Explanations(Sequence[Explanation]):
         ends = np.cumsum([len(name) for name in self.names])
         starts = ends - [len(name) for name in self.names]
         return tuple(np.flatnonzero((starts < start + len(part)) & (ends > start)).tolist())
+
+
+def _numbers(part: Any) -> tuple[int, ...]:
+    """Numbers of values, in order."""
+    try:
+        listed = list(part)
+        if any(isinstance(i, bool | np.bool_) for i in listed):
+            raise TypeError
+        return tuple(sorted(map(operator.index, listed)))
+    except TypeError:
+        raise ValueError(f"A part is a name or a list of numbers of values; got {one_line(repr(part), 60)}.") from None
 
 
 def explain_each(
@@ -167,4 +197,4 @@ def explain_each(
         spent = {"seconds": seconds(evaluation, designing, [fitting])}
         return dataclasses.replace(found, provenance={**about, **ablation.describe_part(part), **spent})
 
-    return Explanations(titles, values, fit)
+    return Explanations(titles, values, fit, names_make_a_text=ablation.value_names_make_a_text)

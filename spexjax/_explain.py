@@ -9,7 +9,7 @@ from numpy.typing import ArrayLike
 
 from spexjax._compilation_cache import keep_programs
 from spexjax._inputs import check_key, checked_values
-from spexjax._priors import known_of
+from spexjax._priors import check_unseen, known_of
 from spexjax._road import explained, travel
 from spexjax._status import phase, seconds_of
 from spexjax.ablation import Ablation
@@ -123,20 +123,22 @@ def fit(
         prompts. If held-out error agrees, features are expected to matter as much here as there (`proxies.kernels`).
         For the methods "auto" and "proxyspex-gp". An explanation without a surrogate adds nothing.
       prior: what the values are expected to resemble up to a factor: the explanation of a cheaper model of the same
-        features, say, or a `Spectrum`. The fit is then around it, if held-out error agrees; `diagnostics["prior"]` says
-        so. Its relevances count as those of `like`. For methods that fit any masks, so not for "exact" and "spex".
+        features, say, or a `Spectrum` that owes nothing to these values. The fit is then around it, unless the fit
+        without it surely has the lower held-out error; `diagnostics["prior"]` says so. Its relevances count as those of
+        `like`. For methods that fit any masks, so not for "exact" and "spex".
       progress: as in `explain`.
 
     Raises:
       ValueError: if masks, values and co-values do not match, there are fewer than `min_budget` distinct masks, a value
-        is not finite, the structure or the method is unknown, or `like` or `prior` do not fit the method or the
-        features.
+        is not finite, the structure or the method is unknown, `like` or `prior` do not fit the method or the
+        features, or the prior was fitted to these values.
       ImportError: if the method needs a package that is not installed.
     """
     keep_programs()
     check_key(key)
     masks, evaluation, names = checked_values(masks, values, feature_names, covalues, structure)
     chosen, _, priors = known_of(method, like, prior, masks.shape[1])
+    check_unseen(prior, masks, np.asarray(evaluation.values))
     evaluation = dataclasses.replace(evaluation, priors=priors)
     design = Design("given", masks, np.arange(len(masks)))
     with phase("fit", progress) as fitting:

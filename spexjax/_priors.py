@@ -12,8 +12,11 @@ from spexjax.explanation import Explanation
 from spexjax.methods import Method
 from spexjax.proxies import Proxy
 from spexjax.spectrum import Spectrum
+from spexjax.typing import Masks, Values
 
 _KEEP = 0.5  # where a gradient is taken if masks are not drawn with a probability of their own
+_EQUAL = 1e-6  # of the range of values: what rounding may change
+_FEW = 0.1  # share of masks that a prior may have seen
 _NEAR = 0.75  # probability of keeping a feature from which on gradient="auto" takes one
 
 
@@ -60,11 +63,43 @@ def known_of(
             )
     if spectrum is None:
         return Known(chosen, others, ())
+    if not np.isfinite(np.asarray(spectrum.coefficients, np.float64)).all():
+        raise ValueError("A coefficient of the prior is not finite.")
     if not getattr(chosen, "uses_priors", False):
         raise ValueError(f"The method {chosen.name} cannot use a prior; leave it out, or use method='auto'.")
     if isinstance(prior, Explanation) and prior.surrogate is not None and isinstance(chosen, methods.Resembling):
         chosen = chosen.resembling([*surrogates, prior.surrogate])
     return Known(chosen, others, (spectrum,))
+
+
+def check_unseen(
+    prior: Explanation | Spectrum | None, masks: Masks, values: Values | None = None, fingerprint: str | None = None
+) -> None:
+    """Raises ValueError for a prior that was fitted to the very values that are to be explained.
+
+    Nothing would be held out of such a prior, so that faithfulness would be too high.
+
+    Args:
+      prior: an explanation knows its masks and values; a `Spectrum` does not.
+      masks: bool `[m, n]`.
+      values: `[m]`, their values, where they are known already.
+      fingerprint: of the ablation that is explained, where they are not.
+    """
+    if not isinstance(prior, Explanation):
+        return
+    seen = dict(zip(map(bytes, np.packbits(prior.masks, axis=1)), np.asarray(prior.values).tolist(), strict=True))
+    rows = [i for i, row in enumerate(np.packbits(masks, axis=1)) if bytes(row) in seen]
+    if len(rows) <= max(2, _FEW * len(masks)):  # the ends, and what chance brings
+        return
+    same = prior.provenance.get("fingerprint") == fingerprint
+    if values is not None:
+        known = np.array([seen[bytes(row)] for row in np.packbits(masks[rows], axis=1)])
+        same = bool(np.mean(np.abs(known - values[rows]) <= _EQUAL * np.ptp(values)) > 0.5)
+    if same:
+        raise ValueError(
+            f"The prior was fitted to the same function at {len(rows)} of these masks, so nothing would be held out of "
+            "it; leave it out, or explain with another key."
+        )
 
 
 def gradient_of(ablation: Ablation, method: Method, gradient: bool | str, keep: float | None) -> Ablation | None:

@@ -13,7 +13,7 @@ from spexjax import indices, methods
 from spexjax._budget import reason_to_stop, rounds
 from spexjax._compilation_cache import keep_programs
 from spexjax._inputs import check_key, named
-from spexjax._priors import gradient_of, known_of, linear_prior
+from spexjax._priors import check_unseen, gradient_of, known_of, linear_prior
 from spexjax._random import split_key
 from spexjax._status import Spent, phase
 from spexjax.ablation import Ablation, checked_ablation
@@ -74,6 +74,7 @@ def road(
     start = yield from _start(look_key, chosen, n, sizes, keep)
     with phase("design", progress) as designing:
         design = design_of(chosen, design_key, n, most - start.left_out, wanted, start)
+    check_unseen(prior, design.masks, fingerprint=ablation.fingerprint)
     look = design.look if target_faithfulness is None else None
     if look:
         sizes = [look.size, *sizes]

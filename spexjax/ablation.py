@@ -112,6 +112,11 @@ class Ablation(abc.ABC):
         """t names, where an evaluation gives t values; by default they are numbered."""
         return None
 
+    @property
+    def value_names_make_a_text(self) -> bool:
+        """Whether the names of values, read one after another, are a text, so that a part of it names some of them."""
+        return False
+
     def describe_part(self, part: Sequence[int]) -> Mapping[str, Any]:
         """What an explanation records of one of several values, or of the sum of some, in place of notes of `describe`.
 

@@ -17,7 +17,7 @@ def three(_, masks):
 
 class Three(Ablation):
     feature_names, fingerprint, num_values = tuple("abcdefg"), "three-values", 3
-    value_names = ("one", " two", " three")
+    value_names, value_names_make_a_text = ("one", " two", " three"), True
 
     def plan(self, masks, *, devices=1, shrink=1):
         return plan_rows(three, masks, devices=devices, shrink=shrink, compiled=False)
@@ -65,6 +65,21 @@ def test_a_part_is_the_sum_of_its_values(each):
 def test_parts_that_are_none(each, part, said):
     with pytest.raises(ValueError, match=said):
         each.of(part)
+
+
+def test_names_that_are_no_text():
+    class Named(Three):
+        value_names, value_names_make_a_text = (" bad taste", " bad", " bad"), False
+
+    each = sx.explain_each(Named(), key=jax.random.key(0), budget=BUDGET, method="lasso")
+    assert each.of(" bad taste") is each[0]
+    for part, said in {" bad": "2 values are called", "taste": "no value is called"}.items():
+        with pytest.raises(ValueError, match=said):
+            each.of(part)
+    with pytest.raises(ValueError, match="a list of numbers"):
+        each.of([True, False, True])
+    with pytest.raises(IndexError, match="There are 3 explanations"):
+        each[3]
 
 
 def test_single_values_and_wrong_names_are_refused():

@@ -14,6 +14,7 @@ CASES = {
     "explain(method=3)": "a proxy that is called with masks, values and a key; 3 is not",
     "explain(method=None)": "a proxy that is called with masks, values and a key; None is not",
     "explain(prior=[1.0])": "`prior` takes an explanation or a Spectrum; got list",
+    "sx.report.html([1])": "There is nothing to show: give an explanation, or a list of explanations",
     "explain(like=7)": "`like` takes explanations, from explain or fit",
     "decode(np.zeros((2, 9)))": "One signal is [m]; got shape (2, 9). For many, use decode_many or jax.vmap",
     "explain(key=jax.numpy.zeros(3, 'uint32'))": "The key is one from jax.random.key(0), say; got",

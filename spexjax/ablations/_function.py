@@ -9,7 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from spexjax.ablation import Ablation, Plan, plan_rows, unnamed
-from spexjax.ablations._gradient import Gradient
+from spexjax.ablations._gradient import Gradient, check_differentiable
 from spexjax.ablations._programs import made_once
 from spexjax.typing import Masks, Values
 
@@ -78,7 +78,8 @@ def function(
         Then `explain(gradient=...)` can use its gradient.
 
     Raises:
-      ValueError: if n or the batch size is not a whole number from 1, or there are not n names.
+      ValueError: if n or the batch size is not a whole number from 1, there are not n names, or `fn` is said to take
+        gates and has no derivative.
 
     >>> from spexjax.evaluation import evaluate
     >>> both = function(lambda x: 2.0 * x[0] * x[1], num_features=2)
@@ -87,7 +88,11 @@ def function(
     """
     apply = _program(fn, num_features, parameters is None)
     made = _make(apply, parameters, num_features, feature_names, fingerprint, batch_size, True, has_aux)
-    return dataclasses.replace(made, of_gates=_of_gates(fn, parameters is None)) if takes_gates else made
+    if not takes_gates:
+        return made
+    of_gates = _of_gates(fn, parameters is None)
+    check_differentiable(of_gates, parameters, num_features)
+    return dataclasses.replace(made, of_gates=of_gates)
 
 
 @made_once

@@ -45,6 +45,24 @@ class Gradient(Ablation):
         return plan._replace(partition=self.partition)
 
 
+def check_differentiable(apply: Callable[[Any, Any], Any], parameters: Any, num_features: int) -> None:
+    """Raises ValueError if the derivatives with respect to gates cannot be traced.
+
+    Args:
+      apply: as in `Gradient`.
+      parameters: its first argument.
+      num_features: n.
+    """
+    try:
+        jax.eval_shape(_derivatives(apply), parameters, jax.ShapeDtypeStruct((1, num_features), jnp.float32))
+    except Exception as error:
+        reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+        raise ValueError(
+            "The function is said to take gates, real numbers between 0 and 1 in place of a mask, but JAX cannot "
+            f"differentiate it; leave takes_gates out, or write it with products instead of conditions. {reason}"
+        ) from error
+
+
 @made_once
 def _derivatives(apply: Callable[[Any, Any], Any]) -> Callable[[Any, Any], Any]:
     def run(parameters, gates):

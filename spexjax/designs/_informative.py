@@ -5,7 +5,7 @@ from jaxtyping import Bool, Float
 
 from spexjax._random import permutation, split_key
 from spexjax.designs._sized import draw_pairs, uniform_rows
-from spexjax.designs._uniform import all_masks, uniform, uniform_size
+from spexjax.designs._uniform import all_masks, check_sizes, uniform, uniform_size
 from spexjax.typing import Key, Masks
 
 _POOL, _LEAST = 4096, 1024  # candidates, at most and at least
@@ -48,6 +48,7 @@ def informative(key: Key, num_masks: int, num_features: int) -> Masks:
     >>> informative(jax.random.key(0), 8, 20)[2:8:2].sum(1).tolist()
     [1, 1, 1]
     """
+    check_sizes(num_masks, num_features)
     m = uniform_size(num_masks, num_features)
     uniform_key, pool_key, order_key, rest_key = split_key(key, 4)
     if num_features < m.bit_length():  # as many as there are

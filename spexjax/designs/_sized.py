@@ -4,7 +4,7 @@ import numpy as np
 from jaxtyping import Bool, Float, Int
 
 from spexjax._random import split_key, uniforms
-from spexjax.designs._uniform import ENUMERABLE, all_masks, uniform, uniform_size
+from spexjax.designs._uniform import ENUMERABLE, all_masks, check_sizes, uniform, uniform_size
 from spexjax.typing import Key, Masks
 
 _EVERY = 4  # one pair in four is uniform
@@ -36,6 +36,7 @@ def sized(key: Key, num_masks: int, num_features: int) -> Masks:
     >>> sized(jax.random.key(0), 8, 20)[:2].sum(1).tolist()
     [20, 0]
     """
+    check_sizes(num_masks, num_features)
     m = uniform_size(num_masks, num_features)
     uniform_key, size_key = split_key(key, 2)
     if num_features < m.bit_length():  # as many as there are

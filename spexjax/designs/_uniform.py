@@ -26,6 +26,17 @@ def uniform_size(num_masks: int, num_features: int) -> int:
     return num_masks if num_features >= num_masks.bit_length() else min(num_masks, 1 << num_features)
 
 
+def check_sizes(num_masks: int, num_features: int) -> None:
+    """Raises ValueError if m or n is below 1.
+
+    Args:
+      num_masks: m.
+      num_features: n.
+    """
+    if num_masks < 1 or num_features < 1:
+        raise ValueError(f"A design needs at least one mask and one feature; got m = {num_masks}, n = {num_features}.")
+
+
 def all_masks(num_features: int) -> Bool[np.ndarray, "m n"]:
     """All 2^n masks in the order of `mask_numbers`: feature 0 changes fastest.
 
@@ -57,8 +68,7 @@ def uniform(key: Key, num_masks: int, num_features: int, *, paired: bool = False
     >>> uniform(jax.random.key(0), 100, 7)[:2].astype(int).sum(1).tolist()
     [7, 0]
     """
-    if num_masks < 1 or num_features < 1:
-        raise ValueError(f"A design needs at least one mask and one feature; got m = {num_masks}, n = {num_features}.")
+    check_sizes(num_masks, num_features)
     if not paired:
         ends = np.array([[True], [False]]).repeat(num_features, 1)
         return _distinct(key, uniform_size(num_masks, num_features), ends)

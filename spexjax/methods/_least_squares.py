@@ -21,6 +21,7 @@ class LeastSquares:
 
     name: str = "least-squares"
     order: int = 2
+    uses_priors = True  # not a field
 
     def design(
         self, key: Key, num_features: int, budget: int, index: Index | None, keep: float | None = None

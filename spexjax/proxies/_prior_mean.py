@@ -33,6 +33,9 @@ def fit_around(priors: Sequence[Spectrum], fit: Callable[[Values], Fit], masks: 
     if not priors:
         return plain
     inner, f = inner_rows(masks), np.asarray(values, np.float64)
+    priors = [prior for prior in priors if standardise(prior(masks[inner])).spread]
+    if not priors:
+        return plain._replace(diagnostics=plain.diagnostics | {"prior": {"used": False}})
     mean, left_out = _regression(priors, masks, f)
     baseline = f.copy()
     baseline[inner] = (f[inner].sum() - f[inner]) / (len(inner) - 1)
@@ -55,11 +58,7 @@ def _regression(priors: Sequence[Spectrum], masks: Masks, f: Values) -> tuple[Sp
     basis, sizes, rest = np.linalg.svd(x, full_matrices=False)
     kept = sizes > _TINY * sizes[0]
     found = rest[kept].T @ (basis[:, kept].T @ f[rows] / sizes[kept])
-    parts = [
-        prior.scale(b / column.spread)
-        for prior, b, column in zip(priors, found[1:], columns, strict=True)
-        if column.spread
-    ]
+    parts = [prior.scale(b / c.spread) for prior, b, c in zip(priors, found[1:], columns, strict=True)]
     mean = Spectrum.constant(0.0, n).merge(*parts)
     mean = mean.merge(Spectrum.constant(float(np.mean(f[rows] - mean(masks[rows]))), n))
     left_out = np.array(mean(masks), np.float64)

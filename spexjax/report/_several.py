@@ -1,6 +1,6 @@
 """The explanations of several values in one page, one of which is shown at a time."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from html import escape
 from math import isnan
 
@@ -22,10 +22,11 @@ def several(explanations: Sequence[Explanation], page: Callable[[Explanation], t
     Raises:
       ValueError: if there are none.
     """
-    if not len(explanations):
-        raise ValueError("There is nothing to show: give one explanation or more.")
-    names = getattr(explanations, "names", None) or [f"Explanation {i + 1}" for i in range(len(explanations))]
-    shown, choices, pages, rules = list(explanations), [], [], []
+    shown = list(explanations) if isinstance(explanations, Iterable) else [explanations]
+    if not shown or not all(isinstance(each, Explanation) for each in shown):
+        raise ValueError("There is nothing to show: give an explanation, or a list of explanations.")
+    names = getattr(explanations, "names", None) or [f"Explanation {i + 1}" for i in range(len(shown))]
+    choices, pages, rules = [], [], []
     script_hash = ""
     for i, (name, explanation) in enumerate(zip(names, shown, strict=True)):
         r2 = explanation.faithfulness.r2
@@ -58,5 +59,5 @@ def _subtitle(explanations: Sequence[Explanation], masks: int) -> str:
     provenance = explanations[0].provenance
     same = {e.provenance.get("fingerprint") for e in explanations}
     shared = f"all from the same {masks:,} ablations" if len(same) == 1 else ""
-    model = str(provenance.get("model") or "")
-    return ", ".join(part for part in (one_line(model, 80), shared) if part)
+    model = one_line(str(provenance["model"]), 80) if provenance.get("model") else ""
+    return ", ".join(part for part in (model, shared) if part)

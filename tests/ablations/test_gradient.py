@@ -127,6 +127,14 @@ def test_a_backward_pass_that_does_not_fit():
 
 
 @pytest.mark.parametrize(
+    "fn", [lambda x: 1.0 * (x[0] & x[1]), lambda x: x.argmax(), lambda x: (~x).sum(), lambda x: x[0] if x[1] else 0.0]
+)
+def test_what_has_no_derivative_takes_no_gates(fn):
+    with pytest.raises(ValueError, match="JAX cannot differentiate it; leave takes_gates out"):
+        ablations.function(fn, N, takes_gates=True)
+
+
+@pytest.mark.parametrize(
     ("options", "message"),
     [
         ({"gradient": "yes"}, "gradient is True, False or 'auto'; got 'yes'"),

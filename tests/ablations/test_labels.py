@@ -80,3 +80,23 @@ def test_same_programs_for_another_text(tiny):
 def test_other_values_take_fewer_answers(tiny):
     with pytest.raises(ValueError, match="needs 1 answer to a prompt; got 3"):
         asked(tiny, TEXT, answers=LETTERS, value="log-probability")
+
+
+def test_one_label_may_be_much_longer_than_the_whole_prompt(tiny):
+    """Here nothing of the text is left, and the prompt has fewer tokens than the label."""
+    answers = ("e", "a", "a very long label, much longer than all that is asked, said twice or even three times")
+    for options in ({}, {"template": None, "question": "?"}):
+        ablation = ablations.text(tiny, "a b", answers=answers, **({"question": "?"} | options))
+        masks = np.array([[True, True], [False, False], [True, False]])
+        each = [ablations.text(tiny, "a b", answers=one, **({"question": "?"} | options)) for one in answers]
+        scores = np.stack([evaluate(one, masks) for one in each], 1).astype(np.float64)
+        others = [scipy.special.logsumexp(np.delete(scores, j, 1), axis=1) for j in range(3)]
+        np.testing.assert_allclose(evaluate(ablation, masks), scores - np.stack(others, 1), atol=3e-4)
+
+
+def test_a_sum_of_labels_is_called_a_sum(tiny):
+    each = sx.explain_each(asked(tiny, TEXT, answers=LETTERS), budget=64, key=KEY, method="lasso", progress=False)
+    assert each.of([0, 2]).provenance["value"] == "sum of the log-odds of 2 answers"
+    assert each.of("a").provenance["answers"] == ["a"]
+    with pytest.raises(ValueError, match="no value is called 'z'"):
+        each.of("z")

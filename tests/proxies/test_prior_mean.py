@@ -25,7 +25,7 @@ def fitted(prior=None, method="lasso", rows=slice(None), **options):
     return fit(MASKS[rows], VALUES[rows], prior=prior, method=method, key=jax.random.key(1), progress=False, **options)
 
 
-@pytest.mark.parametrize("method", ["lasso", "proxyspex-gp", "auto"])
+@pytest.mark.parametrize("method", ["lasso", "proxyspex-gp", "least-squares", "auto"])
 def test_a_prior_up_to_a_factor_and_a_constant(method):
     prior = TRUTH.scale(-40.0).merge(Spectrum.constant(7.0, N))
     found = fitted(prior, method, slice(24))
@@ -49,6 +49,7 @@ def test_a_prior_of_no_use_is_left_out():
     assert not found.diagnostics["prior"]["used"]
     np.testing.assert_array_equal(plain.predict(FRESH), found.predict(FRESH))
     constant = fitted(Spectrum.constant(2.0, N))
+    assert constant.diagnostics["prior"] == {"used": False}
     np.testing.assert_array_equal(plain.predict(FRESH), constant.predict(FRESH))
 
 
@@ -89,11 +90,32 @@ def test_an_explanation_as_prior_teaches_relevances_too():
     [
         (Spectrum.constant(1.0, 3), "auto", "there are 16 here, and 3 there"),
         (TRUTH, "exact", "The method exact cannot use a prior"),
+        (
+            Spectrum(np.array([[0]], np.int32), np.array([np.nan]), N),
+            "auto",
+            "A coefficient of the prior is not finite",
+        ),
     ],
 )
 def test_bad_priors(prior, method, message):
     with pytest.raises(ValueError, match=message):
         fitted(prior, method)
+
+
+def test_a_prior_that_has_seen_the_values_is_refused():
+    """Its R2 would be that of its own training."""
+    noise = np.random.default_rng(0).normal(size=1 << N)
+    ablation = host_function(lambda masks: noise[masks @ (1 << np.arange(N))], N)
+    options = {"budget": 100, "progress": False}
+    first = explain(ablation, key=jax.random.key(0), method="least-squares", **options)
+    with pytest.raises(ValueError, match="same function at 100 of these masks"):
+        explain(ablation, key=jax.random.key(0), method="lasso", prior=first, **options)
+    with pytest.raises(ValueError, match="same function at 100 of these masks"):
+        fit(first.masks, first.values, key=jax.random.key(0), prior=first)
+    honest = explain(ablation, key=jax.random.key(1), method="lasso", prior=first, **options)
+    assert honest.faithfulness.r2 < 0.2
+    other = fit(first.masks, first.values**2, key=jax.random.key(0), method="lasso", prior=first)  # another function
+    assert "prior" in other.diagnostics
 
 
 def test_lasso_alone_is_unchanged_without_priors():

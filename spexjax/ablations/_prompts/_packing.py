@@ -57,7 +57,7 @@ def pack(
     Args:
       tokens: s sequences of token ids.
       positions: the position of each token; equal tokens at different positions are different nodes.
-      reads: k, how many of each sequence's last nodes are wanted.
+      reads: k, how many of each sequence's last nodes are wanted; a shorter sequence has its first one again.
       row_length: t, nodes per row, at least the length of the longest sequence; None to choose it.
       devices: how many share the rows.
       most: the longest row, if the row length is None and no group is longer.
@@ -92,7 +92,7 @@ def pack(
             new = np.arange(at, at + lengths[s] - keep, dtype=np.int32)
             ids[row, new], places[row, new] = tokens[s][keep:], positions[s][keep:]
             path, at = np.concatenate([path[:keep], new]), at + len(new)
-            row_of[s], last[s] = row, path[lengths[s] - reads :]
+            row_of[s], last[s] = row, path[np.maximum(np.arange(lengths[s] - reads, lengths[s]), 0)]
         ends[row, path], used[row] = at, at
     return Rows(ids, places, ends, row_of, last, used)
 
@@ -105,7 +105,7 @@ def shared_prefix(tokens: Sequence[Sequence[int]], positions: Sequence[Sequence[
       positions: of each token.
       reads: how many of its last tokens each sequence keeps.
     """
-    limit = min(map(len, tokens), default=reads) - reads
+    limit = max(0, min(map(len, tokens), default=reads) - reads)
     nodes = ({(t[i], p[i]) for t, p in zip(tokens, positions, strict=True)} for i in range(limit))
     return next((i for i, found in enumerate(nodes) if found != {(tokens[0][i], i)}), limit)
 

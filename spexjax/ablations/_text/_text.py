@@ -68,10 +68,16 @@ class TextAblation(Ablation):
             return None
         return list(self.answers) if self.is_set else self.model.pieces(self.targets)
 
+    @property
+    def value_names_make_a_text(self) -> bool:
+        """True for the tokens of an answer."""
+        return self.value == "token-log-probability"
+
     def describe_part(self, part: Sequence[int]) -> dict:
         """An answer of the set. Or a part of the answer, whole tokens with "…" in gaps, given what stands before it."""
         if self.is_set:
-            return {"answers": [self.answers[i] for i in part], "all_answers": list(self.answers)}
+            value = {"value": f"sum of the log-odds of {len(part)} answers"} if len(part) > 1 else {}
+            return value | {"answers": [self.answers[i] for i in part], "all_answers": list(self.answers)}
         pieces = self.model.pieces(self.targets)
         gaps = ["" if i - before == 1 else " …" for before, i in pairwise([part[0] - 1, *part])]
         said = "".join(gap + pieces[i] for gap, i in zip(gaps, part, strict=True)).strip()
@@ -199,7 +205,8 @@ def text(
       replacement: what "replace" puts in the place of a removed unit; "_" by default. Removals that put nothing there
         refuse it.
       value: "logit-difference", "log-probability" or "log-odds": `log p - log(1 - p)` of one answer; or of each of
-        several, p being its share of the probability of all of them, over all their tokens. Or
+        several, p being its share of the probability of all of them, over all their tokens (so of two answers, one of
+        which goes on from the other, the longer one is never the likelier). Or
         "token-log-probability", which gives a value for every token of the one answer, for `sx.explain_each`.
       answer_prefix: what the assistant's turn begins with.
       system: a system turn. Without it there is none, not even the template's default one.
@@ -240,7 +247,7 @@ def text(
     whole = tokens[0] if len(tokens) == 1 else targets
     ablation = TextAblation(model, text, around, strings, found.value, whole, *cuts, found.doubts)
     lengths = [len(ids) for ids, _ in ablation.sequences(np.zeros((1, len(names)), bool))[0]]
-    if min(lengths) <= max(map(len, ablation.forced)):  # too few tokens to read from
+    if lengths[0] <= len(ablation.forced[0]):
         raise ValueError("Nothing is left of the prompt with every unit removed; give a question or an answer prefix.")
     check_length(model, max(lengths))
     return ablation
