@@ -45,8 +45,8 @@ def informative(key: Key, num_masks: int, num_features: int) -> Masks:
       ValueError: if m or n is below 1.
 
     >>> import jax
-    >>> informative(jax.random.key(0), 8, 20)[2:8:2].sum(1).tolist()
-    [1, 1, 1]
+    >>> informative(jax.random.key(0), 8, 20)[:2].sum(1).tolist()
+    [20, 0]
     """
     check_sizes(num_masks, num_features)
     m = uniform_size(num_masks, num_features)

@@ -25,7 +25,7 @@ def fitted(prior=None, method="lasso", rows=slice(None), **options):
     return fit(MASKS[rows], VALUES[rows], prior=prior, method=method, key=jax.random.key(1), progress=False, **options)
 
 
-@pytest.mark.parametrize("method", ["lasso", "proxyspex-gp", "least-squares", "auto"])
+@pytest.mark.parametrize("method", ["lasso", "proxyspex-gp", "least-squares"])
 def test_a_prior_up_to_a_factor_and_a_constant(method):
     prior = TRUTH.scale(-40.0).merge(Spectrum.constant(7.0, N))
     found = fitted(prior, method, slice(24))
