@@ -125,6 +125,17 @@ def print_ratios(errors: dict, method: str, peer: str, indices: list[str]) -> No
             )
 
 
+def print_best(errors: dict, method: str, peers: list[str], indices: list[str]) -> None:
+    """Our mean error over that of the best peer of each cell."""
+    for chosen in [[index] for index in indices] + [indices]:
+        cells = [c for c in errors[method] if c[1] in chosen and any(c in errors[peer] for peer in peers)]
+        best = [min(np.mean(errors[peer][c]) for peer in peers if c in errors[peer]) for c in cells]
+        ratios = [np.mean(errors[method][c]) / b for c, b in zip(cells, best, strict=True)]
+        if ratios:
+            mean = np.exp(np.log(ratios).mean())
+            print(f"{method} / best peer, {'+'.join(chosen)}: geometric mean {mean:.3f} of {len(ratios)} cells")
+
+
 def parse() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--methods", nargs="*", default=["auto"], help="spexjax methods; none for the peers alone")
@@ -163,6 +174,7 @@ def main():
     for method in args.methods:
         for peer in args.peers:
             print_ratios(errors, method, peer, args.indices)
+        print_best(errors, method, args.peers, args.indices)
 
 
 if __name__ == "__main__":

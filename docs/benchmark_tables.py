@@ -359,26 +359,24 @@ def datamodels_size() -> str:
 @block
 def strings() -> str:
     """R2 with and without a look at the string that is left."""
-    rows = result("strings")["rows"]
-    sizes = sorted({r["m"] for r in rows})
-    lines = []
-    for game in sorted({r["game"] for r in rows}):
-        for structure, name in (("None", "without"), ("sequence", "with")):
-            r2 = [[r["r2"] for r in rows if (r["game"], r["structure"], r["m"]) == (game, structure, m)] for m in sizes]
-            lines.append((game, name, *(f"{np.mean(some):.3f}" for some in r2)))
-    return table(("game", "strings", *(f"{m:,} masks" for m in sizes)), lines)
+    return _two_arms("strings", "structure", {"None": "without", "sequence": "with"})
 
 
 @block
 def covalues() -> str:
     """R2 without and with co-values."""
-    rows = result("covalues")["rows"]
-    sizes, lines = sorted({r["m"] for r in rows if r["covalues"]}), []
+    return _two_arms("covalues", "covalues", {False: "without", True: "with"})
+
+
+def _two_arms(name: str, column: str, arms: dict) -> str:
+    """Mean R2 of each game by the number of masks, for each value of a column; the sizes are those of the last one."""
+    rows = result(name)["rows"]
+    sizes, lines = sorted({r["m"] for r in rows if r[column] == list(arms)[-1]}), []
     for game in sorted({r["game"] for r in rows}):
-        for known, name in ((False, "without"), (True, "with")):
-            r2 = [[r["r2"] for r in rows if (r["game"], r["covalues"], r["m"]) == (game, known, m)] for m in sizes]
-            lines.append((game, name, *(f"{np.mean(some):.3f}" for some in r2)))
-    return table(("game", "co-values", *(f"{m:,} masks" for m in sizes)), lines)
+        for arm, said in arms.items():
+            r2 = [[r["r2"] for r in rows if (r["game"], r[column], r["m"]) == (game, arm, m)] for m in sizes]
+            lines.append((game, said, *(f"{np.mean(some):.3f}" for some in r2)))
+    return table(("game", name.replace("cov", "co-v"), *(f"{m:,} masks" for m in sizes)), lines)
 
 
 @block

@@ -64,7 +64,7 @@ def explain(
       like: as in `fit`.
       prior: as in `fit`.
       gradient: whether the gradient of the value with respect to the gates of the features is a prior mean, too. It
-        costs about as much as three ablations, and counts as none. True takes it; "auto" does so for masks near the
+        takes one backward pass, and counts as no ablation. True takes it; "auto" does so for masks near the
         full model (`keep` of 0.75 or more), where it says something, if the ablation has one (`Ablation.gradient`).
       mesh: devices, as in `evaluate`; all of them by default.
       store: where values are looked up and kept, as in `evaluate`.

@@ -169,3 +169,37 @@ def test_strings_compile_nothing_for_a_second_game():
     with compiling() as programs:
         assert each.of([0, 1]).faithfulness.r2 > 0.5
     assert programs == []
+
+
+def test_a_prior_compiles_nothing_for_a_second_game():
+    """Nor does a second fit around it; nor does the gradient of another function's parameters."""
+
+    def explained(seed):
+        masks, values = game(KINDS[0], 15, 90 + seed, seed)
+        prior = sx.Spectrum.from_dict({(i,): 1.0 + i % (2 + seed) for i in range(15)}, 15)
+        return sx.fit(masks, values, prior=prior, method="proxyspex-gp", key=jax.random.key(seed))
+
+    def gradient(weights):
+        ablation = sx.ablations.function(linear, 15, parameters=weights, takes_gates=True)
+        return sx.evaluation.evaluate(ablation.gradient(0.9), np.ones((1, 15), bool))[0]
+
+    def linear(weights, gates):
+        return weights @ gates
+
+    explained(0)
+    np.testing.assert_allclose(gradient(np.arange(15.0)), np.arange(15.0))
+    with compiling() as programs:
+        assert "prior" in explained(1).diagnostics
+        np.testing.assert_allclose(gradient(np.ones(15)), np.ones(15))
+    assert programs == []
+
+
+def test_another_text_with_as_many_labels_compiles_nothing(tiny):
+    def values(text):
+        ablation = sx.ablations.text(tiny, text, question="Which?", answers=("e", "a red fox", "xyz"))
+        return sx.evaluation.evaluate(ablation, np.random.default_rng(0).random((30, ablation.num_features)) < 0.5)
+
+    assert values("The quick brown fox jumps over the dog").shape == (30, 3)
+    with compiling() as programs:
+        values("The quick brown dog jumps over a fox")
+    assert programs == []

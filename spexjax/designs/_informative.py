@@ -1,11 +1,13 @@
 """Masks for Shapley-type indices, chosen one after the other: each tells most about the Shapley values."""
 
+from collections.abc import Sequence
+
 import numpy as np
 from jaxtyping import Bool, Float
 
 from spexjax._random import permutation, split_key
-from spexjax.designs._sized import draw_pairs, uniform_rows
-from spexjax.designs._uniform import all_masks, check_sizes, uniform, uniform_size
+from spexjax.designs._sized import draw_pairs, quarter_uniform
+from spexjax.designs._uniform import all_masks
 from spexjax.typing import Key, Masks
 
 _POOL, _LEAST = 4096, 1024  # candidates, at most and at least
@@ -48,30 +50,25 @@ def informative(key: Key, num_masks: int, num_features: int) -> Masks:
     >>> informative(jax.random.key(0), 8, 20)[:2].sum(1).tolist()
     [20, 0]
     """
-    check_sizes(num_masks, num_features)
-    m = uniform_size(num_masks, num_features)
-    uniform_key, pool_key, order_key, rest_key = split_key(key, 4)
-    if num_features < m.bit_length():  # as many as there are
-        return uniform(uniform_key, m, num_features)
-    masks, rows = np.empty((m, num_features), bool), uniform_rows(m)
-    masks[rows] = uniform(uniform_key, len(rows) + len(rows) % 2, num_features, paired=True)[: len(rows)]
-    others = np.delete(np.arange(m), rows)
-    known, count = masks[rows[::2]], -(-len(others) // 2)
-    if num_features <= _POOL.bit_length():
-        pool = all_masks(num_features)[1 : 1 << (num_features - 1)]  # one of each pair
+    uniform_key, *keys = split_key(key, 4)
+    return quarter_uniform(uniform_key, num_masks, num_features, lambda count, taken: _chosen(keys, count, taken))
+
+
+def _chosen(keys: Sequence[Key], count: int, uniform: Bool[np.ndarray, "u n"]) -> Bool[np.ndarray, "c n"]:
+    """So many masks in pairs of complements: the most informative candidates after the uniform masks, then draws."""
+    (pool_key, order_key, rest_key), n, known = keys, uniform.shape[1], uniform[::2]
+    if n <= _POOL.bit_length():
+        pool = all_masks(n)[1 : 1 << (n - 1)]  # one of each pair
     else:
-        pool = draw_pairs(pool_key, 2 * max(_LEAST, min(_POOL, _ENTRIES // num_features)), known)[::2]
+        pool = draw_pairs(pool_key, 2 * max(_LEAST, min(_POOL, _ENTRIES // n)), known)[::2]
     pool = pool[permutation(order_key, len(pool))]  # so that ties are broken at random
     taken = {row.tobytes() for row in np.packbits(np.concatenate([known, ~known]), axis=1)}
     new = [i for i, row in enumerate(np.packbits(pool, axis=1)) if row.tobytes() not in taken]
-    chosen = pool[new][_most_informative(pool[new], known, min(count, _MOST))]
-    pairs = np.stack([chosen, ~chosen], 1).reshape(-1, num_features)[: len(others)]
-    if len(pairs) < len(others):
-        pairs = np.concatenate(
-            [pairs, draw_pairs(rest_key, len(others) - len(pairs), np.concatenate([masks[rows], pairs]))]
-        )
-    masks[others] = pairs
-    return masks
+    chosen = pool[new][_most_informative(pool[new], known, min(-(-count // 2), _MOST))]
+    pairs = np.stack([chosen, ~chosen], 1).reshape(-1, n)[:count]
+    if len(pairs) == count:
+        return pairs
+    return np.concatenate([pairs, draw_pairs(rest_key, count - len(pairs), np.concatenate([uniform, pairs]))])
 
 
 def _most_informative(pool: Bool[np.ndarray, "p n"], known: Bool[np.ndarray, "k n"], count: int) -> list[int]:

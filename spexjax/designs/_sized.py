@@ -1,5 +1,7 @@
 """Masks for Shapley-type indices: a quarter uniform, the others with sizes drawn from the Shapley kernel."""
 
+from collections.abc import Callable
+
 import numpy as np
 from jaxtyping import Bool, Float, Int
 
@@ -36,15 +38,29 @@ def sized(key: Key, num_masks: int, num_features: int) -> Masks:
     >>> sized(jax.random.key(0), 8, 20)[:2].sum(1).tolist()
     [20, 0]
     """
+    uniform_key, size_key = split_key(key, 2)
+    return quarter_uniform(
+        uniform_key, num_masks, num_features, lambda count, taken: draw_pairs(size_key, count, taken)
+    )
+
+
+def quarter_uniform(key: Key, num_masks: int, num_features: int, others: Callable[[int, np.ndarray], Masks]) -> Masks:
+    """Masks in pairs of complements, of which the `uniform_rows` are uniform; all 2^n if so many are wanted.
+
+    Args:
+      key: PRNG key, consumed; draws the uniform masks.
+      num_masks: as in `sized`.
+      num_features: n.
+      others: gives so many further masks, in pairs, which differ from all that it is handed.
+    """
     check_sizes(num_masks, num_features)
     m = uniform_size(num_masks, num_features)
-    uniform_key, size_key = split_key(key, 2)
     if num_features < m.bit_length():  # as many as there are
-        return uniform(uniform_key, m, num_features)
+        return uniform(key, m, num_features)
     masks, rows = np.empty((m, num_features), bool), uniform_rows(m)
-    masks[rows] = uniform(uniform_key, len(rows) + len(rows) % 2, num_features, paired=True)[: len(rows)]
-    others = np.delete(np.arange(m), rows)
-    masks[others] = draw_pairs(size_key, len(others), masks[rows])
+    masks[rows] = uniform(key, len(rows) + len(rows) % 2, num_features, paired=True)[: len(rows)]
+    rest = np.delete(np.arange(m), rows)
+    masks[rest] = others(len(rest), masks[rows])
     return masks
 
 

@@ -1,4 +1,4 @@
-"""A fit around a prior mean: what is expected of the values is subtracted first, where held-out error says so."""
+"""A fit around a prior mean: what is expected of the values is subtracted before the fit and added after it."""
 
 from collections.abc import Callable, Sequence
 

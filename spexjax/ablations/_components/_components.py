@@ -106,7 +106,7 @@ class ComponentAblation(Ablation):
         )
 
     def gradient(self, keep: float) -> Gradient | None:
-        """With respect to the gates, each being `keep`; None for an accuracy, which has steps only, or for values."""
+        """With respect to the gates, each being `keep`; None for an accuracy, which has steps, and `per_prompt`."""
         if self.value == "accuracy" or self.per_prompt:
             return None
         names, fingerprint = self.feature_names, self.fingerprint
