@@ -49,7 +49,13 @@ def execute(made: nbformat.NotebookNode, folder: Path) -> None:
       ValueError: if a cell warns.
     """
     path = os.pathsep.join([str(ROOT), *filter(None, [os.environ.get("PYTHONPATH")])])
-    client = NotebookClient(made, timeout=1800, resources={"metadata": {"path": str(folder)}}, record_timing=False)
+    client = NotebookClient(
+        made,
+        timeout=1800,
+        resources={"metadata": {"path": str(folder)}},
+        record_timing=False,
+        coalesce_streams=True,  # or progress between two prints makes two outputs of them, now and then
+    )
     client.execute(env=os.environ | {"PYTHONPATH": path})
     made.metadata = nbformat.from_dict(METADATA)  # not the version of this Python
     for cell in made.cells:
