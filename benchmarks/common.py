@@ -92,7 +92,7 @@ class Results:
         with self._locked():
             record = self._read()
             rows = [r for r in record["rows"] if self._key(r) != self._key(row)] + [row]
-            versions = record["versions"] | _versions()
+            versions = record["versions"] | versions()
             lines = ",\n".join("  " + json.dumps(r, default=_plain) for r in sorted(rows, key=self._key))
             text = f'{{\n "versions": {json.dumps(versions)},\n "rows": [\n{lines}\n ]\n}}\n'
             draft = self.path.with_suffix(".tmp")
@@ -134,7 +134,7 @@ def _plain(x):
     return x.tolist() if hasattr(x, "tolist") else str(x)
 
 
-def _versions() -> dict[str, str]:
+def versions() -> dict[str, str]:
     found = {}
     for package in PACKAGES:
         try:

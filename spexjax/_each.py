@@ -21,7 +21,7 @@ from spexjax._status import phase
 from spexjax.ablation import Ablation, checked_ablation
 from spexjax.evaluation import Evaluation, Store, run
 from spexjax.explanation import Explanation
-from spexjax.methods import Method, check_keep
+from spexjax.methods import Method, Remembering, check_keep
 from spexjax.proxies import Proxy
 from spexjax.typing import Key
 
@@ -187,6 +187,8 @@ def explain_each(
     evaluation = run(ablation, design.masks, mesh=mesh, store=store, progress=progress)
     values = np.asarray(evaluation.values, np.float64)
     covalues = evaluation.covalues if ablation.has_covalues or count == 1 else values
+    if isinstance(chosen, Remembering):
+        chosen = chosen.remembering()
     known = dataclasses.replace(evaluation, structure=ablation.structure, covalues=covalues)
     about = recorded(ablation, design, evaluation, budget, others)
 

@@ -20,7 +20,7 @@ from spexjax.methods._from_proxy import Differentiable, FromProxy, from_proxy
 from spexjax.methods._keep import probes, structured_keep
 from spexjax.methods._least_squares import LeastSquares
 from spexjax.methods._method import Design, Look, Method, check_keep, checked_design, covers_all, draw
-from spexjax.methods._registry import Resembling, get, names, register
+from spexjax.methods._registry import Remembering, Resembling, get, names, register
 from spexjax.methods._spex import Spex, SpexPlan, spex
 
 __all__ = [
@@ -32,6 +32,7 @@ __all__ = [
     "LeastSquares",
     "Look",
     "Method",
+    "Remembering",
     "Resembling",
     "Spex",
     "SpexPlan",

@@ -52,11 +52,16 @@ class Differentiable:
 
     name: str = "proxyspex-gp"
     like: tuple[Surrogate, ...] = ()
+    memory: dict | None = None
     uses_priors = True  # not a field
 
     def resembling(self, surrogates: Sequence[Surrogate]) -> "Differentiable":
         """The same method, with relevances that may resemble those of other inputs."""
         return dataclasses.replace(self, like=tuple(surrogates))
+
+    def remembering(self) -> "Differentiable":
+        """The same method, which learns from co-values once for all values at the same masks."""
+        return dataclasses.replace(self, memory={})
 
     def design(
         self, key: Key, num_features: int, budget: int, index: Index | None, keep: float | None = None
@@ -67,7 +72,7 @@ class Differentiable:
     def fit(self, design: Design, evaluation: Evaluation, key: Key) -> Fit:
         """The best of the differentiable proxies and lasso, by held-out error."""
         num_masks, num_features = design.masks.shape
-        proxy = proxies.select(differentiable(num_masks, num_features, self.like))
+        proxy = proxies.select(differentiable(num_masks, num_features, self.like, self.memory))
         return fit_proxy(proxy, self.name, design.masks, evaluation, key)
 
 
@@ -120,15 +125,18 @@ def fit_proxy(proxy: Proxy, name: str, masks: Masks, evaluation: Evaluation, key
     return proxies.fit_around(evaluation.priors, fit, masks, np.asarray(evaluation.values))
 
 
-def differentiable(num_masks: int, num_features: int, like: Sequence[Surrogate] = ()) -> dict[str, Proxy]:
+def differentiable(
+    num_masks: int, num_features: int, like: Sequence[Surrogate] = (), memory: dict | None = None
+) -> dict[str, Proxy]:
     """The proxies without trees, the simplest first.
 
     Args:
       num_masks: m; beyond what a kernel matrix can hold, sums of products compete too.
       num_features: n.
       like: surrogates of other inputs.
+      memory: as in `proxies.kernels`.
     """
-    kernels = proxies.kernels(like)
+    kernels = proxies.kernels(like, memory)
     found: dict[str, Proxy] = {"lasso": proxies.lasso(), "kernels": kernels}
     if num_masks > kernels.max_masks and num_features <= _PRODUCTS:
         found["products"] = proxies.sum_of_products()

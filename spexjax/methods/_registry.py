@@ -26,6 +26,14 @@ class Resembling(Protocol):
         """The method with these surrogates at hand."""
 
 
+@runtime_checkable
+class Remembering(Protocol):
+    """A method that can learn from co-values once, for all values at the same masks."""
+
+    def remembering(self) -> Method:
+        """The method with a memory of its own."""
+
+
 def register(method: Method, *, compete: bool = False) -> Method:
     """Makes a method available by its name, to `explain` and `fit`, and to `spexjax.cli.main` called by your script.
 

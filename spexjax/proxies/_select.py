@@ -1,7 +1,7 @@
 """Choosing among proxies, and mixing them, by held-out error: the default method."""
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from itertools import permutations
 
 import numpy as np
@@ -16,6 +16,7 @@ from spexjax.proxies._proxy import Fit, Proxy, call_proxy, checked_kind
 from spexjax.spectrum import Spectrum
 from spexjax.typing import CoValues, Key, Masks, Values
 
+_ENOUGH = 0.9  # held-out R2 from which on further proxies are spared, if there are co-values
 _NUM_FOLDS = 5
 _SHARES = (0.75, 0.5)  # of the first of two proxies
 
@@ -25,6 +26,7 @@ class Select:
     """The proxy made by `select`."""
 
     proxies: Mapping[str, Proxy]
+    spared: tuple[str, ...] = ()
     uses_covalues = uses_structure = True  # for those of the proxies that do; not fields
 
     def __call__(
@@ -42,16 +44,16 @@ class Select:
         _, centre, spread = standardise(np.asarray(values)[inner])
         f = (np.asarray(values, np.float64) - centre) / (spread or 1.0)
         fold_key, *keys = split_key(key, len(names) + 1)
-        fits = [
-            checked_kind(call_proxy(self.proxies[name], masks, values, k, covalues, structure), name, len(f))
-            for name, k in zip(names, keys, strict=True)
-        ]
-        rows = _rows(fits, len(f))
-        finite = [bool(np.isfinite(np.asarray(fit.held_out)[rows]).all()) for fit in fits]
-        left_out = [name for name, fine in zip(names, finite, strict=True) if not fine]
-        names = [name for name, fine in zip(names, finite, strict=True) if fine]
-        fits = [fit for fit, fine in zip(fits, finite, strict=True) if fine]
-        others = [(np.asarray(fit.held_out, np.float64) - centre) / (spread or 1.0) for fit in fits]
+        fits: dict[str, Fit] = {}
+        for name, each in zip(names, keys, strict=True):
+            if name not in self.spared or covalues is None or not _enough(fits.values(), values, inner):
+                fit = call_proxy(self.proxies[name], masks, values, each, covalues, structure)
+                fits[name] = checked_kind(fit, name, len(f))
+        rows = _rows(fits.values(), len(f))
+        not_tried = [name for name in names if name not in fits]
+        left_out = [name for name, fit in fits.items() if not np.isfinite(np.asarray(fit.held_out)[rows]).all()]
+        fits = {name: fit for name, fit in fits.items() if name not in left_out}
+        others = [(np.asarray(fit.held_out, np.float64) - centre) / (spread or 1.0) for fit in fits.values()]
         held_out = np.stack([-f / (len(inner) - 1), *others])  # the mean of the other inner values, that of all being 0
         fold = folds(fold_key, masks[rows], min(_NUM_FOLDS, len(rows)))
         everywhere, f, held_out = held_out, f[rows], held_out[:, rows]
@@ -61,20 +63,20 @@ class Select:
         if not surely_better(shares[chosen.best] @ held_out, f.mean(), f, 1.0):
             best, predictions = shares[0], held_out[0]
 
-        used = {name: float(share) for name, share in zip(["constant", *names], best, strict=True) if share}
-        scores = {name: round(r2(f, h), 4) for name, h in zip(names, held_out[1:], strict=True)}
-        details = {name: fit.diagnostics for name, fit in zip(names, fits, strict=True) if name in used}
-        fit = _mixture(best, [Fit(Spectrum.constant(centre, masks.shape[1]), np.zeros(0), {}), *fits])
+        used = {name: float(share) for name, share in zip(["constant", *fits], best, strict=True) if share}
+        scores = {name: round(r2(f, h), 4) for name, h in zip(fits, held_out[1:], strict=True)}
+        details = {name: fit.diagnostics for name, fit in fits.items() if name in used}
+        fit = _mixture(best, [Fit(Spectrum.constant(centre, masks.shape[1]), np.zeros(0), {}), *fits.values()])
         terms = {"terms": int((fit.spectrum.orders > 0).sum())}
         diagnostics = {"chosen": used, "reason": _reason(used, scores), "held_out_r2": scores, **terms, **details}
-        if left_out:
-            diagnostics["not_finite"] = left_out
+        more = {"not_finite": left_out, "not_tried": not_tried}
+        diagnostics |= {why: some for why, some in more.items() if some}
         everywhere = sum(share * p for share, p in zip(best, everywhere, strict=True) if share)
         everywhere[rows] = predictions
         return fit._replace(held_out=centre + spread * everywhere, diagnostics=diagnostics, held_out_rows=rows)
 
 
-def select(proxies: Mapping[str, Proxy]) -> Select:
+def select(proxies: Mapping[str, Proxy], spared: Iterable[str] = ()) -> Select:
     """The best of several proxies, or a mixture of two of them, by held-out error.
 
     Every proxy predicts each mask, or each of its `held_out_rows`, without having seen it. Compared are the mean, each
@@ -86,14 +88,22 @@ def select(proxies: Mapping[str, Proxy]) -> Select:
     Args:
       proxies: by name; the names appear in the diagnostics, with the held-out R2 of each and the reason of the choice.
         One whose predictions are not finite is left out, and named there.
+      spared: names of proxies that are not tried where there are co-values and one before them reaches a held-out R2 of
+        0.9; the diagnostics name them as "not_tried".
 
     Returns:
       A proxy. Calling it raises what its proxies raise, and ValueError if one of them returns no `Fit` to the masks.
     """
-    return Select(dict(proxies))
+    return Select(dict(proxies), tuple(spared))
 
 
-def _rows(fits: list[Fit], num_masks: int) -> Int[np.ndarray, " h"]:
+def _enough(fits: Iterable[Fit], values: Values, rows: Int[np.ndarray, " h"]) -> bool:
+    """Whether one of the fits predicts almost all of the variance."""
+    f = np.asarray(values)[rows]
+    return any(r2(f, np.asarray(fit.held_out)[rows]) >= _ENOUGH for fit in fits)
+
+
+def _rows(fits: Iterable[Fit], num_masks: int) -> Int[np.ndarray, " h"]:
     """The masks that every fit predicts without having seen them."""
     rows = np.arange(num_masks)
     for fit in fits:

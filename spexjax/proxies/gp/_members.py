@@ -85,11 +85,15 @@ class Mean(NamedTuple):
         """What was chosen, for the diagnostics; `ordered` says whether the kernels have a part for neighbours."""
         return {
             "folds": self.split.num_folds,
-            "shares": dict(zip(NAMES, self.shares.tolist(), strict=False)),
+            "shares": self.named(NAMES),
             "neighbours": ordered,
             "strings": self.split.strings is not None,
             "precision": max(form.posterior.dtype for form, _ in self.used),
         }
+
+    def named(self, names: Sequence[str]) -> dict[str, float]:
+        """The share of each form, by the first of these names."""
+        return dict(zip(names, self.shares.tolist(), strict=False))
 
     def surrogate(self, y: Float[np.ndarray, " m"], rest: Spectrum, spread: float) -> Surrogate:
         """The surrogate `rest(x) + spread * mean(x)`, with standard errors scaled to the held-out residuals.
@@ -131,6 +135,7 @@ def fit_mean(
     trial: Trained | None = None,
     others: Sequence[Float[np.ndarray, " m"]] = (),
     targets: Float[np.ndarray, "m *o"] | None = None,
+    members: list[Trained] | None = None,
 ) -> Mean:
     """Trains every form on every subset, conditions it on all masks, and picks the best mixture of forms.
 
@@ -141,9 +146,10 @@ def fit_mean(
       trial: as in `train_members`.
       others: at most two other targets, for `errors_of_others`.
       targets: what the members are trained on: the values, or several functions as in `loss`.
+      members: those of each form, if they have been trained.
     """
     targets = y if targets is None else targets
-    members = train_members(starts, split, targets, trial)
+    members = train_members(starts, split, targets, trial) if members is None else members
     if not is_joint(targets):
         return best_mean(_conditioned(members, split, y, others), split, y)
     # Co-values leave the members so little doubt that averaging them or choosing between forms only adds noise.
@@ -151,15 +157,17 @@ def fit_mean(
 
 
 def best_mean(
-    forms: list[Form], split: Split, y: Float[np.ndarray, " m"], shares: Float[np.ndarray, "c 2"] = _SHARES
+    forms: list[Form], split: Split, y: Float[np.ndarray, " m"], shares: Float[np.ndarray, "c f"] = _SHARES
 ) -> Mean:
     """Picks the mixture of forms with the lowest held-out error at the inner masks.
 
-    Candidates mix two forms with the same initialisation in some shares, or all of them equally.
+    Candidates are the given shares of all forms; or, of more forms, those shares of two with the same initialisation,
+    and equal shares of all.
     """
-    candidates = np.kron(np.eye(len(forms) // 2), shares) if len(forms) > 1 else np.ones((1, 1))
-    if len(forms) > 2:
-        candidates = np.vstack([candidates, np.full(len(forms), 1 / len(forms))])
+    candidates = shares if len(forms) == shares.shape[1] else np.ones((1, 1))
+    if len(forms) > shares.shape[1]:
+        pairs = np.kron(np.eye(len(forms) // 2), shares)
+        candidates = np.vstack([pairs, np.full(len(forms), 1 / len(forms))])
     # Forms without a share are skipped, because 0 * NaN would spoil the mean.
     means = [
         sum(form.held_out * share for form, share in zip(forms, shares, strict=True) if share) for shares in candidates
@@ -169,6 +177,12 @@ def best_mean(
     held_out = np.array(means[chosen.best])
     held_out[inner] = chosen.held_out
     return Mean(forms, candidates[chosen.best], held_out, split)
+
+
+def mixed(one: Mean, other: Mean) -> Mean:
+    """Half of two means of the same masks and values."""
+    shares, held_out = np.concatenate([one.shares, other.shares]) / 2, (one.held_out + other.held_out) / 2
+    return Mean([*one.forms, *other.forms], shares, held_out, one.split)
 
 
 def _conditioned(
@@ -269,6 +283,7 @@ def finer(mean: Mean, y: Float[np.ndarray, " m"]) -> Mean:
     if mean.error(y) > _SMOOTH * np.var(y) or split.strings is not None:
         return mean
     members = [mean.forms[i].trained.at(slice(-split.num_folds, None)) for i in used]
+    shares = _SHARES if len(used) < 3 else mean.shares[used][None]  # a mixture stays what it is
     subsets = [split.chosen(y, rows) for rows in split.subset_outside()]
     for folds in (range(1), range(1, split.num_folds)):
         for place, trained in enumerate(members):
@@ -277,10 +292,10 @@ def finer(mean: Mean, y: Float[np.ndarray, " m"]) -> Mean:
             members[place] = trained._replace(kernel=jax.tree.map(lambda *leaves: np.stack(leaves), *kernels))
         if not all(np.isfinite(leaf).all() for trained in members for leaf in jax.tree.leaves(trained.kernel)):
             return mean  # on a handful of masks the likelihood may have no maximum
-        better = best_mean(_conditioned(members, split, y), split, y)
+        better = best_mean(_conditioned(members, split, y), split, y, shares)
         if better.error(y) >= mean.error(y):
             return mean
-    forms, shares = list(mean.forms), np.zeros(len(mean.forms))
+    forms, found = list(mean.forms), np.zeros(len(mean.forms))
     for i, form, share in zip(used, better.forms, better.shares, strict=True):
-        forms[i], shares[i] = form, share
-    return better._replace(forms=forms, shares=shares)
+        forms[i], found[i] = form, share
+    return better._replace(forms=forms, shares=found)
