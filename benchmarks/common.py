@@ -92,9 +92,9 @@ class Results:
         with self._locked():
             record = self._read()
             rows = [r for r in record["rows"] if self._key(r) != self._key(row)] + [row]
-            versions = record["versions"] | versions()
+            packages = record["versions"] | versions()
             lines = ",\n".join("  " + json.dumps(r, default=_plain) for r in sorted(rows, key=self._key))
-            text = f'{{\n "versions": {json.dumps(versions)},\n "rows": [\n{lines}\n ]\n}}\n'
+            text = f'{{\n "versions": {json.dumps(packages)},\n "rows": [\n{lines}\n ]\n}}\n'
             draft = self.path.with_suffix(".tmp")
             draft.write_text(text)
             draft.replace(self.path)

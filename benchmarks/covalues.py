@@ -25,6 +25,15 @@ REVIEW30 = (
     "The first hour drags and the songs are forgettable, yet the last scene won me over completely: I left the cinema "
     "smiling, and I would not mind seeing it again."
 )
+REVIEW118 = (
+    "I went in expecting very little, since the trailer gave half of the plot away and the director has not made a "
+    "good film in years. The opening is slow, the jokes about the neighbours fall flat, and one long scene in the "
+    "kitchen should never have left the cutting room. Still, somewhere near the middle it stops trying so hard. The "
+    "two sisters finally talk, nobody shouts, and the music knows when to be quiet. Hardly anything happens after "
+    "that, but I could not look away. It is not a perfect film and I doubt that it will win prizes, yet I walked home "
+    "slower than usual, and I have already told three friends to see it."
+)
+KEEP = 0.9  # of all 270 heads; of other features half are kept
 CITIES = [f"The capital of {country} is" for country in ("France", "Japan", "Italy", "Egypt")]
 CAPITALS = [(" Paris", " Rome"), (" Tokyo", " Rome"), (" Rome", " Paris"), (" Cairo", " Rome")]
 
@@ -39,8 +48,8 @@ def facts():
     return sx.ablations.text(smollm2(), FACTS, features="sentence", **asked)
 
 
-def heads():
-    return sx.ablations.components(smollm2(), CITIES, CAPITALS, layers=range(12, 22))
+def heads(layers=None):
+    return sx.ablations.components(smollm2(), CITIES, CAPITALS, layers=layers)
 
 
 def training():
@@ -69,7 +78,9 @@ GAMES = {
     "review30": lambda: review(REVIEW30),
     "review48": lambda: review(REVIEW48),
     "facts20": facts,
-    "heads90": heads,
+    "review118": lambda: review(REVIEW118),
+    "heads90": lambda: heads(range(12, 22)),
+    "heads270": heads,
     "training40": training,
 }
 
@@ -77,7 +88,9 @@ GAMES = {
 def measure(name, store):
     """The game, and its co-values."""
     ablation = GAMES[name]()
-    masks = np.asarray(sx.designs.uniform(jax.random.key(7), POOL + NUM_TEST, ablation.num_features))
+    key, size, n = jax.random.key(7), POOL + NUM_TEST, ablation.num_features
+    masks = sx.designs.biased(key, size, n, KEEP) if name == "heads270" else sx.designs.uniform(key, size, n)
+    masks = np.asarray(masks)
     start = time.perf_counter()
     found = sx.evaluation.run(ablation, masks, store=store)
     print(f"{name}: {len(masks)} ablations in {time.perf_counter() - start:.0f} s", flush=True)

@@ -18,7 +18,9 @@ from games.make import FACTS, smollm2
 import spexjax as sx
 
 QUESTION = "Where do Nora's sister and brother live, and what do they do?"
-ANSWER = " Irene moved to Prague, where she blows glass, and Felix settled in Lisbon, where he repairs clocks for a living."
+ANSWER = (
+    " Irene moved to Prague, where she blows glass, and Felix settled in Lisbon, where he repairs clocks for a living."
+)
 PARTS = ("she blows glass", "moved to Prague", "settled in Lisbon", "repairs clocks")
 
 

@@ -428,5 +428,11 @@ def test_three_answers_have_a_page_and_a_table_each(tmp_path, capsys):
     assert [value["name"] for value in record["values"]] == ["x", "y", "a b"]
     assert record["values"][1]["answers"] == ["y"]
     assert record["values"][0]["file"].endswith("explanation.json")
+    stale, mine = tmp_path / "o" / "value3", tmp_path / "o" / "value4"
+    shutil.copytree(tmp_path / "o" / "value2", stale)
+    mine.mkdir()
+    assert run(WORDS, *options) == 0
+    assert not stale.exists()
+    assert mine.exists()  # it is not ours
     assert run(WORDS, *options, "--target", "0.9") == 2
     assert "for several, give a --budget" in capsys.readouterr().err

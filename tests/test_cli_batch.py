@@ -73,6 +73,7 @@ def test_texts_in_a_column(run, tmp_path):
             ["--answers", "x", "y", "--question", "Q"],
             "Line 2: The text has 1",
         ),
+        ('{"text": "a b", "answers": ["x", "y", "z"]}', ["--question", "Q"], "Line 1: 3 values of one text; a batch"),
         ("\n\n", [], "There is no text in"),
         ("id,review\n1,\n", ["--column", "review"], "Line 2: there is no text"),
         ("id,review\n", ["--column", "reviews"], "has no column 'reviews'; its columns are id, review"),

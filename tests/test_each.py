@@ -41,6 +41,11 @@ def test_each_value_has_an_explanation(each):
     assert each[0].interactions("FSII", 2)[1, 2] == pytest.approx(-1, abs=0.1)
 
 
+def test_an_explanation_does_not_depend_on_those_before_it(each):
+    again = sx.explain_each(Three(), key=jax.random.key(0), budget=BUDGET)
+    np.testing.assert_array_equal(again[2].spectrum.coefficients, each[2].spectrum.coefficients)
+
+
 def test_a_part_is_the_sum_of_its_values(each):
     both = each.of("wo thr")
     np.testing.assert_allclose(both.values, three(None, both.masks)[:, 1:].sum(1))

@@ -5,7 +5,7 @@ import time
 import warnings
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from spexjax._printable import printable
 from spexjax.cli._arguments import add_explaining, add_question
@@ -14,6 +14,9 @@ from spexjax.cli._lines import Line, check_lines, read_lines
 from spexjax.cli._output import answer, complain, say
 from spexjax.cli._pages import write_pages
 from spexjax.cli._requests import check_how, how_to_explain, what_is_asked
+
+if TYPE_CHECKING:
+    from spexjax import Ablation
 
 HELP = "explain many texts of a file"
 _SHOWN = 5  # lines that are warned of
@@ -57,7 +60,7 @@ def run(args: argparse.Namespace, start: float) -> int:
     for number, options in lines:
         try:
             with warnings.catch_warnings(record=True) as caught:
-                ablations.append(sx.ablations.text(model, **{**asked, **options}))
+                ablations.append(_of_one_value(sx.ablations.text(model, **{**asked, **options})))
             if caught:
                 doubts[number] = str(caught[0].message)
         except ValueError as error:
@@ -79,6 +82,15 @@ def run(args: argparse.Namespace, start: float) -> int:
     say(args, f"page  {printable(str(page))}\nJSON  {printable(str(args.out / '*' / 'explanation.json'))}\n")
     answer(args, {"explanations": records, "page": str(page)})
     return 0
+
+
+def _of_one_value(ablation: "Ablation") -> "Ablation":
+    if ablation.num_values is not None:
+        raise ValueError(
+            f"{ablation.num_values} values of one text; a batch explains one value of each text. Give one answer or "
+            "two, or leave out the value."
+        )
+    return ablation
 
 
 def _judge(args: argparse.Namespace, lines: Sequence[Line], asked: dict[str, Any]) -> None:

@@ -1,6 +1,7 @@
 """The explanations of several values, such as three labels: all from the same ablations, in one page."""
 
 import argparse
+import shutil
 import time
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
@@ -45,6 +46,9 @@ def explain_values(args: argparse.Namespace, start: float, ablation: "Ablation",
         say(args, f"{printable(one_line(name, 100))}\n{shown(interaction_table(explanation, top=args.top, **asked))}")
         if args.json:
             records.append({"name": name, **record(args, explanation, page, file)})
+    for stale in args.out.glob("value*/explanation.json"):  # of an earlier run with more values
+        if stale.parent.name[5:].isdecimal() and int(stale.parent.name[5:]) >= len(each):
+            shutil.rmtree(stale.parent)
     say(args, f"total {time.perf_counter() - start:.1f} s\n")
     say(args, f"page  {printable(str(page))}\nJSON  {printable(str(args.out))}/value0 and so on\n")
     answer(args, {"values": records, "page": str(page)})

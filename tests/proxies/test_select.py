@@ -59,6 +59,28 @@ def test_one_that_fails_does_not_spoil_the_others():
     assert nothing.diagnostics["chosen"] == {"constant": 1.0}
 
 
+def test_one_is_spared_where_another_with_co_values_is_enough():
+    masks, values, good, _ = two_halves()
+    tried = []
+
+    def costly(masks, values, key):
+        tried.append(len(masks))
+        return stub(values, {(0,): 1.0}, 6)(masks, values, key)
+
+    def chosen(held_out, covalues):
+        proxies = {"cheap": stub(held_out, {(): 0.5}, 6), "costly": costly}
+        return select(proxies, spared=["costly"])(masks, values, jax.random.key(0), covalues).diagnostics
+
+    close = values + 0.1 * np.random.default_rng(9).normal(size=60)
+    said = chosen(close, np.ones((60, 2)))
+    assert said["not_tried"] == ["costly"]
+    assert said["chosen"] == {"cheap": 1.0}
+    assert not tried
+    for held_out, covalues in ((close, None), (good, np.ones((60, 2)))):
+        assert chosen(held_out, covalues)["chosen"] == {"costly": 1.0}
+    assert tried == [60, 60]
+
+
 def test_of_equals_the_first_is_taken():
     masks, values, good, _ = two_halves()
     proxies = {name: stub(good, {(): c}, 6) for name, c in (("a", 1.0), ("b", 2.0))}

@@ -81,7 +81,9 @@ class Kernels:
         order = known if len(np.unique(fold[known])) > 1 else order
         split = split_masks(order, masks, fold, complements(masks), inner)
         truth = (f - centre) / spread
-        known_of = functions_of(covalues, inner, SHARE if self.memory is None else 0.0)
+        known_of = functions_of(
+            None if covalues is None else np.asarray(covalues), inner, SHARE if self.memory is None else 0.0
+        )
         learned = self._learned(split, known_of(truth), structure)
         if m > self.max_masks:
             priors = [first_kernel(start, split, known_of(truth)) for start in learned.starts]

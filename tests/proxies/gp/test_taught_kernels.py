@@ -84,6 +84,36 @@ def test_co_values_that_say_nothing_are_not_used(game, key):
     assert scores[1] > scores[0] - 0.02
 
 
+def test_what_co_values_teach_is_remembered_for_other_values(game, key):
+    masks, values, covalues = (part[:M] for part in game)
+    memory = {}
+    together = proxies.kernels(memory=memory)
+    first = together(masks, values, key, covalues)
+    learned = list(memory.values())
+    second = together(masks, covalues[:, 0], key, covalues)
+    assert list(memory.values()) == learned  # nothing was trained on the co-values again
+    assert len(learned) == 1
+    alone = [proxies.kernels(memory={})(masks, some, key, covalues) for some in (values, covalues[:, 0])]
+    for fit, same in zip((first, second), alone, strict=True):  # so the order of the values does not matter
+        np.testing.assert_array_equal(fit.held_out, same.held_out)
+    together(masks[::-1], values[::-1], key, covalues[::-1])
+    assert len(memory) == 2
+    together(masks, values, key)
+    assert len(memory) == 2  # without co-values there is nothing to remember
+
+
+def test_half_of_both_is_used_where_that_predicts_better(game, key):
+    masks, values, covalues = game
+    fits = [proxies.kernels()(masks[:m], values[:m], jax.random.key(m), covalues[:m]) for m in (M, 2 * M, 3 * M)]
+    halves = [fit for fit in fits if len(fit.surrogate.processes) > 2]
+    assert halves  # at some of these sizes
+    for fit in halves:
+        shares = fit.diagnostics["shares"]
+        assert sum(share for name, share in shares.items() if name.endswith("_taught")) == 0.5
+        assert sum(shares.values()) == 1
+        np.testing.assert_allclose(fit.surrogate.shares.sum(), 1, rtol=1e-6)
+
+
 def test_of_many_games_each_has_its_own(game, key):
     masks, values, covalues = game
     first, second = sx.fit_many(
