@@ -4,7 +4,7 @@ PEERS_PYTHON ?= python3.12
 BIN := .venv/bin
 INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 
-.PHONY: demo test lint docs notebooks bench-peers clean
+.PHONY: demo test lint docs notebooks bench bench-peers clean
 
 demo: .venv/demo
 	$(BIN)/spexjax demo
@@ -23,6 +23,10 @@ docs: .venv/docs
 # Executes every colab/NAME.py and writes it with its outputs as colab/NAME.ipynb; some minutes.
 notebooks: .venv/dev
 	$(BIN)/python docs/make_notebooks.py
+
+# What this machine says about spexjax, in out/bench/RESULTS.md; up to 40 minutes, and it goes on where it was stopped.
+bench: .venv/dev
+	$(BIN)/python benchmarks/bench.py
 
 # Round trips with shapiq and spectralexplain, in an environment of its own: shapiq 1.8 needs Python 3.12.
 bench-peers: .venv-peers/peers

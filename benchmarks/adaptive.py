@@ -10,7 +10,7 @@ import json
 
 import jax
 import numpy as np
-from common import HERE, games
+from common import RESULTS_FOLDER, games
 
 import spexjax as sx
 
@@ -47,7 +47,7 @@ def main():
             print(rows[-1], flush=True)
     gain = float(np.mean([row["chosen"] - row["uniform"] for row in rows]))
     result = {"command": "python benchmarks/adaptive.py", "rows": rows, "mean_gain_of_choosing": round(gain, 4)}
-    (HERE / "results" / "adaptive.json").write_text(json.dumps(result, indent=1) + "\n")
+    (RESULTS_FOLDER / "adaptive.json").write_text(json.dumps(result, indent=1) + "\n")
     print(f"choosing gains {gain:+.4f} R2 on average")
 
 

@@ -18,7 +18,7 @@ from itertools import product
 
 import jax
 import numpy as np
-from common import HERE, Game, Results
+from common import RESULTS_FOLDER, Game, Results
 
 import spexjax as sx
 from spexjax.indices import interactions
@@ -27,7 +27,7 @@ from spexjax.transforms import exact_spectrum
 N, SIZES, DESIGNS = 12, (128, 256), ("uniform", "sized")
 ORDERS = {"SV": 1, "SII": 2, "FSII": 2}
 MASKS = (np.arange(1 << N)[:, None] >> np.arange(N) & 1).astype(bool)
-RESULTS = Results(HERE / "results" / "calibration.json", ("game", "design", "budget", "draw"))
+RESULTS = Results(RESULTS_FOLDER / "calibration.json", ("game", "design", "budget", "draw"))
 PERFECT = 0.999
 UNSEEN = 0.1  # share of the variance that masks hold which deviate further than all that were evaluated
 

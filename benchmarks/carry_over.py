@@ -13,13 +13,13 @@ from itertools import product
 
 import jax
 import numpy as np
-from common import HERE, Game, Results
+from common import HERE, RESULTS_FOLDER, Game, Results
 from faithfulness import needed
 
 import spexjax as sx
 
 BUDGETS, SOURCES, METHOD = (64, 128, 256, 512), 512, "proxyspex-gp"
-RESULTS = Results(HERE / "results" / "carry_over.json", ("game", "m", "draw"))
+RESULTS = Results(RESULTS_FOLDER / "carry_over.json", ("game", "m", "draw"))
 
 
 def inputs_of(name: str) -> list[Game]:

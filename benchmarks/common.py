@@ -4,6 +4,9 @@ import dataclasses
 import fcntl
 import json
 import os
+import platform
+import shlex
+import sys
 import time
 import zlib
 from contextlib import contextmanager
@@ -13,6 +16,7 @@ from pathlib import Path
 import numpy as np
 
 HERE = Path(__file__).parent
+RESULTS_FOLDER = Path(os.environ.get("SPEXJAX_RESULTS") or HERE / "results")
 FOLDERS = (HERE.parent / "tests" / "games", HERE / "games")
 NUM_TEST = 1024
 PACKAGES = ("jax", "lightgbm", "spectralexplain", "scikit-learn", "shapiq", "xgboost")
@@ -94,7 +98,10 @@ class Results:
             rows = [r for r in record["rows"] if self._key(r) != self._key(row)] + [row]
             packages = record["versions"] | versions()
             lines = ",\n".join("  " + json.dumps(r, default=_plain) for r in sorted(rows, key=self._key))
-            text = f'{{\n "versions": {json.dumps(packages)},\n "rows": [\n{lines}\n ]\n}}\n'
+            commands = sorted({*record.get("commands", []), command()})
+            about = {"versions": packages, "machine": machine(), "commands": commands}
+            head = "".join(f" {json.dumps(name)}: {json.dumps(value)},\n" for name, value in about.items())
+            text = f'{{\n{head} "rows": [\n{lines}\n ]\n}}\n'
             draft = self.path.with_suffix(".tmp")
             draft.write_text(text)
             draft.replace(self.path)
@@ -114,6 +121,21 @@ class Results:
             yield
         finally:
             os.close(folder)
+
+
+def machine() -> str:
+    """The processor and how many of its cores this process may use."""
+    info = Path("/proc/cpuinfo")
+    lines = info.read_text().splitlines() if info.is_file() else []
+    model = next(
+        (line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")), platform.processor()
+    )
+    return f"{len(os.sched_getaffinity(0))} cores of {model}"
+
+
+def command() -> str:
+    """How this script was called."""
+    return shlex.join(["python", f"benchmarks/{Path(sys.argv[0]).name}", *sys.argv[1:]])
 
 
 class Stopwatch:

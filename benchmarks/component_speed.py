@@ -18,6 +18,7 @@ from pathlib import Path
 
 import jax
 import numpy as np
+from common import RESULTS_FOLDER
 from throughput import torch_model
 
 import spexjax as sx
@@ -176,7 +177,7 @@ def main():
     parser.add_argument("--masks", type=int, default=12)
     parser.add_argument("--repeats", type=int, default=3)
     parser.add_argument("--shots", type=int, nargs="+", default=[3, 7])
-    parser.add_argument("--out", type=Path, default=Path(__file__).parent / "results" / "component_speed.json")
+    parser.add_argument("--out", type=Path, default=RESULTS_FOLDER / "component_speed.json")
     args = parser.parse_args()
     known = json.loads(args.out.read_text())["sizes"] if args.out.is_file() else {}
     result = {

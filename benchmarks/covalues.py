@@ -15,7 +15,7 @@ import time
 import jax
 import numpy as np
 import optax
-from common import HERE, NUM_TEST, Game, Results
+from common import NUM_TEST, RESULTS_FOLDER, Game, Results
 from games.make import ANSWER_PREFIX, ANSWERS, FACTS, FACTS_QUESTION, QUESTION, REVIEW48, smollm2
 
 import spexjax as sx
@@ -122,7 +122,7 @@ def main():
     parser.add_argument("--games", nargs="+", choices=GAMES, default=list(GAMES))
     parser.add_argument("--store", default="out/covalues", help="where ablations are kept")
     args = parser.parse_args()
-    results = Results(HERE / "results" / "covalues.json", ("game", "covalues", "m", "draw"))
+    results = Results(RESULTS_FOLDER / "covalues.json", ("game", "covalues", "m", "draw"))
     for name in args.games:
         jax.clear_caches()  # one process cannot map the code of all shapes at once
         game, covalues, structure = measure(name, sx.Store(args.store))

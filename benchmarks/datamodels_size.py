@@ -14,7 +14,7 @@ import resource
 import jax
 import jax.numpy as jnp
 import numpy as np
-from common import HERE, Stopwatch
+from common import RESULTS_FOLDER, Stopwatch
 
 import spexjax as sx
 
@@ -121,7 +121,7 @@ def main():
         "keep": KEEP,
         "rows": rows,
     }
-    (HERE / "results" / "datamodels_size.json").write_text(json.dumps(record, indent=1) + "\n")
+    (RESULTS_FOLDER / "datamodels_size.json").write_text(json.dumps(record, indent=1) + "\n")
 
 
 if __name__ == "__main__":

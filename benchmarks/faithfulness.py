@@ -15,12 +15,12 @@ from itertools import product
 
 import jax
 import numpy as np
-from common import HERE, Game, Results, Stopwatch, games
+from common import RESULTS_FOLDER, Game, Results, Stopwatch, games
 
 import spexjax as sx
 
 PEERS = ("authors", "lightgbm")
-RESULTS = Results(HERE / "results" / "faithfulness.json", ("game", "method", "m", "draw"))
+RESULTS = Results(RESULTS_FOLDER / "faithfulness.json", ("game", "method", "m", "draw"))
 MARGIN = 0.01  # R2 by which a method may be below lasso or a constant
 CAP = 8  # how far beyond its budgets a peer's curve is extrapolated
 

@@ -12,7 +12,7 @@ import itertools
 
 import jax
 import numpy as np
-from common import HERE, NUM_TEST, Game, Results
+from common import NUM_TEST, RESULTS_FOLDER, Game, Results
 from covalues import CAPITALS, CITIES
 from games.make import smollm2
 
@@ -27,7 +27,7 @@ PROMPTS = {
         [(" cold", " warm"), (" small", " large"), (" closed", " wide"), (" late", " soon")],
     ),
 }
-RESULTS = Results(HERE / "results" / "gradient.json", ("game", "gradient", "covalues", "m", "draw"))
+RESULTS = Results(RESULTS_FOLDER / "gradient.json", ("game", "gradient", "covalues", "m", "draw"))
 
 
 def measure(name: str, store: sx.Store):

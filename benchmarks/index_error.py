@@ -17,7 +17,7 @@ from itertools import combinations, product
 
 import jax
 import numpy as np
-from common import HERE, Game, Results, Stopwatch, games
+from common import RESULTS_FOLDER, Game, Results, Stopwatch, games
 from peers import PEERS, FitOnce, shapiq_approximators
 
 import spexjax as sx
@@ -26,7 +26,7 @@ from spexjax.transforms import exact_spectrum
 
 ORDERS = {"SV": 1, "SII": 2, "FSII": 2}
 TOP = 20
-RESULTS = Results(HERE / "results" / "index_error.json", ("game", "index", "method", "budget", "draw"))
+RESULTS = Results(RESULTS_FOLDER / "index_error.json", ("game", "index", "method", "budget", "draw"))
 
 
 def lookup(game: Game):

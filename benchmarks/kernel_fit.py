@@ -15,7 +15,7 @@ from importlib.util import find_spec
 import jax
 import jax.numpy as jnp
 import numpy as np
-from common import HERE
+from common import RESULTS_FOLDER
 
 import spexjax as sx
 
@@ -86,7 +86,7 @@ def main():
         "one_fit": [one_fit(rng, m) for m in (256, 512, 1024)],
         "sweep": sweep(rng, 512),
     }
-    (HERE / "results" / "kernel_fit.json").write_text(json.dumps(result, indent=1) + "\n")
+    (RESULTS_FOLDER / "kernel_fit.json").write_text(json.dumps(result, indent=1) + "\n")
     print(json.dumps(result, indent=1))
 
 

@@ -27,6 +27,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
+from common import RESULTS_FOLDER
 
 HERE = Path(__file__).parent
 MARK = "LAPS "  # begins the line in which a process says what it measured
@@ -427,7 +428,7 @@ def main():
     bench = Bench(args.package.resolve(), args.peers)
     measure(bench, tasks, SMOKE if args.smoke else FULL, args.model)
 
-    out = args.out or (None if args.smoke else HERE / "results" / "latency.json")
+    out = args.out or (None if args.smoke else RESULTS_FOLDER / "latency.json")
     runs = json.loads(out.read_text())["runs"] if out and out.is_file() else {}
     measured = {row["task"] for row in bench.rows}
     rows = [row for row in runs.get(args.name, {"rows": []})["rows"] if row["task"] not in measured] + bench.rows

@@ -12,7 +12,7 @@ import json
 import jax
 import lightgbm
 import numpy as np
-from common import HERE, Stopwatch
+from common import RESULTS_FOLDER, Stopwatch
 
 import spexjax as sx
 
@@ -104,7 +104,7 @@ def main():
             print(rows[-1], flush=True)
     command = f"OMP_NUM_THREADS=1 python benchmarks/many_masks.py --masks {args.masks}"
     record = {"command": command, "masks": args.masks, "num_features": NUM_FEATURES, "rows": rows}
-    (HERE / "results" / "many_masks.json").write_text(json.dumps(record, indent=1) + "\n")
+    (RESULTS_FOLDER / "many_masks.json").write_text(json.dumps(record, indent=1) + "\n")
 
 
 if __name__ == "__main__":

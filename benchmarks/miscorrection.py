@@ -11,7 +11,7 @@ import json
 
 import jax
 import jax.numpy as jnp
-from common import HERE
+from common import RESULTS_FOLDER
 
 import spexjax as sx
 
@@ -39,7 +39,7 @@ def main():
         print(f"{n:>6}{t:>3}{rows[-1]['delays']:>8}" + "".join(f"{rate:>13.5f}" for rate in rates.values()), flush=True)
         jax.clear_caches()
     record = {"command": "python benchmarks/miscorrection.py", "rows": rows}
-    (HERE / "results" / "miscorrection.json").write_text(json.dumps(record, indent=1) + "\n")
+    (RESULTS_FOLDER / "miscorrection.json").write_text(json.dumps(record, indent=1) + "\n")
 
 
 if __name__ == "__main__":

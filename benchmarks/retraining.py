@@ -22,7 +22,7 @@ import numpy as np
 import optax
 import sklearn
 import torch
-from common import HERE
+from common import RESULTS_FOLDER
 from flax import nnx
 from sklearn.datasets import load_digits
 from sklearn.linear_model import LogisticRegression, RidgeClassifier
@@ -212,7 +212,7 @@ def main():
         "unit": "retrainings a second",
         "rows": rows,
     }
-    (HERE / "results" / "retraining.json").write_text(json.dumps(record, indent=1) + "\n")
+    (RESULTS_FOLDER / "retraining.json").write_text(json.dumps(record, indent=1) + "\n")
 
 
 if __name__ == "__main__":

@@ -12,7 +12,7 @@ import os
 
 import jax
 import numpy as np
-from common import HERE, Stopwatch, versions
+from common import RESULTS_FOLDER, Stopwatch, machine, versions
 from games.make import FACTS, smollm2
 
 import spexjax as sx
@@ -47,6 +47,7 @@ def main():
     gap = float(np.abs(np.asarray(whole) - each.values[:64].sum(1)).max())
     record = {
         "versions": versions(),
+        "machine": machine(),
         "threads": os.environ.get("OMP_NUM_THREADS", "all"),
         "tokens": tokens.num_values,
         "sentences": tokens.num_features,
@@ -56,7 +57,7 @@ def main():
         "largest_difference_to_the_whole": gap,
     }
     print(json.dumps(record, indent=1))
-    (HERE / "results" / "spans.json").write_text(json.dumps(record, indent=1) + "\n")
+    (RESULTS_FOLDER / "spans.json").write_text(json.dumps(record, indent=1) + "\n")
 
 
 if __name__ == "__main__":

@@ -12,7 +12,7 @@ from itertools import product
 
 import jax
 import numpy as np
-from common import HERE, Game, Results, Stopwatch, games
+from common import RESULTS_FOLDER, Game, Results, Stopwatch, games
 from index_error import lookup
 
 import spexjax as sx
@@ -20,7 +20,7 @@ import spexjax as sx
 BUDGETS = (2000, 4000, 8000)
 METHODS = {m: m for m in ("spex", "proxyspex-gp", "lasso")} | {"spex, t = 3": sx.methods.spex(max_order=3)}
 TOP = 20
-RESULTS = Results(HERE / "results" / "spex_games.json", ("game", "budget", "method", "draw"))
+RESULTS = Results(RESULTS_FOLDER / "spex_games.json", ("game", "budget", "method", "draw"))
 
 
 def recall(found: sx.Spectrum, exact: sx.Spectrum, least_order: int) -> float:

@@ -27,7 +27,7 @@ from unittest import mock
 
 import jax
 import numpy as np
-from common import HERE, Stopwatch
+from common import RESULTS_FOLDER, Stopwatch
 
 import spexjax as sx
 
@@ -39,7 +39,7 @@ TERMS = tuple(sorted({30, THIRD, *(round(load * BINS) for load in (0.05, 0.2, 0.
 NOISY, SNRS = (30, THIRD), (None, 20, 10, 5, 0)  # K of the signals with noise, and dB
 CELLS = [(k, None) for k in TERMS] + list(product(NOISY, SNRS[1:]))
 PEERS = ("peer-hard", "peer-soft")
-PATH = HERE / "results" / "spex_recovery.json"
+PATH = RESULTS_FOLDER / "spex_recovery.json"
 PACKAGES = ("jax", "numpy", "spectralexplain", "sparse-transform", "galois")
 
 

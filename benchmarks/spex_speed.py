@@ -23,7 +23,7 @@ from itertools import product
 import jax
 import jax.numpy as jnp
 import numpy as np
-from common import HERE, Stopwatch
+from common import RESULTS_FOLDER, Stopwatch
 from spex_recovery import (
     BINS_LOG2,
     GROUPS,
@@ -40,7 +40,7 @@ import spexjax as sx
 
 MODES = ("hard", "soft")
 SNR, REPEATS, SIGNALS = 10, 21, 256
-PATH = HERE / "results" / "spex_speed.json"
+PATH = RESULTS_FOLDER / "spex_speed.json"
 
 
 def seconds(run) -> float:

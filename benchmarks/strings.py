@@ -10,7 +10,7 @@ import itertools
 
 import jax
 import numpy as np
-from common import HERE, Results, games
+from common import RESULTS_FOLDER, Results, games
 
 import spexjax as sx
 
@@ -28,7 +28,7 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--games", nargs="+", default=list(TEXTS), help="games whose removed parts are deleted")
     args = parser.parse_args()
-    results = Results(HERE / "results" / "strings.json", ("game", "structure", "m", "draw"))
+    results = Results(RESULTS_FOLDER / "strings.json", ("game", "structure", "m", "draw"))
     for game in games(args.games):
         for m, structure in itertools.product(game.budgets(SIZES), (None, "sequence")):
             for draw in range(DRAWS):

@@ -14,12 +14,12 @@ from math import comb
 
 import jax
 import numpy as np
-from common import HERE, games
+from common import RESULTS_FOLDER, games
 
 import spexjax as sx
 
 MASKS, TERMS, LIMIT = 1024, 300, 20.0
-PATH = HERE / "results" / "subsets.json"
+PATH = RESULTS_FOLDER / "subsets.json"
 
 
 def explained(game) -> sx.Spectrum:

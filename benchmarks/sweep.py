@@ -11,7 +11,7 @@ import time
 import jax
 import jax.numpy as jnp
 import numpy as np
-from common import HERE
+from common import RESULTS_FOLDER
 
 import spexjax as sx
 
@@ -50,7 +50,7 @@ def main():
         "rows": rows,
     }
     print(f"{record['above_baseline_mb']} MB above the {record['baseline_mb']} MB before")
-    (HERE / "results" / "sweep.json").write_text(json.dumps(record, indent=1) + "\n")
+    (RESULTS_FOLDER / "sweep.json").write_text(json.dumps(record, indent=1) + "\n")
 
 
 if __name__ == "__main__":

@@ -21,6 +21,7 @@ from pathlib import Path
 import jax
 import jax.numpy as jnp
 import numpy as np
+from common import RESULTS_FOLDER
 
 import spexjax as sx
 from spexjax.cli._demo import ANSWER_PREFIX, ANSWERS
@@ -141,7 +142,7 @@ def main():
     parser.add_argument("--repeats", type=int, default=3)
     parser.add_argument("--torch-masks", type=int, default=512, help="of these, how many torch evaluates in batches")
     parser.add_argument("--singles", type=int, default=48, help="masks that torch evaluates one at a time")
-    parser.add_argument("--out", type=Path, default=Path(__file__).parent / "results" / "throughput.json")
+    parser.add_argument("--out", type=Path, default=RESULTS_FOLDER / "throughput.json")
     args = parser.parse_args()
 
     models = {dtype: sx.load_model("smollm2", dtype=dtype) for dtype in DTYPES}

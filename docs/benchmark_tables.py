@@ -2,11 +2,13 @@
 
 import sys
 from collections import defaultdict
+from collections.abc import Callable
 
 import numpy as np
 from table_tools import ROOT, block, grouped, result, span, table
 
 sys.path[:0] = [str(ROOT), str(ROOT / "benchmarks")]
+from covalues import WITH, saved  # noqa: E402
 from faithfulness import MARGIN, needed  # noqa: E402
 
 OURS = "least-squares", "least-squares-3", "lasso"  # methods of ours beside auto
@@ -91,20 +93,41 @@ def faithfulness() -> str:
 
 @block
 def ablations_needed() -> str:
-    """How many times our ablations the peers need for our R2, as in benchmarks/faithfulness.py."""
+    """How many times our ablations the peers need for our R2, as in benchmarks/faithfulness.py.
+
+    Intervals are from 1,000 bootstrap samples of the games, and of the draws of each game.
+    """
     scores, lines = grouped(result("faithfulness")["rows"], ("method", "game", "m"), "r2"), []
-    cells = sorted((game, m) for method, game, m in scores if method == "auto")
+    rng = np.random.default_rng(0)
     for peer, name in (("lightgbm", "LightGBM read without loss"), ("authors", "ProxySPEX of its authors")):
-        ratios = defaultdict(list)
-        for game, m in cells:
-            curve = {at: np.mean(r2) for (method, of, at), r2 in scores.items() if (method, of) == (peer, game)}
-            ablations, known = needed(curve, np.mean(scores["auto", game, m]))
-            ratios[known].append(np.log(ablations / m))
-        every = [r for some in ratios.values() for r in some]
-        means = (f"{np.exp(np.mean(some)):.2f} ({len(some)})" for some in (ratios["measured"], every))
-        lines.append((name, *means, str(len(ratios["extrapolated"])), str(len(ratios["capped"]))))
+        ratios, sampled = _ratios(scores, peer, lambda draws: draws), defaultdict(list)
+        games = sorted({game for some in ratios.values() for game, _ in some})
+        for _ in range(1000):
+            again = _ratios(scores, peer, lambda draws: rng.choice(draws, len(draws)))
+            chosen = rng.choice(games, len(games))
+            for kind in ("measured", "every"):
+                found = [ratio for game in chosen for of, ratio in again[kind] if of == game]
+                sampled[kind].append(np.mean(found) if found else np.nan)
+        cells = []
+        for kind in ("measured", "every"):
+            low, high = np.exp(np.nanquantile(sampled[kind], (0.025, 0.975)))
+            mean = np.exp(np.mean([ratio for _, ratio in ratios[kind]]))
+            cells.append(f"{mean:.2f}, {low:.2f} to {high:.2f} ({len(ratios[kind])})")
+        lines.append((name, *cells, str(len(ratios["extrapolated"])), str(len(ratios["capped"]))))
     head = "where its curve reaches that R2 (pairs)", "everywhere (pairs)", "extrapolated", "cut off at 8 times"
-    return table(("times the ablations, geometric mean", *head), lines)
+    return table(("times the ablations, geometric mean and 95 % interval", *head), lines)
+
+
+def _ratios(scores: dict, peer: str, draws_of: Callable) -> dict[str, list[tuple[str, float]]]:
+    """By how it is known, and of "every" kind: the game, and the log of how many times our ablations a peer needs."""
+    found = defaultdict(list)
+    for _, game, m in sorted(key for key in scores if key[0] == "auto"):
+        curve = {at: np.mean(r2) for (method, of, at), r2 in scores.items() if (method, of) == (peer, game)}
+        if curve:
+            ablations, known = needed(curve, np.mean(draws_of(scores["auto", game, m])))
+            for kind in (known, "every"):
+                found[kind].append((game, np.log(ablations / m)))
+    return found
 
 
 @block
@@ -190,6 +213,26 @@ def index_error_few() -> str:
         *(f"{index}, {budget}" for index, budget in cells),
     )
     return table(head, [line for line in lines if set(line[1:]) != {"-"}])
+
+
+@block
+def index_losses() -> str:
+    """Cells of the exact games where a peer has a smaller error than auto."""
+    errors = grouped(result("index_error")["rows"], ("method", "game", "index", "budget"), "mse")
+    cells, lines = sorted(key[1:] for key in errors if key[0] == "auto"), []
+    for cell in cells:
+        others = {key[0]: np.mean(e) for key, e in errors.items() if key[1:] == cell and key[0] not in ("auto", *OURS)}
+        if others and (ratio := np.mean(errors["auto", *cell]) / others[best := min(others, key=others.get)]) > 1:
+            game, index, budget = cell
+            lines.append((game, index, f"{budget:,}", best, f"{ratio:.2f}"))
+    head = (
+        f"the best peer is ahead in {len(lines)} of {len(cells)} cells",
+        "index",
+        "ablations",
+        "peer",
+        "our error over its",
+    )
+    return table(head, lines)
 
 
 @block
@@ -366,6 +409,29 @@ def strings() -> str:
 def covalues() -> str:
     """R2 without and with co-values."""
     return _two_arms("covalues", "covalues", {False: "without", True: "with"})
+
+
+@block
+def covalues_saved() -> str:
+    """How many times the ablations co-values save, as in benchmarks/covalues.py."""
+    rows, lines = result("covalues")["rows"], []
+    games = sorted({r["game"] for r in rows})
+    each = {game: saved([r for r in rows if r["game"] == game]) for game in games}
+    for game, found in each.items():
+        lines.append((game, *(f"{ratio:.2f}" for ratio in found.values()), f"{np.mean(list(found.values())):.2f}"))
+    every = [ratio for found in each.values() for ratio in found.values()]
+    return table(
+        (f"times the ablations, {np.mean(every):.2f} on average", *(f"{m} masks" for m in WITH), "mean"), lines
+    )
+
+
+@block
+def spans() -> str:
+    """How long another part of an answer takes."""
+    found = result("spans")
+    lines = [(f"`{part}`", f"{row['seconds']:.1f}", f"{row['r2']:.3f}") for part, row in found["parts"].items()]
+    about = f"{found['tokens']} tokens, {found['sentences']} sentences, {found['ablations']} ablations"
+    return table((about, "seconds", "R2"), lines)
 
 
 def _two_arms(name: str, column: str, arms: dict) -> str:

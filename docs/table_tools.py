@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
+RESULTS = ROOT / "benchmarks" / "results"
 BLOCKS: dict[str, Callable[[], str]] = {}
 
 
@@ -17,7 +18,7 @@ def block(write: Callable[[], str]) -> Callable[[], str]:
 
 def result(name: str) -> dict:
     """What a benchmark has written."""
-    return json.loads((ROOT / "benchmarks" / "results" / f"{name}.json").read_text())
+    return json.loads((RESULTS / f"{name}.json").read_text())
 
 
 def table(head: Iterable[str], rows: Iterable[Iterable[str]]) -> str:

@@ -37,3 +37,24 @@ def test_what_was_measured_of_other_tasks_stays(tmp_path):
     assert runs["before"] == {"rows": []}
     assert row in runs["now"]["rows"]
     assert [line["now"] for line in runs["now"]["acceptance"] if line["what"] == "fit auto, empty cache"] == [7.0]
+
+
+OWN = """
+import sys
+sys.path.insert(0, sys.argv[1])
+from own import benchmark
+import spexjax as sx
+
+rows = benchmark("lasso", games=["exact_digits"], most=128)
+print(rows)
+"""
+
+
+def test_a_method_of_your_own_beside_ours():
+    done = subprocess.run([sys.executable, "-c", OWN, str(BENCHMARKS)], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    head, line, rows = done.stdout.splitlines()
+    assert head.split() == ["game", "m", "lasso", "auto", "lasso", "lightgbm", "authors"]
+    mine, recorded = line.split()[2], line.split()[4]  # the same fit as the first draw of the record
+    assert abs(float(mine) - json.loads(rows.replace("'", '"'))[0]["r2"]) < 1e-3
+    assert abs(float(mine) - float(recorded)) < 0.02

@@ -85,11 +85,8 @@ def test_the_table_of_indices_is_that_of_the_records():
         assert f"| `{name}` | {record.definition} | {record.reference} |" in indices
 
 
-def test_benchmarks_are_those_of_the_results():
-    command = [
-        sys.executable,
-        ROOT / "docs" / "make_tables.py",
-        "--check",
-    ]  # a process of its own: two files are `common`
+@pytest.mark.parametrize("script", ["docs/make_tables.py", "benchmarks/results_page.py"])
+def test_benchmarks_are_those_of_the_results(script):
+    command = [sys.executable, ROOT / script, "--check"]  # a process of its own: two files are `common`
     done = subprocess.run(command, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, f"{done.stderr}Run python docs/make_tables.py."
+    assert done.returncode == 0, f"{done.stderr}Run python {script}."
