@@ -52,8 +52,8 @@ QUESTIONS = (
 _HEAD = """# Results
 
 Written by `python benchmarks/results_page.py` from `results/`. [docs/benchmarks.md](../docs/benchmarks.md) says how
-each was measured, and [games/README.md](games/README.md) which games were looked at during development: these prove nothing of
-others.
+each was measured, and [games/README.md](games/README.md) which games were looked at during development: these prove
+nothing of others.
 """
 
 
