@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from spexjax.ablations._text._precheck import precheck_text
     from spexjax.ablations._text._removal import Removal, register_removal, removal_names
     from spexjax.ablations._text._text import TextAblation, text
+    from spexjax.ablations._text._text_function import TextFunctionAblation, text_function
     from spexjax.ablations._training._data import DataAblation
     from spexjax.ablations._training._linear_probe import ridge
     from spexjax.ablations._training._retraining import margin
@@ -24,6 +25,7 @@ __all__ = [
     "FunctionAblation",
     "Removal",
     "TextAblation",
+    "TextFunctionAblation",
     "components",
     "fill_names",
     "function",
@@ -37,6 +39,7 @@ __all__ = [
     "removal_names",
     "ridge",
     "text",
+    "text_function",
     "training_data",
 ]
 
@@ -47,6 +50,7 @@ _HOMES = {
     "FunctionAblation": "_function",
     "Removal": "_text._removal",
     "TextAblation": "_text._text",
+    "TextFunctionAblation": "_text._text_function",
     "components": "_components._components",
     "fill_names": "_components._fill",
     "function": "_function",
@@ -60,6 +64,7 @@ _HOMES = {
     "removal_names": "_text._removal",
     "ridge": "_training._linear_probe",
     "text": "_text._text",
+    "text_function": "_text._text_function",
     "training_data": "_training._training_data",
 }
 # Explaining a function or a table loads no language model, and no Flax.

@@ -17,6 +17,7 @@ from spexjax.ablations._prompts._packing import batches, power_of_two, shared_pr
 from spexjax.ablations._prompts._reading import VALUES, ReadingParameters, prefix_program, reading_program
 from spexjax.ablations._prompts._strings import check_length, check_room
 from spexjax.ablations._text._inputs import FromText, FromTokens, cut
+from spexjax.ablations._text._pieces import marked
 from spexjax.ablations._text._precheck import precheck_text
 from spexjax.ablations._text._removal import REMOVALS, check_replacement
 from spexjax.models import Gates, LanguageModel, Prefix, greedy_answer, nodes_that_fit, tensor_parallel
@@ -90,16 +91,12 @@ class TextAblation(Ablation):
 
     def describe(self) -> dict:
         """What is explained, as plain JSON values; the pieces, `[string, feature or -1]`, make up the text."""
-        pieces, at = [], 0
-        for feature, (start, end) in enumerate(self.spans):
-            pieces += [[self.text[at:start], -1]] * (at < start) + [[self.text[start:end], feature]]
-            at = end
         return {
             "model": self.model.name,
             "question": f"{self.frame.before}{{text}}{self.frame.after}",
             "before": self.frame.opening + self.frame.before,
             "after": self.frame.after + self.frame.closing,
-            "pieces": pieces + [[self.text[at:], -1]] * (at < len(self.text)),
+            "pieces": marked(self.text, self.spans),
             "answers": list(self.answers),
             "value": self.value,
             "removal": self.removal,

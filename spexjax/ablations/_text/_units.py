@@ -99,6 +99,15 @@ def split(text: str, features: str | Sequence[tuple[int, int]]) -> Units:
     )
 
 
+def named_spans(units: Units) -> tuple[tuple[str, ...], tuple[tuple[int, int], ...]]:
+    """The name of each unit, and where it stands in the text.
+
+    Args:
+      units: of the text.
+    """
+    return units.cores, tuple((start, end) for start, end, _ in units.spans())
+
+
 def check_units(count: int, features: str | Sequence[tuple[int, int]]) -> None:
     """Raises unless there are at least two units.
 
