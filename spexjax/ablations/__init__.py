@@ -9,6 +9,7 @@ if TYPE_CHECKING:
     from spexjax.ablations._components._fill import Fill, fill_names, register_fill
     from spexjax.ablations._components._precheck import precheck_components
     from spexjax.ablations._function import FunctionAblation, function, host_function
+    from spexjax.ablations._service._service import ServiceAblation, service
     from spexjax.ablations._text._precheck import precheck_text
     from spexjax.ablations._text._removal import Removal, register_removal, removal_names
     from spexjax.ablations._text._text import TextAblation, text
@@ -24,6 +25,7 @@ __all__ = [
     "Fill",
     "FunctionAblation",
     "Removal",
+    "ServiceAblation",
     "TextAblation",
     "TextFunctionAblation",
     "components",
@@ -38,6 +40,7 @@ __all__ = [
     "register_removal",
     "removal_names",
     "ridge",
+    "service",
     "text",
     "text_function",
     "training_data",
@@ -49,6 +52,7 @@ _HOMES = {
     "Fill": "_components._fill",
     "FunctionAblation": "_function",
     "Removal": "_text._removal",
+    "ServiceAblation": "_service._service",
     "TextAblation": "_text._text",
     "TextFunctionAblation": "_text._text_function",
     "components": "_components._components",
@@ -63,6 +67,7 @@ _HOMES = {
     "register_removal": "_text._removal",
     "removal_names": "_text._removal",
     "ridge": "_training._linear_probe",
+    "service": "_service._service",
     "text": "_text._text",
     "text_function": "_text._text_function",
     "training_data": "_training._training_data",
