@@ -21,6 +21,7 @@ class FakeService:
     def __init__(self, delay=0.0, misbehave=lambda prompt, nth: None, key=None, logprobs=True, say=None):
         self.delay, self.misbehave, self.key, self.logprobs = delay, misbehave, key, logprobs
         self.say = say or (lambda prompt, i: "Yes." if verdict(prompt) > 0 else "No.")
+        self.tokens = None  # of a prompt, whatever it is
         self.asked = collections.Counter()  # of each prompt
         self.bodies, self.headers, self.times = [], [], []
         self.inside = self.most = 0
@@ -102,7 +103,7 @@ class FakeService:
         top = [("Yes", yes - 0.1), ("No", yes - verdict(prompt) - 0.1), (" Yes", yes - 2.0), ("Maybe", -7.0)]
         if what == "no No":
             top = [pair for pair in top if pair[0] != "No"]
-        usage = {"prompt_tokens": len(prompt) // 4, "completion_tokens": count}
+        usage = {"prompt_tokens": self.tokens or len(prompt) // 4, "completion_tokens": count}
         if "chat" in request:
             content = [{"token": "Yes", "top_logprobs": [{"token": t, "logprob": p} for t, p in top]}]
             given = {"logprobs": {"content": content}} if self.logprobs and body.get("logprobs") else {}

@@ -179,4 +179,3 @@ class Asking:
             keys = f"; put a valid key into the environment variable {self._settings.key_env}"
             return RefusedError(f"{host} refuses {model} {error}" + keys * str(error).startswith(("(401)", "(403)")))
         return error
-

@@ -4,13 +4,10 @@ import contextlib
 import os
 import re
 from collections.abc import AsyncIterator, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from spexjax._printable import one_line, printable
 from spexjax.ablations._service._retry import AGAIN, AgainError, retry_after
-
-if TYPE_CHECKING:
-    import httpx
 
 _SECRET = re.compile(r"(?i)\b(?:bearer\s+\S+|(?:sk|pk|key|api[-_]?key)[-_=:]\S+)")
 _SHOWN = 200  # characters of a service's own words
@@ -60,7 +57,7 @@ def key_in(name: str | None) -> str | None:
 
 
 @contextlib.asynccontextmanager
-async def opened(given: Any, at_once: int) -> "AsyncIterator[httpx.AsyncClient]":
+async def opened(given: Any, at_once: int) -> AsyncIterator[Any]:
     """The user's client, which stays open; or one of our own.
 
     Args:
@@ -77,11 +74,11 @@ async def opened(given: Any, at_once: int) -> "AsyncIterator[httpx.AsyncClient]"
         yield client
 
 
-async def post(client: "httpx.AsyncClient", url: str, body: Mapping[str, Any], key: str | None) -> Any:
+async def post(client: Any, url: str, body: Mapping[str, Any], key: str | None) -> Any:
     """Sends one request.
 
     Args:
-      client: an open one.
+      client: an open `httpx.AsyncClient`.
       url: where to.
       body: what.
       key: goes into the header.
@@ -117,7 +114,7 @@ async def post(client: "httpx.AsyncClient", url: str, body: Mapping[str, Any], k
         raise AgainError("malformed answer") from None
 
 
-def _said(response: "httpx.Response", status: int, key: str | None) -> str:
+def _said(response: Any, status: int, key: str | None) -> str:
     """The service's own words, without anything like a key; none where they are about the key."""
     if status in (401, 403):
         return ""

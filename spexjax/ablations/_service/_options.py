@@ -33,9 +33,7 @@ class Options(NamedTuple):
     temperature: float | None
 
 
-def endpoint_of(
-    url: Any, model: str, kind: str | None, system: str | None, body: Mapping[str, Any] | None
-) -> Endpoint:
+def endpoint_of(url: Any, model: str, kind: str | None, system: str | None, body: Mapping[str, Any] | None) -> Endpoint:
     """Where requests go, and what all of them hold.
 
     Args:
@@ -126,7 +124,7 @@ def settings_of(
     rate: float | None,
     timeout: float,
     tries: int,
-    price: tuple[float, float] | None,
+    price: Sequence[float] | None,
     max_cost: float | None,
 ) -> Settings:
     """How a service is asked.

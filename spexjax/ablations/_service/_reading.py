@@ -3,7 +3,7 @@
 import dataclasses
 import math
 from collections.abc import Callable, Sequence
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple
 
 import numpy as np
 from scipy.special import logsumexp
@@ -20,33 +20,6 @@ class Read(NamedTuple):
 
     values: list[float]
     bounded: bool = False  # whether an answer was not among the top tokens
-
-
-class Reading(Protocol):
-    """How values are read off replies."""
-
-    @property
-    def asked(self) -> Asked: ...
-
-    @property
-    def value(self) -> str: ...
-
-    @property
-    def answers(self) -> tuple[str, ...]: ...
-
-    @property
-    def several(self) -> bool:
-        """Whether there is a value for each answer."""
-        ...
-
-    @property
-    def identity(self) -> list[Any]:
-        """Its part of a fingerprint, as JSON values."""
-        ...
-
-    def read(self, reply: Reply) -> Read:
-        """The values of a reply that has all samples."""
-        ...
 
 
 class NoLogProbabilitiesError(Exception):
@@ -164,6 +137,9 @@ class Judged:
         if not math.isfinite(number):
             raise ValueError(f"The judge {self.value} must give a finite number for each answer.")
         return Read([number])
+
+
+Reading = TopTokens | Shares | Judged
 
 
 def begun(token: str, answers: Sequence[str]) -> int | None:

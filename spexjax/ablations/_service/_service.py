@@ -112,8 +112,9 @@ class ServiceAblation(Ablation):
           budget: the number of ablations.
         """
         one = self._estimate([self.frame.prompt(self.pieces.text)])
-        cost = None if one.cost is None else budget * one.cost
-        return Estimate(budget, budget * one.prompt_tokens, budget * one.answer_tokens, cost)
+        most = min(budget, 2 ** min(self.num_features, 62))
+        cost = None if one.cost is None else most * one.cost
+        return Estimate(most, most * one.prompt_tokens, most * one.answer_tokens, cost)
 
     def _estimate(self, prompts: list[str]) -> Estimate:
         asked, system = self.reading.asked, self.endpoint.system or ""
@@ -212,7 +213,7 @@ def service(
     rate: float | None = None,
     timeout: float = 60.0,
     tries: int = 6,
-    price: tuple[float, float] | None = None,
+    price: Sequence[float] | None = None,
     max_cost: float | None = None,
     fingerprint: str | None = None,
 ) -> ServiceAblation:
