@@ -16,7 +16,7 @@ from spexjax.ablations._service._tally import Price, Tally
 _PATIENCE = 600.0  # seconds; a service that asks to wait longer is not waited for
 
 
-@dataclasses.dataclass(frozen=True)
+@dataclasses.dataclass(frozen=True, eq=False)
 class Settings:
     """How a service is asked."""
 
