@@ -9,6 +9,7 @@ if TYPE_CHECKING:
     from spexjax.ablations._components._fill import Fill, fill_names, register_fill
     from spexjax.ablations._components._precheck import precheck_components
     from spexjax.ablations._function import FunctionAblation, function, host_function
+    from spexjax.ablations._prompts._own_value import Value
     from spexjax.ablations._service._service import ServiceAblation, service
     from spexjax.ablations._text._precheck import precheck_text
     from spexjax.ablations._text._removal import Removal, register_removal, removal_names
@@ -28,6 +29,7 @@ __all__ = [
     "ServiceAblation",
     "TextAblation",
     "TextFunctionAblation",
+    "Value",
     "components",
     "fill_names",
     "function",
@@ -55,6 +57,7 @@ _HOMES = {
     "ServiceAblation": "_service._service",
     "TextAblation": "_text._text",
     "TextFunctionAblation": "_text._text_function",
+    "Value": "_prompts._own_value",
     "components": "_components._components",
     "fill_names": "_components._fill",
     "function": "_function",
