@@ -216,7 +216,9 @@ def text(
       answers: two answers (their logit difference at the first token), or one (its log-probability over all its
         tokens). With three or more, each has its log-odds within the set, for `sx.explain_each`. Without any, the
         model's own greedy answer to the whole text is the one.
-      features: "word", "sentence", "line", "token", or character spans `(start, end)`.
+      features: "word", "sentence", "clause", "line", "paragraph", "turn", "document", "demonstration", "tool-call",
+        "noun-phrase" (of spaCy), "token", or character spans `(start, end)`. Words of scripts without spaces and
+        sentences are cut by the segmenters of the extra `units`, where they are installed.
       removal: "delete" takes a unit out with the white space after it; "replace" puts `replacement` in its place;
         "hide" leaves all tokens at their positions but lets nothing attend to the removed ones; or the name of a
         removal that you registered with `register_removal`.
