@@ -4,6 +4,7 @@ import builtins
 import dis
 import functools
 import hashlib
+import json
 import sys
 import types
 from collections.abc import Callable, Iterator
@@ -12,7 +13,7 @@ from typing import Any
 import jax
 import numpy as np
 
-from spexjax.ablation import unnamed
+from spexjax.ablation import UNNAMED, unnamed
 
 _PACKAGES = {"flax", "jax", "jaxlib", "jaxtyping", "numpy", "optax", "scipy"}  # whose version says what they do
 _LIBRARY = {  # modules of Python without state
@@ -43,7 +44,7 @@ def identity_of(fn: Callable[..., Any]) -> str | None:
     """
     found = hashlib.blake2b(repr(sys.version_info[:2]).encode(), digest_size=16)
     try:
-        for part in _parts(fn, set()):
+        for part in _parts(fn, {}):
             found.update(f"{len(part)}:".encode() + part)
     except (_UnknownError, RecursionError):
         return None
@@ -67,7 +68,18 @@ def named_identity(fn: Callable[..., Any], name: str | None) -> str:
     return hashlib.blake2b(b"\0".join(parts), digest_size=16).hexdigest()
 
 
-def _parts(value: Any, seen: set[int]) -> Iterator[bytes]:
+def fingerprint_of(parts: Any, identity: str) -> str:
+    """The fingerprint of a value function that calls a function of the user's.
+
+    Args:
+      parts: all else that it depends on, as JSON values.
+      identity: of the function. If it is a unique one, so is the fingerprint.
+    """
+    digest = hashlib.blake2b(json.dumps([parts, identity], sort_keys=True).encode(), digest_size=16).hexdigest()
+    return f"{identity}-{digest}" if identity.startswith(UNNAMED) else digest
+
+
+def _parts(value: Any, seen: dict[int, int]) -> Iterator[bytes]:
     if isinstance(value, types.FunctionType):
         yield from _function(value, seen)
     elif isinstance(value, functools.partial):
@@ -94,15 +106,15 @@ def _parts(value: Any, seen: set[int]) -> Iterator[bytes]:
         raise _UnknownError
 
 
-def _function(fn: types.FunctionType, seen: set[int]) -> Iterator[bytes]:
+def _function(fn: types.FunctionType, seen: dict[int, int]) -> Iterator[bytes]:
     """Its code, and what the code finds in defaults, closure and globals; a function that calls itself, once."""
     if _is_known(fn):
         yield _qualified(fn)
         return
     if id(fn) in seen:
-        yield b"again"
+        yield f"function {seen[id(fn)]} again".encode()
         return
-    seen.add(id(fn))
+    seen[id(fn)] = len(seen)
     yield from _code(fn.__code__)
     yield from _parts([fn.__defaults__, fn.__kwdefaults__], seen)
     for cell in fn.__closure__ or ():

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from spexjax.ablation import UNNAMED, Ablation, Batch, Plan
+from spexjax.ablation import Ablation, Batch, Plan
 from spexjax.ablations._components import _references
 from spexjax.ablations._components._fill import FILLS, Fill, checked_references, checked_sources
 from spexjax.ablations._components._gated_model import GatedParameters, Targets, gated_program, stream
@@ -17,6 +17,7 @@ from spexjax.ablations._components._gating import Components, select
 from spexjax.ablations._components._precheck import precheck_components
 from spexjax.ablations._components._prompt_set import AVERAGES, Forest, PromptSet, encode, plant, read
 from spexjax.ablations._gradient import Gradient
+from spexjax.ablations._identity import fingerprint_of
 from spexjax.ablations._prompts._own_value import Value, check_scalar, own_value
 from spexjax.models import LanguageModel, nodes_that_fit, tensor_parallel
 from spexjax.typing import Masks
@@ -59,9 +60,7 @@ class ComponentAblation(Ablation):
         parts += [self.fill, self.rescale, self.value]
         parts += ["per prompt"] * self.per_prompt
         if self.own is not None:
-            if self.own.identity.startswith(UNNAMED):
-                return self.own.identity
-            parts += ["own value", self.own.identity]
+            return fingerprint_of(parts, self.own.identity)
         return hashlib.blake2b(json.dumps(parts).encode(), digest_size=16).hexdigest()
 
     @property

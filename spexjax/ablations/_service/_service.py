@@ -1,8 +1,6 @@
 """The lens on text for a model behind a service: each mask's prompt is an ask, each answer is stored as it arrives."""
 
 import dataclasses
-import hashlib
-import json
 import queue
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
@@ -10,14 +8,15 @@ from typing import Any
 import jax
 import numpy as np
 
-from spexjax.ablation import UNNAMED, Ablation, Batch, Plan
+from spexjax.ablation import Ablation, Batch, Plan
+from spexjax.ablations._identity import fingerprint_of
 from spexjax.ablations._prompts._frame import Frame
 from spexjax.ablations._service._asking import Answered, Asking, Settings
 from spexjax.ablations._service._bucket import Bucket
 from spexjax.ablations._service._endpoint import Endpoint
 from spexjax.ablations._service._loop import start
 from spexjax.ablations._service._options import Options, endpoint_of, frame_of, reading_of, settings_of
-from spexjax.ablations._service._reading import Reading, TopTokens
+from spexjax.ablations._service._reading import Judged, Reading, TopTokens
 from spexjax.ablations._service._tally import Estimate, Tally, estimate
 from spexjax.ablations._text._pieces import Pieces, cut_string, marked
 from spexjax.typing import Masks
@@ -51,12 +50,9 @@ class ServiceAblation(Ablation):
     @property
     def fingerprint(self) -> str:
         """Identifies the value function across processes: address, model, request, text, units, and how it is read."""
-        identity = self.reading.identity
-        if str(identity[-1]).startswith(UNNAMED):
-            return identity[-1]
-        parts = [*dataclasses.astuple(self.endpoint), dataclasses.astuple(self.frame), self.pieces.identity]
-        text = json.dumps(["service", *parts, identity, self.name], sort_keys=True)
-        return hashlib.blake2b(text.encode(), digest_size=16).hexdigest()
+        parts = ["service", *dataclasses.astuple(self.endpoint), dataclasses.astuple(self.frame), self.pieces.identity]
+        judge = self.reading.judge_identity if isinstance(self.reading, Judged) else ""
+        return fingerprint_of([*parts, self.reading.identity, self.name], judge)
 
     @property
     def num_values(self) -> int | None:

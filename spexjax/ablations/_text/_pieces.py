@@ -8,10 +8,9 @@ from jaxtyping import Bool
 
 from spexjax.ablations._prompts._strings import check_text
 from spexjax.ablations._text._removal import REMOVALS, Removal, check_replacement
+from spexjax.ablations._text._segmenters import Span
 from spexjax.ablations._text._units import Units, check_units, named_spans, split
 from spexjax.typing import Array
-
-Span = tuple[int, int]
 
 
 @dataclasses.dataclass(frozen=True)

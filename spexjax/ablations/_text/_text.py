@@ -12,7 +12,8 @@ import jax
 import numpy as np
 from jaxtyping import Bool, Float, Int
 
-from spexjax.ablation import UNNAMED, Ablation, Plan
+from spexjax.ablation import Ablation, Plan
+from spexjax.ablations._identity import fingerprint_of
 from spexjax.ablations._prompts._answers import read_answers
 from spexjax.ablations._prompts._frame import STABLE_DATE, Frame, frame
 from spexjax.ablations._prompts._own_value import Value, check_scalar, own_value
@@ -55,9 +56,7 @@ class TextAblation(Ablation):
         parts = [self.model.fingerprint, dataclasses.astuple(self.frame), self.text, self.value, self.targets]
         parts += [self.spans, self.inputs.identity]
         if self.own is not None:
-            if self.own.identity.startswith(UNNAMED):
-                return self.own.identity
-            parts += ["own value", self.own.identity]
+            return fingerprint_of(parts, self.own.identity)
         return hashlib.blake2b(json.dumps(parts).encode(), digest_size=16).hexdigest()
 
     @property
