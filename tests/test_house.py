@@ -16,6 +16,7 @@ PACKAGE = Path(spexjax.__file__).parent
 ROOT = PACKAGE.parent
 FILES = sorted(PACKAGE.rglob("*.py"))
 LAZY = {  # the rooms that may import what takes long to import, or may not be installed
+    **{name: {"ablations"} for name in ("fugashi", "httpx", "jieba", "pysbd", "pythainlp", "spacy")},
     "lightgbm": {"proxies"},
     "matplotlib": {"report", "plots"},
     "networkx": {"plots"},

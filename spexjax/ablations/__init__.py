@@ -9,9 +9,12 @@ if TYPE_CHECKING:
     from spexjax.ablations._components._fill import Fill, fill_names, register_fill
     from spexjax.ablations._components._precheck import precheck_components
     from spexjax.ablations._function import FunctionAblation, function, host_function
+    from spexjax.ablations._prompts._own_value import Value
+    from spexjax.ablations._service._service import ServiceAblation, service
     from spexjax.ablations._text._precheck import precheck_text
     from spexjax.ablations._text._removal import Removal, register_removal, removal_names
     from spexjax.ablations._text._text import TextAblation, text
+    from spexjax.ablations._text._text_function import TextFunctionAblation, text_function
     from spexjax.ablations._training._data import DataAblation
     from spexjax.ablations._training._linear_probe import ridge
     from spexjax.ablations._training._retraining import margin
@@ -23,7 +26,10 @@ __all__ = [
     "Fill",
     "FunctionAblation",
     "Removal",
+    "ServiceAblation",
     "TextAblation",
+    "TextFunctionAblation",
+    "Value",
     "components",
     "fill_names",
     "function",
@@ -36,7 +42,9 @@ __all__ = [
     "register_removal",
     "removal_names",
     "ridge",
+    "service",
     "text",
+    "text_function",
     "training_data",
 ]
 
@@ -46,7 +54,10 @@ _HOMES = {
     "Fill": "_components._fill",
     "FunctionAblation": "_function",
     "Removal": "_text._removal",
+    "ServiceAblation": "_service._service",
     "TextAblation": "_text._text",
+    "TextFunctionAblation": "_text._text_function",
+    "Value": "_prompts._own_value",
     "components": "_components._components",
     "fill_names": "_components._fill",
     "function": "_function",
@@ -59,7 +70,9 @@ _HOMES = {
     "register_removal": "_text._removal",
     "removal_names": "_text._removal",
     "ridge": "_training._linear_probe",
+    "service": "_service._service",
     "text": "_text._text",
+    "text_function": "_text._text_function",
     "training_data": "_training._training_data",
 }
 # Explaining a function or a table loads no language model, and no Flax.

@@ -9,6 +9,10 @@ from typing import Any, NoReturn
 
 from spexjax.cli._output import complain
 
+FEATURES = (
+    *("word", "sentence", "line", "clause", "paragraph", "turn", "document", "demonstration", "tool-call"),
+    *("noun-phrase", "token"),
+)
 OUT = "folder for {}, made if it is not there; files of that name are replaced (default: out, in this folder)"
 
 
@@ -86,7 +90,7 @@ def add_question(command: argparse.ArgumentParser) -> None:
     command.add_argument(
         "--features",
         default="word",
-        choices=["word", "sentence", "line", "token"],
+        choices=FEATURES,
         help="what is removed or kept (default: word)",
     )
     command.add_argument("--removal", default="delete", help="{names} (default: delete)")

@@ -8,6 +8,7 @@ from spexjax.cli._arguments import add_explaining, add_question
 from spexjax.cli._files import read_file, read_standard_input
 from spexjax.cli._requests import check_how, what_is_asked
 from spexjax.cli._results import explain_one
+from spexjax.cli._service import add_service, explain_service
 
 HELP = "explain a model's answer to a text"
 
@@ -24,6 +25,7 @@ def add_arguments(command: argparse.ArgumentParser) -> None:
     source.add_argument("--batch", type=Path, metavar="FILE", help="explain many texts, as `spexjax batch FILE` does")
     command.add_argument("--column", help="the --batch file is a CSV file with a header; its texts are in this column")
     add_question(command)
+    add_service(command)
     add_explaining(command)
 
 
@@ -34,6 +36,8 @@ def run(args: argparse.Namespace, start: float) -> int:
       args: of the command.
       start: when it was called.
     """
+    if args.batch is not None and args.service is not None:
+        raise ValueError("--service explains one text at a time; leave --batch out.")
     if args.batch is not None:
         return _batch.run(args, start)
     if args.column is not None:
@@ -42,6 +46,8 @@ def run(args: argparse.Namespace, start: float) -> int:
         text = args.text
     else:
         text = read_file(args.file) if args.file is not None else read_standard_input("as an argument, with --file")
+    if args.service is not None:
+        return explain_service(args, start, text)
     import spexjax as sx
 
     asked = what_is_asked(args)

@@ -6,7 +6,7 @@ from typing import Any
 
 from spexjax.cli._files import check_folder
 
-_SAME = ("question", "answers", "features", "removal", "replacement", "value", "answer_prefix", "system")
+ASKED = ("question", "answers", "features", "removal", "replacement", "value", "answer_prefix", "system")
 
 
 def what_is_asked(args: argparse.Namespace) -> dict[str, Any]:
@@ -16,7 +16,7 @@ def what_is_asked(args: argparse.Namespace) -> dict[str, Any]:
       args: of the command.
     """
     return {
-        **{name: getattr(args, name) for name in _SAME},
+        **{name: getattr(args, name) for name in ASKED},
         "template": None if args.no_template else "chat",
         "chat_template_kwargs": args.template_kwargs,
     }

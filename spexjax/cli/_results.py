@@ -19,6 +19,7 @@ _ASKED = (
     "answers",
     "value",
     "removal",
+    "service",
     "warnings",
     "ablations",
     "evaluations",
@@ -40,18 +41,36 @@ def explain_one(
     """
     import spexjax as sx
     from spexjax._status import phase
-    from spexjax.report import interaction_table, where_time_went, write_html
 
     how = how_to_explain(args)
-    progress = how["progress"]
-    with phase("load the model", progress) as loading:
+    with phase("load the model", how["progress"]) as loading:
         model = sx.load_model(args.model, dtype=args.dtype)
         ablation = lens(model)
+    return explain_made(args, start, ablation, how, loading.compile_seconds)
+
+
+def explain_made(
+    args: argparse.Namespace, start: float, ablation: "Ablation", how: Mapping[str, Any], compile_seconds: float = 0.0
+) -> int:
+    """Explains an ablation that is made, as `explain_one`.
+
+    Args:
+      args: of the command.
+      start: when the command was called.
+      ablation: what to explain.
+      how: the options of `explain`.
+      compile_seconds: those of loading the model.
+    """
+    import spexjax as sx
+    from spexjax._status import phase
+    from spexjax.report import interaction_table, where_time_went, write_html
+
+    progress = how["progress"]
     if ablation.num_values is not None:
         from spexjax.cli._several import explain_values
 
         return explain_values(args, start, ablation, how)
-    seconds = {"load": time.perf_counter() - start - loading.compile_seconds}
+    seconds = {"load": time.perf_counter() - start - compile_seconds}
     explanation = sx.explain(ablation, **how)
     asked, table = {"index": args.index, "max_order": args.order, "progress": False}, ""
     try:  # the files first, for a terminal may fail; if the files do, the table is still worth a look
@@ -62,7 +81,7 @@ def explain_one(
     finally:
         say(args, table)
     seconds |= explanation.provenance["seconds"] | {"report": reporting.seconds}
-    seconds["compile"] += loading.compile_seconds + reporting.compile_seconds
+    seconds["compile"] += compile_seconds + reporting.compile_seconds
     say(args, f"time  {where_time_went(seconds)} · total {time.perf_counter() - start:.1f} s\n")
     say(args, f"page  {printable(str(page))}\nJSON  {printable(str(file))}\n")
     answer(args, record(args, explanation, page, file))

@@ -63,7 +63,7 @@ def directions(provenance: Mapping[str, Any]) -> tuple[str, str]:
         return f"towards {answers[0]}", f"towards {answers[1]}"
     if value in ("log-probability", "log-odds") and len(answers) == 1:
         return f"makes {answers[0]} more likely", f"makes {answers[0]} less likely"
-    if "prompts" in provenance:
+    if "prompts" in provenance and not provenance.get("own_value"):
         return "towards the right answer", "away from the right answer"
     return "raises the value", "lowers the value"
 

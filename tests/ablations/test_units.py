@@ -5,9 +5,15 @@ import time
 import numpy as np
 import pytest
 
+from spexjax.ablations._text import _sentences
 from spexjax.ablations._text._units import split
 
 REVIEW = "Dr. Smith's film isn't bad.  Really!\n\nSee it (twice?) at 3.5 stars... \"Wow.\" he said"
+
+
+@pytest.fixture(autouse=True)
+def _by_rule(monkeypatch):
+    monkeypatch.setattr(_sentences, "sentence_segmenter", lambda: None)
 
 
 @pytest.mark.parametrize("features", ["word", "sentence", "line", [(0, 3), (4, 9), (20, 27)]])
@@ -80,8 +86,8 @@ def test_bad_spans(spans):
 
 
 def test_unknown_features():
-    with pytest.raises(ValueError, match="'paragraph'"):
-        split("some text", "paragraph")
+    with pytest.raises(ValueError, match="'letter'"):
+        split("some text", "letter")
 
 
 @pytest.mark.parametrize(

@@ -15,8 +15,10 @@ from spexjax.ablations._components._fill import FILLS, Fill, checked_references,
 from spexjax.ablations._components._gated_model import GatedParameters, Targets, gated_program, stream
 from spexjax.ablations._components._gating import Components, select
 from spexjax.ablations._components._precheck import precheck_components
-from spexjax.ablations._components._prompt_set import Forest, PromptSet, encode, plant, read
+from spexjax.ablations._components._prompt_set import AVERAGES, Forest, PromptSet, encode, plant, read
 from spexjax.ablations._gradient import Gradient
+from spexjax.ablations._identity import fingerprint_of
+from spexjax.ablations._prompts._own_value import Value, check_scalar, own_value
 from spexjax.models import LanguageModel, nodes_that_fit, tensor_parallel
 from spexjax.typing import Masks
 
@@ -43,6 +45,7 @@ class ComponentAblation(Ablation):
     value: str
     per_prompt: bool
     doubts: tuple[str, ...]  # what was warned of when it was made
+    own: Value | None = None  # the function of the user's that `value` is the name of
     has_covalues = True  # a sketch of the hidden states that are read; not a field
 
     @property
@@ -56,6 +59,8 @@ class ComponentAblation(Ablation):
         parts: list[Any] = [self.model.fingerprint, self.prompts, self.references, self.components.names]
         parts += [self.fill, self.rescale, self.value]
         parts += ["per prompt"] * self.per_prompt
+        if self.own is not None:
+            return fingerprint_of(parts, self.own.identity)
         return hashlib.blake2b(json.dumps(parts).encode(), digest_size=16).hexdigest()
 
     @property
@@ -86,6 +91,7 @@ class ComponentAblation(Ablation):
             "answers": list(answers.pop()) if len(answers) == 1 else [],
             "value": self.value,
             "units": self.units,
+            **({} if self.own is None else {"own_value": self.own.called}),
             "removal": self.fill + ", the layer's other heads scaled up" * self.rescale,
             **({"warnings": list(self.doubts)} if self.doubts else {}),
         }
@@ -106,16 +112,19 @@ class ComponentAblation(Ablation):
         )
 
     def gradient(self, keep: float) -> Gradient | None:
-        """With respect to the gates, each being `keep`; None for an accuracy, which has steps, and `per_prompt`."""
-        if self.value == "accuracy" or self.per_prompt:
+        """With respect to the gates, each being `keep`; None for an accuracy, which has steps, a function of the
+        user's, which may have some, and `per_prompt`.
+        """
+        if self.value == "accuracy" or self.own is not None or self.per_prompt:
             return None
         names, fingerprint = self.feature_names, self.fingerprint
         return Gradient(self._program, self._parameters, names, fingerprint, keep, tensor_parallel)
 
     @property
     def _program(self) -> Callable:
-        settings = self.value, self.prompts.choice, self.rescale, self.per_prompt
-        return gated_program(self.model.graph, self.components.first, *settings)
+        settings = self.own or self.value, self.prompts.choice, self.rescale, self.per_prompt
+        lengths = None if self.own is None else tuple(len(answers[0]) for answers in self.prompts.answers)
+        return gated_program(self.model.graph, self.components.first, *settings, lengths)
 
     def _batches(self, masks: np.ndarray, devices: int, shrink: int) -> Iterator[Batch]:
         (r, t), each = self._forest.tokens.shape, -(-len(masks) // devices)
@@ -164,7 +173,7 @@ def components(
     fill: str = "zero",
     references: Sequence[str] | None = None,
     rescale: bool = False,
-    value: str | None = None,
+    value: str | Value | Callable[..., Any] | None = None,
     per_prompt: bool = False,
 ) -> ComponentAblation:
     """The value function of a model's components: n heads, MLPs or layers are kept or removed while it answers.
@@ -189,7 +198,8 @@ def components(
       value: the number that is averaged over prompts. "logit-difference": the logit of the right answer's first token
         less the largest of the other answers'. "log-probability": of the one answer, over all its tokens. "accuracy": 1
         if the logit difference is positive or, with one answer, if its tokens are the most likely ones; else 0. By
-        default "logit-difference" for several answers, "log-probability" for one.
+        default "logit-difference" for several answers, "log-probability" for one. Or a JAX function
+        `fn(log_probs[k, v], targets[k])` of all log-probabilities at the one answer's k tokens; see `Value`.
       per_prompt: give every prompt's value and not their mean, for `sx.explain_each`.
 
     Raises:
@@ -200,7 +210,11 @@ def components(
     precheck_components(prompts, answers, units=units, **options)
     filling = FILLS.get(fill)
     found = select(model.config, units, layers)
-    prompt_set, read_off = read(model, prompts, answers, value)
+    own = own_value(value, AVERAGES, answers)
+    read_off_as = value if isinstance(value, str | None) else "log-probability"  # which reads the same tokens
+    prompt_set, read_off = read(model, prompts, answers, read_off_as)
+    if own is not None:
+        check_scalar(own, [len(one[0]) for one in prompt_set.answers], model.config.vocab_size)
     if references is not None:
         filled = encode(model, references)
         longest = max(map(len, filled))
@@ -211,7 +225,7 @@ def components(
     else:
         filled = ()
     how = units, found, fill, filling, rescale
-    read_as = read_off.value, per_prompt, read_off.doubts
+    read_as = read_off.value if own is None else own.called, per_prompt, read_off.doubts, own
     return ComponentAblation(model, tuple(prompts), prompt_set, filled, *how, *read_as)
 
 

@@ -6,10 +6,12 @@ from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from flax import nnx
 from jaxtyping import Bool, Float, Int, Shaped
 
 from spexjax.ablations._components._gating import Owners, gates
+from spexjax.ablations._prompts._own_value import Value
 from spexjax.ablations._prompts._sketch import sketch
 from spexjax.models import Gates, Prefix, Substitute, Transformer
 from spexjax.typing import Array
@@ -38,7 +40,13 @@ class GatedParameters(NamedTuple):
 
 @functools.cache
 def gated_program(
-    graph: nnx.GraphDef, first: int, value: str, choice: bool, rescale: bool, each: bool
+    graph: nnx.GraphDef,
+    first: int,
+    value: str | Value,
+    choice: bool,
+    rescale: bool,
+    each: bool,
+    lengths: tuple[int, ...] | None = None,
 ) -> Callable[[GatedParameters, Shaped[Array, "m n"]], tuple[Float[Array, "m *p"], Float[Array, "m c"]]]:
     """The pure function of one batch of masks, values and co-values; the same object for the same model and value.
 
@@ -51,11 +59,15 @@ def gated_program(
       choice: whether there are several answers to a prompt.
       rescale: as in `components`.
       each: whether to give the value of each of p prompts, and not their mean.
+      lengths: of the prompts' answers, for a function of the user's.
     """
+    unablated = isinstance(value, Value) and value.takes_unablated
 
     def apply(
         parameters: GatedParameters, masks: Shaped[Array, "m n"]
     ) -> tuple[Float[Array, "m *p"], Float[Array, "m c"]]:
+        if unablated:
+            masks = jnp.concatenate([jnp.ones_like(masks[:1]), masks])
         model, m = nnx.merge(graph, parameters.weights), len(masks)
         r = len(parameters.stream)
         x, positions, ends = (jnp.tile(a, (m, *[1] * (a.ndim - 1))) for a in parameters[1:4])
@@ -65,10 +77,13 @@ def gated_program(
         reads = reads.reshape(-1, reads.shape[-1])
         x, _ = model.run(x, positions, ends, empty, open_, parameters.substitute, first=first, reads=reads)
         hidden = model.norm(x).reshape(m, -1, *x.shape[1:])
-        score = _choice if choice else _answer
+        if isinstance(value, Value):
+            values = _own(model, hidden, parameters.targets, value, np.array(lengths))
+        else:
+            values = (_choice if choice else _answer)(model, hidden, parameters.targets, value)
+        hidden = hidden[1:] if unablated else hidden
         read = hidden * parameters.targets.counted[..., None].astype(hidden.dtype)
-        values = score(model, hidden, parameters.targets, value)
-        return values if each else values.mean(-1), sketch(read.reshape(m, -1, x.shape[-1]))
+        return values if each else values.mean(-1), sketch(read.reshape(len(hidden), -1, x.shape[-1]))
 
     return apply
 
@@ -90,6 +105,28 @@ def _answer(model: Transformer, hidden: Float[Array, "m p k d"], targets: Target
         return (log_p * targets.counted).sum(-1)
 
     return jax.lax.map(one, hidden)  # one mask at a time: logits of the whole vocabulary are large
+
+
+def _own(
+    model: Transformer, hidden: Float[Array, "m p k d"], targets: Targets, value: Value, lengths: Int[np.ndarray, " p"]
+):
+    """A function of the user's at each prompt; if it takes them, the first row is the unablated model."""
+    k = hidden.shape[2]
+
+    def log_probabilities(hidden):
+        return jax.nn.log_softmax(model.logits(hidden))
+
+    whole = log_probabilities(hidden[0]) if value.takes_unablated else None
+
+    def one(hidden):
+        log_p, values = log_probabilities(hidden), jnp.zeros(len(lengths), jnp.float32)
+        for length in np.unique(lengths):  # an answer stands at the last of the k nodes
+            rows = np.flatnonzero(lengths == length)
+            of_each = (None if a is None else a[rows, k - length :] for a in (log_p, targets.answers, whole))
+            values = values.at[rows].set(jax.vmap(value, (0, 0, None if whole is None else 0))(*of_each))
+        return values
+
+    return jax.lax.map(one, hidden[1:] if value.takes_unablated else hidden)
 
 
 @functools.cache

@@ -1,10 +1,12 @@
 """What can be said against a request to remove components before any model is loaded."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from typing import Any
 
 from spexjax.ablations._components._fill import FILLS
 from spexjax.ablations._components._prompt_set import AVERAGES
 from spexjax.ablations._prompts._answers import check_answers
+from spexjax.ablations._prompts._own_value import Value, own_value
 from spexjax.ablations._prompts._strings import check_text
 
 
@@ -16,7 +18,7 @@ def precheck_components(
     fill: str = "zero",
     references: Sequence[str] | None = None,
     rescale: bool = False,
-    value: str | None = None,
+    value: str | Value | Callable[..., Any] | None = None,
 ) -> None:
     """Checks the arguments of `ablations.components` as far as that needs no model, which may take minutes to load.
 
@@ -45,4 +47,6 @@ def precheck_components(
         raise ValueError("Give a list of prompts, at least one.")
     for prompt in (*prompts, *(references or ())):
         check_text("prompt", prompt)
-    check_answers(answers, value, AVERAGES, len(prompts))
+    own_value(value, AVERAGES, answers)
+    read_as = value if isinstance(value, str | None) else "log-probability"
+    check_answers(answers, read_as, AVERAGES, len(prompts))

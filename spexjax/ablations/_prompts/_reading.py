@@ -10,6 +10,7 @@ from flax import nnx
 from jaxtyping import Float, Int
 
 from spexjax.ablations._prompts._answers import MANY
+from spexjax.ablations._prompts._own_value import Value
 from spexjax.ablations._prompts._sketch import sketch
 from spexjax.models import Gates, Prefix, Transformer, run_prefix
 from spexjax.typing import Array
@@ -21,6 +22,8 @@ VALUES = {  # the answers each one takes
     "token-log-probability": (1, 1),
 }
 
+RAW = "log-probabilities"  # `[b, k, v]`, which no value is, but some are read off
+
 
 class ReadingParameters(NamedTuple):
     """What stays the same over all batches of an evaluation."""
@@ -28,6 +31,7 @@ class ReadingParameters(NamedTuple):
     weights: nnx.State
     prefix: Prefix
     gates: Gates
+    unablated: Float[Array, "k v"] | None = None  # log-probabilities with everything kept, for a value that takes them
 
 
 class Inputs(NamedTuple):
@@ -43,7 +47,7 @@ class Inputs(NamedTuple):
 
 @functools.cache
 def reading_program(
-    graph: nnx.GraphDef, value: str
+    graph: nnx.GraphDef, value: str | Value
 ) -> Callable[[ReadingParameters, Inputs], tuple[Float[Array, "b *k"], Float[Array, "b c"]]]:
     """The pure function of one batch, values and co-values; the same object for the same model, so that it is compiled
     once per shape.
@@ -51,11 +55,11 @@ def reading_program(
     "logit-difference" is `z_a - z_b` at the last token; "log-probability" is `sum_i log p(answer_i | before)`, with
     the answer's tokens teacher-forced in the same pass; "token-log-probability" gives each term of that sum;
     "log-odds" is `log p - log(1 - p)` of the sum, by `log_odds`; of several answers, each has one within their set, by
-    `log_odds_within`.
+    `log_odds_within`. A function of the user's is given all log-probabilities at the answer's tokens.
 
     Args:
       graph: the model's static part.
-      value: a key of `VALUES`.
+      value: a key of `VALUES`, a function, or `RAW`.
     """
 
     def apply(parameters: ReadingParameters, inputs: Inputs) -> tuple[Float[Array, "b *k"], Float[Array, "b c"]]:
@@ -64,15 +68,21 @@ def reading_program(
         shared = parameters.prefix, parameters.gates
         hidden, _ = model.run(model.embed(tokens), *places, *shared, ancestors=ancestors, reads=reads)
         hidden = model.norm(hidden)
-        return read(model, hidden, targets), sketch(hidden)
+        return read(model, hidden, targets, parameters.unablated), sketch(hidden)
 
-    def read(model: Transformer, hidden: Float[Array, "b k d"], targets: Int[Array, "b *a"]) -> Float[Array, "b *t"]:
+    def read(
+        model: Transformer, hidden: Float[Array, "b k d"], targets: Int[Array, "b *a"], unablated: Array | None
+    ) -> Float[Array, "b *t"]:
         if value == "logit-difference":
             chosen = model.logits_of(hidden[:, -1], targets)
             return chosen[:, 0] - chosen[:, 1]
         if targets.shape[2:] == (1,):  # answers of one token, after the same text: what is not theirs cancels out
             return log_odds_within(model.logits_of(hidden[:, 0], targets[..., 0]))
         log_probabilities = jax.nn.log_softmax(model.logits(hidden))
+        if value == RAW:
+            return log_probabilities
+        if isinstance(value, Value):
+            return jax.vmap(value, (0, 0, None))(log_probabilities, targets, unablated)
         if targets.ndim == 3:
             each = jnp.take_along_axis(log_probabilities, targets.reshape(*hidden.shape[:2], 1), -1)[..., 0]
             return log_odds_within(each.reshape(targets.shape).sum(-1, where=targets >= 0))

@@ -9,12 +9,10 @@ import numpy as np
 from jaxtyping import Bool
 
 from spexjax.ablations._prompts._frame import Frame
-from spexjax.ablations._prompts._strings import check_text
+from spexjax.ablations._text._pieces import Span, stand_ins
 from spexjax.ablations._text._removal import Removal
-from spexjax.ablations._text._units import Units, check_units, split
+from spexjax.ablations._text._units import Units, check_units, named_spans, split
 from spexjax.models import LanguageModel
-
-Span = tuple[int, int]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -116,24 +114,21 @@ def cut(
     shift, first, last = frame.place(text)
     units, owner = None, None
     if isinstance(features, str) and features == "token":
-        spans, owner = _token_spans([(a - shift, b - shift) for a, b in places], first, last)
-        names = [text[a:b].strip() or repr(text[a:b])[1:-1] for a, b in spans]
+        cuts, owner = _token_spans([(a - shift, b - shift) for a, b in places], first, last)
+        spans, names = tuple(cuts), tuple(text[a:b].strip() or repr(text[a:b])[1:-1] for a, b in cuts)
     else:
         units = split(text, features)
-        pieces = [(a, b, b if units.gaps_stay else stop) for a, b, stop in units.spans()]
-        spans, names = [(a, b) for a, b, _ in pieces], list(units.cores)
+        names, spans = named_spans(units)
         if removal.hides:
+            pieces = [(a, b, b if units.gaps_stay else stop) for a, b, stop in units.spans()]
             at = [[shift + min(max(edge, first), last) for edge in piece] for piece in pieces]
             owner = owners(places, [(a, b, stop) for a, b, stop in at])
     check_units(len(names), features)
-    stand_ins = [None if removal.hides else removal.stand_in(text[a:b], replacement) for a, b in spans]
-    for stand_in in stand_ins:
-        if stand_in is not None:
-            check_text("text in place of a unit", stand_in)
+    shown = stand_ins(text, spans, removal, replacement)
     if units is not None and owner is None:
-        return Cut(tuple(names), tuple(spans), FromText(frame, units, tuple(stand_ins), model.encode))
-    tokens = tuple(map(tuple, model.encode([stand_in or "" for stand_in in stand_ins])))
-    return Cut(tuple(names), tuple(spans), FromTokens(tuple(ids), owner or (), tokens, removal.hides))
+        return Cut(names, spans, FromText(frame, units, shown, model.encode))
+    tokens = tuple(map(tuple, model.encode([stand_in or "" for stand_in in shown])))
+    return Cut(names, spans, FromTokens(tuple(ids), owner or (), tokens, removal.hides))
 
 
 def owners(spans: Sequence[Span], pieces: Sequence[tuple[int, int, int]]) -> tuple[int, ...]:

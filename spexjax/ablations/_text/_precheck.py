@@ -1,11 +1,12 @@
 """What can be said against a request before any model is loaded."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from spexjax.ablations._prompts._answers import check_answers
 from spexjax.ablations._prompts._frame import check_raw, split_question
-from spexjax.ablations._prompts._reading import VALUES
+from spexjax.ablations._prompts._own_value import Value, own_value
+from spexjax.ablations._prompts._reading import RAW, VALUES
 from spexjax.ablations._prompts._strings import check_text
 from spexjax.ablations._text._removal import REMOVALS, check_replacement
 from spexjax.ablations._text._units import check_units, split
@@ -21,7 +22,7 @@ def precheck_text(
     features: str | Sequence[tuple[int, int]] = "word",
     removal: str = "delete",
     replacement: str | None = None,
-    value: str | None = None,
+    value: str | Value | Callable[..., Any] | None = None,
     answer_prefix: str = "",
     system: str | None = None,
     template: str | None = "chat",
@@ -62,7 +63,9 @@ def precheck_text(
     split_question(question)
     if template is None:
         check_raw("Raw text", system, chat_template_kwargs)
-    check_answers(answers if answers or isinstance(answers, str) else "the model's own", value, VALUES)
+    own_value(value, (*VALUES, RAW), answers)
+    read_as = value if isinstance(value, str | None) else "log-probability"
+    check_answers(answers if answers or isinstance(answers, str) else "the model's own", read_as, VALUES)
     if (isinstance(features, str) and features == "token") or len(text) > _LONG:
         return None
     units = split(text, features)

@@ -1,22 +1,27 @@
 """The lens on text: parts of the input are removed, and a language model answers again."""
 
 import dataclasses
+import functools
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from itertools import pairwise
 from typing import Any
 
+import jax
 import numpy as np
-from jaxtyping import Bool, Int
+from jaxtyping import Bool, Float, Int
 
 from spexjax.ablation import Ablation, Plan
+from spexjax.ablations._identity import fingerprint_of
 from spexjax.ablations._prompts._answers import read_answers
 from spexjax.ablations._prompts._frame import STABLE_DATE, Frame, frame
+from spexjax.ablations._prompts._own_value import Value, check_scalar, own_value
 from spexjax.ablations._prompts._packing import batches, power_of_two, shared_prefix
-from spexjax.ablations._prompts._reading import VALUES, ReadingParameters, prefix_program, reading_program
+from spexjax.ablations._prompts._reading import RAW, VALUES, ReadingParameters, prefix_program, reading_program
 from spexjax.ablations._prompts._strings import check_length, check_room
 from spexjax.ablations._text._inputs import FromText, FromTokens, cut
+from spexjax.ablations._text._pieces import marked
 from spexjax.ablations._text._precheck import precheck_text
 from spexjax.ablations._text._removal import REMOVALS, check_replacement
 from spexjax.models import Gates, LanguageModel, Prefix, greedy_answer, nodes_that_fit, tensor_parallel
@@ -42,6 +47,7 @@ class TextAblation(Ablation):
     removal: str
     inputs: FromText | FromTokens  # what the model is given for each mask
     doubts: tuple[str, ...]  # what was warned of when it was made
+    own: Value | None = None  # the function of the user's that `value` is the name of
     has_covalues = True  # a sketch of the hidden states that are read; not a field
 
     @property
@@ -49,6 +55,8 @@ class TextAblation(Ablation):
         """Identifies the value function across processes: model, template, text, units, removal and value."""
         parts = [self.model.fingerprint, dataclasses.astuple(self.frame), self.text, self.value, self.targets]
         parts += [self.spans, self.inputs.identity]
+        if self.own is not None:
+            return fingerprint_of(parts, self.own.identity)
         return hashlib.blake2b(json.dumps(parts).encode(), digest_size=16).hexdigest()
 
     @property
@@ -90,18 +98,15 @@ class TextAblation(Ablation):
 
     def describe(self) -> dict:
         """What is explained, as plain JSON values; the pieces, `[string, feature or -1]`, make up the text."""
-        pieces, at = [], 0
-        for feature, (start, end) in enumerate(self.spans):
-            pieces += [[self.text[at:start], -1]] * (at < start) + [[self.text[start:end], feature]]
-            at = end
         return {
             "model": self.model.name,
             "question": f"{self.frame.before}{{text}}{self.frame.after}",
             "before": self.frame.opening + self.frame.before,
             "after": self.frame.after + self.frame.closing,
-            "pieces": pieces + [[self.text[at:], -1]] * (at < len(self.text)),
+            "pieces": marked(self.text, self.spans),
             "answers": list(self.answers),
             "value": self.value,
+            **({} if self.own is None else {"own_value": self.own.called}),
             "removal": self.removal,
             **({"warnings": list(self.doubts)} if self.doubts else {}),
         }
@@ -113,7 +118,8 @@ class TextAblation(Ablation):
     @property
     def batch_group(self) -> tuple:
         """Texts share batches if the model, the value and the number of answers' tokens are the same."""
-        return self.model, self.value, _filled(self.targets).shape
+        apart = self.fingerprint if self.own is not None and self.own.takes_unablated else None
+        return self.model, self.own or self.value, _filled(self.targets).shape, apart
 
     @classmethod
     def plan_together(
@@ -125,7 +131,8 @@ class TextAblation(Ablation):
         shrink: int = 1,
     ) -> Plan:
         """The plan of one text or several: their sequences are packed into the same rows."""
-        model, value, group = ablations[0].model, ablations[0].value, len(ablations[0].forced)
+        first = ablations[0]
+        model, value, group = first.model, first.own or first.value, len(first.forced)
         reads = 1 + max(map(len, ablations[0].forced))
         keys = [
             (sequences, ablation.targets)
@@ -147,10 +154,20 @@ class TextAblation(Ablation):
             owner=np.array([index[key] for key in keys], np.int64),
             num_evaluations=len(index),
             apply=reading_program(model.graph, value),
-            parameters=ReadingParameters(model.parameters, prefix, Gates.open(model.config)),
+            parameters=ReadingParameters(model.parameters, prefix, Gates.open(model.config), first._unablated),
             batches=batches(*tails, wanted, reads, devices=devices, most=most, group=group),
             partition=tensor_parallel,
         )
+
+    @functools.cached_property
+    def _unablated(self) -> Float[Array, "k v"] | None:
+        """The log-probabilities with everything kept, at the answer's tokens, if the value takes them."""
+        if self.own is None or not self.own.takes_unablated:
+            return None
+        plan = dataclasses.replace(self, own=None, value=RAW).plan(np.ones((1, self.num_features), bool))
+        (batch,) = plan.batches
+        found, _ = jax.jit(plan.apply)(plan.parameters, batch.inputs)
+        return found[int(np.argmax(batch.slots == 0))]
 
     @property
     def forced(self) -> tuple[tuple[int, ...], ...]:
@@ -182,7 +199,7 @@ def text(
     features: str | Sequence[tuple[int, int]] = "word",
     removal: str = "delete",
     replacement: str | None = None,
-    value: str | None = None,
+    value: str | Value | Callable[..., Any] | None = None,
     answer_prefix: str = "",
     system: str | None = None,
     template: str | None = "chat",
@@ -198,7 +215,9 @@ def text(
       answers: two answers (their logit difference at the first token), or one (its log-probability over all its
         tokens). With three or more, each has its log-odds within the set, for `sx.explain_each`. Without any, the
         model's own greedy answer to the whole text is the one.
-      features: "word", "sentence", "line", "token", or character spans `(start, end)`.
+      features: "word", "sentence", "clause", "line", "paragraph", "turn", "document", "demonstration", "tool-call",
+        "noun-phrase" (of spaCy), "token", or character spans `(start, end)`. Words of scripts without spaces and
+        sentences are cut by the segmenters of the extra `units`, where they are installed.
       removal: "delete" takes a unit out with the white space after it; "replace" puts `replacement` in its place;
         "hide" leaves all tokens at their positions but lets nothing attend to the removed ones; or the name of a
         removal that you registered with `register_removal`.
@@ -207,7 +226,8 @@ def text(
       value: "logit-difference", "log-probability" or "log-odds": `log p - log(1 - p)` of one answer; or of each of
         several, p being its share of the probability of all of them, over all their tokens (so of two answers, one of
         which goes on from the other, the longer one is never the likelier). Or
-        "token-log-probability", which gives a value for every token of the one answer, for `sx.explain_each`.
+        "token-log-probability", which gives a value for every token of the one answer, for `sx.explain_each`. Or a JAX
+        function `fn(log_probs[k, v], targets[k])` of all log-probabilities at the one answer's k tokens; see `Value`.
       answer_prefix: what the assistant's turn begins with.
       system: a system turn. Without it there is none, not even the template's default one.
       template: "chat" for the model's chat template, if it has one; None for raw text: question, text and answer
@@ -227,7 +247,8 @@ def text(
     framing |= {"template": template, "chat_template_kwargs": chat_template_kwargs}
     cutting: dict[str, Any] = {"features": features, "removal": removal, "replacement": replacement}
     precheck_text(text, answers=answers, value=value, **framing, **cutting)
-    stand_in = check_replacement(removal, replacement)
+    own, stand_in = own_value(value, (*VALUES, RAW), answers), check_replacement(removal, replacement)
+    read_as = value if isinstance(value, str | None) else "log-probability"  # which reads the same tokens
     given = {"text": text, "question": question, "answer prefix": answer_prefix, "system turn": system}
     for what, string in {**given, "replacement": stand_in}.items():
         check_room(model, string or "", what)
@@ -237,15 +258,18 @@ def text(
     (ids,) = model.encode([prompt])
     check_length(model, len(ids))
     if answers or isinstance(answers, str):
-        found = read_answers(model, [prompt], [ids], answers, value, VALUES, depth=4)
+        found = read_answers(model, [prompt], [ids], answers, read_as, VALUES, depth=4)
     else:
-        own = greedy_answer(model, ids)
-        found = read_answers(model, [prompt], [ids], own.text, value, VALUES, tokens=own.tokens, depth=4)
+        said = greedy_answer(model, ids)
+        found = read_answers(model, [prompt], [ids], said.text, read_as, VALUES, tokens=said.tokens, depth=4)
     (strings,), (tokens,) = found.strings, found.tokens
     targets = tokens if found.value == "log-odds" else tuple(each[0] for each in tokens)
     cuts = names, spans, removal, inputs
     whole = tokens[0] if len(tokens) == 1 else targets
-    ablation = TextAblation(model, text, around, strings, found.value, whole, *cuts, found.doubts)
+    if own is not None:
+        check_scalar(own, [len(whole)], model.config.vocab_size)
+    called = found.value if own is None else own.called
+    ablation = TextAblation(model, text, around, strings, called, whole, *cuts, found.doubts, own)
     lengths = [len(ids) for ids, _ in ablation.sequences(np.zeros((1, len(names)), bool))[0]]
     if lengths[0] <= len(ablation.forced[0]):
         raise ValueError("Nothing is left of the prompt with every unit removed; give a question or an answer prefix.")

@@ -1,20 +1,28 @@
-"""Cutting a text into the units that are removed: words, sentences, lines, or spans of characters."""
+"""Cutting a text into the units that are removed: words, sentences and other parts, or spans of characters."""
 
 import itertools
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 from spexjax._numbers import counted
+from spexjax.ablations._text._parts import demonstrations, documents, tool_calls, turns
+from spexjax.ablations._text._segmenters import Span, noun_phrases
+from spexjax.ablations._text._sentences import clauses, paragraphs, sentences
+from spexjax.ablations._text._words import words
 
-_ABBREVIATION = re.compile(  # full stops that end no sentence: always, before a number, before a lower-case letter
-    r"(?<![^\s(\"'])(?:(?:[A-HJ-Z]|Mr|Mrs|Ms|Dr|Prof|St|Jr|Sr|vs|e\.g|i\.e|cf|U\.S|U\.K)\."
-    r"|(?:No|Fig)\.(?=\s*\d)|etc\.(?=\s*[a-z]))"
-)
-_STOPS = (
-    r"(?<![.!?…])[.!?…]++[\"'”’]*"  # matched from the first of several stops only; from each would take quadratic time
-)
-_SENTENCE_END = re.compile(rf"{_STOPS}(?=\s)|{_STOPS}[)\]]+[\"'”’]*(?=\s+[^a-z])|[。！？]+[”’」』）]*")
+KINDS: dict[str, Callable[[str], list[Span]]] = {
+    "word": words,
+    "sentence": sentences,
+    "line": lambda text: [m.span() for m in re.finditer(r"\S[^\n]*(?<=\S)", text)],
+    "clause": clauses,
+    "paragraph": paragraphs,
+    "turn": turns,
+    "document": documents,
+    "demonstration": demonstrations,
+    "tool-call": tool_calls,
+    "noun-phrase": noun_phrases,
+}
 
 
 class Units(NamedTuple):
@@ -63,7 +71,7 @@ class Units(NamedTuple):
 
 
 def split(text: str, features: str | Sequence[tuple[int, int]]) -> Units:
-    """Cuts `text` into "word", "sentence" or "line" units, or at given character spans `(start, end)`.
+    """Cuts `text` into units of one of `KINDS`, or at given character spans `(start, end)`.
 
     Args:
       text: what is cut.
@@ -80,23 +88,28 @@ def split(text: str, features: str | Sequence[tuple[int, int]]) -> Units:
         edges = [0, *(edge for span in spans for edge in span), len(text)]
         if any(a > b for a, b in itertools.pairwise(edges)) or any(a >= b for a, b in spans):
             raise ValueError("Spans must be (start, end) with start < end, in order, without overlap, in the text.")
-    elif features == "word":
-        spans = [m.span() for m in re.finditer(r"\S+", text)]
-    elif features == "line":
-        spans = [m.span() for m in re.finditer(r"\S[^\n]*(?<=\S)", text)]
-    elif features == "sentence":
-        spans = _sentences(text)
+    elif features in KINDS:
+        spans = KINDS[features](text)
     else:
-        raise ValueError(
-            f"Features must be 'word', 'sentence', 'line', 'token' or a list of (start, end) spans, not {features!r}."
-        )
+        names = ", ".join(map(repr, KINDS))
+        raise ValueError(f"Features must be {names}, 'token' or a list of (start, end) spans, not {features!r}.")
     ends = [*(start for start, _ in spans[1:]), len(text)]
+    gaps = tuple(text[b:end] for (_, b), end in zip(spans, ends, strict=bool(spans)))
     return Units(
         lead=text[: spans[0][0]] if spans else text,
         cores=tuple(text[a:b] for a, b in spans),
-        gaps=tuple(text[b:end] for (_, b), end in zip(spans, ends, strict=bool(spans))),
-        gaps_stay=not isinstance(features, str),
+        gaps=gaps,
+        gaps_stay=not isinstance(features, str) or any(gap.strip() for gap in gaps),
     )
+
+
+def named_spans(units: Units) -> tuple[tuple[str, ...], tuple[tuple[int, int], ...]]:
+    """The name of each unit, and where it stands in the text.
+
+    Args:
+      units: of the text.
+    """
+    return units.cores, tuple((start, end) for start, end, _ in units.spans())
 
 
 def check_units(count: int, features: str | Sequence[tuple[int, int]]) -> None:
@@ -110,21 +123,8 @@ def check_units(count: int, features: str | Sequence[tuple[int, int]]) -> None:
       ValueError: if there are fewer.
     """
     if count < 2:
-        token = "features='token' (--features token), as for a text without spaces"
+        token = "features='token' (--features token)"
         finer = token if isinstance(features, str) and features == "word" else "finer ones"
         raise ValueError(
             f"The text has {counted(count, 'unit')}; at least two are needed: give a longer text or {finer}."
         )
-
-
-def _sentences(text: str) -> list[tuple[int, int]]:
-    spans, start, abbreviated = [], 0, {m.end() for m in _ABBREVIATION.finditer(text)}
-    cuts = [m.end() for m in _SENTENCE_END.finditer(text) if m.end() not in abbreviated]
-    cuts += [m.start() for m in re.finditer(r"\n\s*\n", text)]
-    for cut in sorted({*cuts, len(text)}):
-        core = text[start:cut]
-        if core.strip():
-            left = start + len(core) - len(core.lstrip())
-            spans.append((left, start + len(core.rstrip())))
-        start = cut
-    return spans
