@@ -2,7 +2,7 @@
 
 import dataclasses
 import secrets
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -24,9 +24,9 @@ class RayTasks:
       at_once: the most tasks that wait or run.
     """
 
-    num_cpus: float = 1
-    num_gpus: float = 0
-    resources: dict[str, float] = dataclasses.field(default_factory=dict)
+    num_cpus: float | int = 1
+    num_gpus: float | int = 0
+    resources: Mapping[str, float | int] = dataclasses.field(default_factory=dict)
     retries: int = 3
     address: str | None = None
     at_once: int = 256
@@ -52,7 +52,7 @@ class RayTasks:
         task = ray.remote(_task).options(
             num_cpus=self.num_cpus,
             num_gpus=self.num_gpus,
-            resources=self.resources or None,
+            resources={**self.resources} or None,
             max_retries=self.retries,
         )
         shared = ray.put((secrets.token_hex(8), sweep, place))

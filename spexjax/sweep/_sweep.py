@@ -56,7 +56,7 @@ class Sweep:
     Attributes:
       inputs: texts; mappings with a text and other options of `ablations.text`; ablations, which must have a
         fingerprint; or, for a `lens`, anything that JSON holds. A generator is read to its end.
-      budgets: ablations to spend on each explanation.
+      budgets: ablations to spend on each explanation; one or several, like all that follow.
       models: what `load_model` takes; or objects that the lens is given, by their names. None for ablations.
       methods: names of `methods.names()`, or `Method`s.
       seeds: of the keys.
@@ -71,10 +71,10 @@ class Sweep:
     """
 
     inputs: Iterable[Any]
-    budgets: Sequence[int]
+    budgets: int | Sequence[int]
     models: Sequence[str] | Mapping[str, Any] | None = None
-    methods: Sequence[Any] = ("auto",)
-    seeds: Sequence[int] = (0,)
+    methods: Any = ("auto",)
+    seeds: int | Sequence[int] = (0,)
     indices: Sequence[str] = ("FSII",)
     max_order: int = 2
     lens: Callable[[Any, Any], Ablation] | None = None

@@ -39,7 +39,7 @@ class Game:
 
 def small(lens=None, inputs=range(7)):
     """A sweep of 28 explanations, 4 of which fail."""
-    grid = {"budgets": (24, 48), "methods": ("lasso", "least-squares"), "batch": 3}
+    grid = {"budgets": (24, 48), "methods": "least-squares", "indices": ("FSII", "FBII"), "batch": 3}
     return sx.sweep.Sweep(inputs, lens=lens or Game(), **grid)
 
 

@@ -18,9 +18,9 @@ def swept(tmp_path_factory):
 
 def test_rows_are_what_explain_gives(swept):
     frame = sx.sweep.load(swept.folder)
-    row = frame[(frame.input == 5) & (frame.budget == 48) & (frame.method == "lasso")].iloc[0]
+    row = frame[(frame.input == 5) & (frame.budget == 48) & (frame["index"] == "FSII")].iloc[0]
     key = jax.random.fold_in(jax.random.key(0), 5)
-    alone = sx.explain(Game()(5, None), budget=48, key=key, method="lasso", index="FSII")
+    alone = sx.explain(Game()(5, None), budget=48, key=key, method="least-squares", index="FSII")
     kept = sx.load(swept.folder / "explanations" / row.id)
     np.testing.assert_array_equal(kept.values, alone.values)
     np.testing.assert_array_equal(kept.masks, alone.masks)
@@ -80,7 +80,7 @@ def test_retry_makes_what_failed(tmp_path):
             raise OSError("it is down")
         return Game()(number, model)
 
-    sweep = sx.sweep.Sweep([0, 1], budgets=32, methods="lasso", lens=lens)
+    sweep = sx.sweep.Sweep([0, 1], budgets=32, methods="least-squares", lens=lens)
     assert sx.sweep.run(sweep, tmp_path).failures == 2
     assert sx.sweep.run(sweep, tmp_path).failures == 2, "a failure is left alone"
     assert sx.sweep.run(sweep, tmp_path, retry=True).failures == 0
@@ -93,7 +93,7 @@ def test_one_value_that_is_not_finite_fails_alone(tmp_path):
         return bad if number == 1 else Game()(number, model)
 
     with np.errstate(all="ignore"):
-        sx.sweep.run(sx.sweep.Sweep([0, 1, 2], budgets=32, methods="lasso", lens=lens), tmp_path)
+        sx.sweep.run(sx.sweep.Sweep([0, 1, 2], budgets=32, methods="least-squares", lens=lens), tmp_path)
     errors = list(sx.sweep.load(tmp_path).error)
     assert errors[0] == errors[2] == ""
     assert "not finite" in errors[1]
@@ -108,7 +108,7 @@ def test_two_shares_are_the_whole(swept, tmp_path):
 
 
 def test_ablations_are_inputs(tmp_path):
-    sweep = sx.sweep.Sweep((Game()(i, None) for i in range(2)), budgets=[32], methods=["lasso"])
+    sweep = sx.sweep.Sweep((Game()(i, None) for i in range(2)), budgets=[32], methods=["least-squares"])
     assert sx.sweep.run(sweep, tmp_path).failures == 0
     assert list(sx.sweep.load(tmp_path).features) == [9, 9]
 
