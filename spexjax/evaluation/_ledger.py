@@ -7,7 +7,8 @@ from jaxtyping import Bool, Float, Float16, Float64, Int, Shaped
 
 from spexjax.ablation import Ablation
 from spexjax.evaluation import _sharding as sharding
-from spexjax.evaluation._store import COVALUE, Shelf, Store
+from spexjax.evaluation._record import COVALUE
+from spexjax.evaluation._store import Shelf, Store
 
 
 class Ledger:

@@ -29,11 +29,11 @@ class Folder:
         self.path = Path(path)
 
     def explanation(self, row_id: str) -> Path:
-        """The folder of one explanation: explanation.json, interactions.json and perhaps explanation.html."""
+        """The folder of one explanation: explanation.json and perhaps explanation.html."""
         return self.path / "explanations" / row_id
 
     def add(self, finished: Sequence[Finished], indices: tuple[str, int]) -> None:
-        """Writes explanations and then their rows, which say that they are there.
+        """Writes explanations, their indices and then their rows, which say that all this is there.
 
         Args:
           finished: of one batch.
@@ -42,13 +42,15 @@ class Folder:
         Raises:
           OSError: if the disk is full, say.
         """
+        tables = []
         for row, explanation in finished:
             if explanation is not None:
-                folder = self.explanation(row["id"])
-                explanation.save(folder)
-                write_durably(folder / "interactions.json", explanation.interactions(*indices).to_json())
+                explanation.save(self.explanation(row["id"]))
+                table = explanation.interactions(*indices).to_json()
+                tables.append(f'{{"id": "{row["id"]}", "table": {table}}}\n')
         lines = "".join(json.dumps(row) + "\n" for row, _ in finished)
         name = _hash("".join(row["id"] for row, _ in finished))
+        write_durably(self.path / "indices" / f"{name}.jsonl", "".join(tables))
         write_durably(self.path / "parts" / f"{name}.jsonl", f"{_hash(lines)}\n{lines}")
 
     def parts(self) -> Iterator[list[dict[str, Any]]]:

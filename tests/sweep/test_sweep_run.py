@@ -1,5 +1,7 @@
 """A sweep: its rows are what `explain` gives, what fails is a row, what has been done is not done again."""
 
+import json
+
 import jax
 import numpy as np
 import pytest
@@ -25,8 +27,8 @@ def test_rows_are_what_explain_gives(swept):
     np.testing.assert_array_equal(kept.values, alone.values)
     np.testing.assert_array_equal(kept.masks, alone.masks)
     assert row.r2 == alone.faithfulness.r2 == kept.faithfulness.r2
-    text = (swept.folder / "explanations" / row.id / "interactions.json").read_text()
-    table = sx.Interactions.from_json(text)
+    lines = [json.loads(line) for file in (swept.folder / "indices").iterdir() for line in file.open()]
+    (table,) = [sx.Interactions.from_json(json.dumps(line["table"])) for line in lines if line["id"] == row.id]
     assert table.to_dict() == alone.interactions("FSII", 2).to_dict()
     assert row.strongest_value == alone.interactions("FSII", 2).top(1).values[0]
 
