@@ -119,11 +119,11 @@ def _picture(curves: Mapping[str, Sequence[Point]]) -> str:
     low = max(-1.0, min(0.0, *(point[2] for points in curves.values() for point in points)))
     first, last = math.log2(budgets[0]), math.log2(budgets[-1])
 
-    def x(budget: float) -> float:
+    def x(budget: float | int) -> float:
         share = (math.log2(budget) - first) / (last - first) if last > first else 0.5
         return _LEFT + share * (_WIDTH - _LEFT - _RIGHT)
 
-    def y(r2: float) -> float:
+    def y(r2: float | int) -> float:
         return _TOP + (1 - max(r2, low)) / (1 - low) * (_HEIGHT - _TOP - _BOTTOM)
 
     ticks = [low + (1 - low) * i / 5 for i in range(6)]
