@@ -27,10 +27,10 @@ class Group(NamedTuple):
     """Records of one shape."""
 
     names: np.ndarray  # uint8 [k, 20]
-    count: int  # masks of each
-    packed: np.ndarray  # uint8 [k * count, width]
-    values: np.ndarray  # [k * count, *t]
-    covalues: np.ndarray | None  # [k * count, c]
+    each: int  # masks of a record
+    packed: np.ndarray  # uint8 [k * each, width]
+    values: np.ndarray  # [k * each, *t]
+    covalues: np.ndarray | None  # [k * each, c]
 
 
 def is_pack(name: str) -> bool:
@@ -120,7 +120,7 @@ def _group(names: np.ndarray, records: np.ndarray, n: int, shape: tuple[int, ...
     return [
         Group(
             names=names[fine],
-            count=m,
+            each=m,
             packed=masks[fine].reshape(total, width),
             values=numbers[fine].reshape(total, *shape),
             covalues=last[fine].reshape(-1).view(COVALUE).reshape(total, others) if version > WITH_COVALUES else None,
@@ -141,7 +141,7 @@ def joined(
     if not groups:
         return {}, {}
     names = np.concatenate([group.names for group in groups])
-    of_record = np.repeat([group.count for group in groups], [len(group.names) for group in groups])
+    of_record = np.repeat([group.each for group in groups], [len(group.names) for group in groups])
     words = np.ascontiguousarray(names).view(">u4")  # [k, 5], whose order is that of the names
     rank = np.empty(len(names), np.int64)
     rank[np.lexsort(words.T[::-1])] = np.arange(len(names))

@@ -71,10 +71,10 @@ class Sweep:
     """
 
     inputs: Iterable[Any]
-    budgets: int | Sequence[int]
+    budgets: Any
     models: Sequence[str] | Mapping[str, Any] | None = None
     methods: Any = ("auto",)
-    seeds: int | Sequence[int] = (0,)
+    seeds: Any = (0,)
     indices: Sequence[str] = ("FSII",)
     max_order: int = 2
     lens: Callable[[Any, Any], Ablation] | None = None

@@ -94,7 +94,8 @@ def test_the_command(config, capsys):
     assert "6 explanations, model " in capsys.readouterr().out
     frame = sx.sweep.load(config.parent / "out")
     assert list(frame.error) == [""] * 6
-    assert (frame.evaluations.sum(), frame.features.max()) == (frame[frame.budget == 24].ablations.sum(), 6)
+    assert frame.features.max() == 6
+    assert 0 < frame.evaluations.sum() <= frame[frame.budget == 24].ablations.sum(), "a larger budget asks what is new"
     assert main(["sweep", "report", str(config.parent / "out"), "--quiet", "--json"]) == 0
     page = Path(json.loads(capsys.readouterr().out)["page"])
     text = page.read_text()
@@ -135,7 +136,7 @@ def test_the_page_says_what_failed(tmp_path):
         ("models: ", "models: {a: ", "is not YAML"),
     ],
 )
-def test_a_bad_configuration_is_one_sentence(config, capsys, old, new, said):
+def test_a_bad_configuration_is_one_sentence(config, capsys, old, new, said, unchecked):
     assert old in config.read_text()
     config.write_text(config.read_text().replace(old, new, 1))
     assert main(["sweep", str(config)]) == 2
