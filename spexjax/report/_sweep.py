@@ -65,9 +65,7 @@ def write_sweep(
         else "",
         "curves": _picture(curves) if curves else "<p>There is no R² to draw.</p>",
         "summary": _table("Means over inputs, with bootstrap intervals", _headed(summary), summary, {}),
-        "table": _table(
-            "Press a heading to sort", {n: w for n, w in _ROW.items() if n != "error" or failures}, rows, links
-        ),
+        "table": _table("Press a heading to sort", _told(_ROW, rows), rows, links),
         "style": style,
         "script": script,
         "script_hash": script_hash(script),
@@ -77,7 +75,12 @@ def write_sweep(
 
 def _headed(summary: Sequence[Mapping[str, Any]]) -> dict[str, str]:
     """The columns of the summary and their headings."""
-    return {name: _GROUP.get(name, name) for name in (summary[0] if summary else ())}
+    return _told({name: _GROUP.get(name, name) for name in (summary[0] if summary else ())}, summary)
+
+
+def _told(columns: Mapping[str, str], rows: Sequence[Mapping[str, Any]]) -> dict[str, str]:
+    """The columns that say something in some row."""
+    return {name: heading for name, heading in columns.items() if any(row[name] != "" for row in rows)}
 
 
 def _table(
@@ -116,7 +119,7 @@ def _cell(name: str, row: Mapping[str, Any], numeric: Mapping[str, bool], link: 
 def _picture(curves: Mapping[str, Sequence[Point]]) -> str:
     """Mean R2 against the budget, whose axis is logarithmic; the bands are the intervals."""
     budgets = sorted({point[0] for points in curves.values() for point in points})
-    low = max(-1.0, min(0.0, *(point[2] for points in curves.values() for point in points)))
+    low = max(-1.0, math.floor(5 * min(0.0, *(point[2] for points in curves.values() for point in points))) / 5)
     first, last = math.log2(budgets[0]), math.log2(budgets[-1])
 
     def x(budget: float | int) -> float:
@@ -126,7 +129,7 @@ def _picture(curves: Mapping[str, Sequence[Point]]) -> str:
     def y(r2: float | int) -> float:
         return _TOP + (1 - max(r2, low)) / (1 - low) * (_HEIGHT - _TOP - _BOTTOM)
 
-    ticks = [low + (1 - low) * i / 5 for i in range(6)]
+    ticks = [i / 5 for i in range(round(5 * low), 6)]
     parts = [
         f'<line class="axis" x1="{_LEFT}" x2="{_WIDTH - _RIGHT}" y1="{y(t):.1f}" y2="{y(t):.1f}"/>'
         f'<text x="{_LEFT - 8}" y="{y(t) + 4:.1f}" text-anchor="end">{f"{t:.1f}".replace("-", "−")}</text>'
