@@ -6,7 +6,6 @@ import math
 import os
 import re
 import stat
-import time
 import warnings
 from pathlib import Path
 
@@ -33,7 +32,6 @@ _READS = 256  # records read at once, which bounds the memory
 _LARGE = 1 << 20  # bytes; the header of a larger file is checked before the file is read
 _PROBE = hashlib.shake_256(b"spexjax").digest(8192)  # incompressible, so that writing it takes space
 _RECORD = re.compile("[0-9a-f]{40}")
-_PROVEN = 5.0  # seconds for which a write proves that a store can be written
 _FAILURES = (ValueError, NotImplementedError)  # TensorStore raises these for any failure
 
 
@@ -77,7 +75,6 @@ class Store:
                 raise ValueError("it is empty")
             spec = url or {"driver": "file", "path": f"{Path(location).expanduser().absolute()}/"}
             self._kv = ts.KvStore.open(spec).result()
-            self._proof = _Proof()
         except (ValueError, RuntimeError, TypeError) as error:  # no such home; no UTF-8; no path
             raise ValueError(
                 f"A store is a folder or a URL such as gs://bucket/path; {str(location)!r} cannot be opened: {error}"
@@ -108,7 +105,7 @@ class Store:
                 "fingerprint=... (or name=... for training_data), and change it whenever the function changes.",
                 stacklevel=2,
             )
-        return Shelf(self._kv / f"{_folder(fingerprint)}/", num_features, num_values, self._proof)
+        return Shelf(self._kv / f"{_folder(fingerprint)}/", num_features, num_values)
 
 
 class Shelf:
@@ -118,8 +115,7 @@ class Shelf:
     takes n / 8 bytes of memory plus about 200.
     """
 
-    def __init__(self, kv: ts.KvStore, num_features: int, num_values: int | None, proof: "_Proof"):
-        self._proof = proof
+    def __init__(self, kv: ts.KvStore, num_features: int, num_values: int | None):
         self._kv, self._num_features = kv, num_features
         self._shape = () if num_values is None else (num_values,)
         self._disk = _folder_on_disk(kv)
@@ -209,13 +205,10 @@ class Shelf:
     def check_writable(self) -> None:
         """Writes 8 kB to a file "writable", to detect a store that cannot be written before anything is evaluated.
 
-        What another shelf of the store has written in the last seconds is proof enough.
-
         Raises:
           OSError: if the store cannot be written, for example because the disk is full.
         """
-        if time.monotonic() - self._proof.at > _PROVEN:
-            self._write("writable", _PROBE, "The store cannot be written", "Mend the cause, or choose another place.")
+        self._write("writable", _PROBE, "The store cannot be written", "Mend the cause, or choose another place.")
 
     def add(
         self,
@@ -258,18 +251,17 @@ class Shelf:
     def _write(self, name: str, content: bytes, complaint: str, remedy: str) -> None:
         try:
             self._kv.write(name, content).result()
-            self._proof.at = time.monotonic()
         except _FAILURES as error:
-            self._proof.at = -math.inf
             raise OSError(f"{complaint} to {self._kv.url}: {_reason(error)}. {remedy}") from error
 
     def _names(self) -> tuple[list[str], list[str]]:
-        """The sorted names of all records, and of anything else that is named like one; and those of packs."""
+        """The names of all records, and of anything else that is named like one; and those of packs."""
         try:
             found = os.listdir(self._disk) if self._disk else [os.fsdecode(n) for n in self._kv.list().result()]
         except FileNotFoundError:
             return [], []
-        return sorted(filter(_RECORD.fullmatch, found)), sorted(filter(is_pack, found))
+        packs = [name for name in found if name.startswith("pack-") and is_pack(name)]
+        return list(filter(_RECORD.fullmatch, found)), packs
 
     def _fault(self, name: str, check: bool = True) -> str | None:
         """Why a file on the disk that is named like a record must not be opened or is too large to read; else None."""
@@ -299,12 +291,6 @@ class Shelf:
             for row, others in zip(packed, np.array(covalues), strict=True):
                 if np.isfinite(others).all():
                     self._others.setdefault(row.tobytes(), others)
-
-
-class _Proof:
-    """When something was last written to a store, by the clock of `time.monotonic`."""
-
-    at = -math.inf
 
 
 def _folder_on_disk(kv: ts.KvStore) -> Path | None:
