@@ -27,7 +27,8 @@ def test_rows_are_what_explain_gives(swept):
     np.testing.assert_array_equal(kept.values, alone.values)
     np.testing.assert_array_equal(kept.masks, alone.masks)
     assert row.r2 == alone.faithfulness.r2 == kept.faithfulness.r2
-    lines = [json.loads(line) for file in (swept.folder / "indices").iterdir() for line in file.open()]
+    texts = [file.read_text() for file in (swept.folder / "indices").iterdir()]
+    lines = [json.loads(line) for text in texts for line in text.splitlines()]
     (table,) = [sx.Interactions.from_json(json.dumps(line["table"])) for line in lines if line["id"] == row.id]
     assert table.to_dict() == alone.interactions("FSII", 2).to_dict()
     assert row.strongest_value == alone.interactions("FSII", 2).top(1).values[0]
