@@ -26,6 +26,7 @@ if TYPE_CHECKING:
         report,
         spectrum,
         subsets,
+        sweep,
         transforms,
     )
     from spexjax._budget import min_budget
@@ -89,6 +90,7 @@ __all__ = [
     "report",
     "spectrum",
     "subsets",
+    "sweep",
     "transforms",
 ]
 

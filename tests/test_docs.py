@@ -14,7 +14,7 @@ from spexjax.cli._main import _parser
 
 ROOT = Path(__file__).parents[1]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
-OPTIONAL = ("httpx", "shapiq", "sklearn", "spectralexplain")  # other packages, which need not be there
+OPTIONAL = ("httpx", "pyarrow", "shapiq", "sklearn", "spectralexplain")  # other packages, which need not be there
 BLOCK = re.compile(r"^```(\w+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 
 

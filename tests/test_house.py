@@ -17,13 +17,16 @@ ROOT = PACKAGE.parent
 FILES = sorted(PACKAGE.rglob("*.py"))
 LAZY = {  # the rooms that may import what takes long to import, or may not be installed
     **{name: {"ablations"} for name in ("fugashi", "httpx", "jieba", "pysbd", "pythainlp", "spacy")},
+    "datasets": {"sweep"},
     "lightgbm": {"proxies"},
-    "matplotlib": {"report", "plots"},
+    "matplotlib": {"report", "plots", "sweep"},
     "networkx": {"plots"},
-    "pandas": {"indices"},
-    "ray": set(),
+    "pandas": {"indices", "sweep"},
+    "pyarrow": {"sweep"},
+    "ray": {"sweep"},
     "shapiq": {"indices", "interop"},
     "torch": set(),
+    "yaml": {"sweep"},
 }
 BESIDE = {"experiments", "benchmarks", "colab", "examples", "tests"}
 UNKNOWN_TO = {

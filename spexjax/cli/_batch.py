@@ -7,10 +7,10 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from spexjax._lines import Line, check_lines, read_lines
 from spexjax._printable import printable
 from spexjax.cli._arguments import add_explaining, add_question
 from spexjax.cli._files import read_file
-from spexjax.cli._lines import Line, check_lines, read_lines
 from spexjax.cli._output import answer, complain, say
 from spexjax.cli._pages import write_pages
 from spexjax.cli._requests import check_how, how_to_explain, what_is_asked

@@ -8,7 +8,19 @@ import warnings
 from collections.abc import Sequence
 
 from spexjax import __version__
-from spexjax.cli import _batch, _compare, _completion, _demo, _doctor, _explain, _heads, _models, _report, _subset
+from spexjax.cli import (
+    _batch,
+    _compare,
+    _completion,
+    _demo,
+    _doctor,
+    _explain,
+    _heads,
+    _models,
+    _report,
+    _subset,
+    _sweep,
+)
 from spexjax.cli._arguments import Command
 from spexjax.cli._output import complain, write
 
@@ -19,6 +31,7 @@ _COMMANDS = {
     "compare": _compare,
     "report": _report,
     "subset": _subset,
+    "sweep": _sweep,
     "models": _models,
     "doctor": _doctor,
     "demo": _demo,

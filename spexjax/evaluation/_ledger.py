@@ -7,19 +7,21 @@ from jaxtyping import Bool, Float, Float16, Float64, Int, Shaped
 
 from spexjax.ablation import Ablation
 from spexjax.evaluation import _sharding as sharding
-from spexjax.evaluation._store import COVALUE, Shelf, Store
+from spexjax.evaluation._record import COVALUE
+from spexjax.evaluation._store import Shelf, Store
 
 
 class Ledger:
     """The values of an evaluation's distinct masks, from the store or the device; NaN where one is missing."""
 
-    def __init__(self, masks: Bool[np.ndarray, "m n"], ablation: Ablation, store: Store | None):
+    def __init__(self, masks: Bool[np.ndarray, "m n"], ablation: Ablation, store: Store | None, probe: bool = True):
         """Looks up the values that are in the store.
 
         Args:
           masks: bool `[m, n]`; `distinct` holds each of them once.
           ablation: whose values.
           store: None keeps values only in memory.
+          probe: whether to try if the store can be written, should a value be missing; `probed` says if that was done.
         """
         _, first, inverse = np.unique(np.packbits(masks, axis=1), axis=0, return_index=True, return_inverse=True)
         self.distinct = masks[first]
@@ -33,14 +35,15 @@ class Ledger:
         self.has_covalues = ablation.has_covalues
         self._others = np.zeros((len(first), 0), COVALUE)  # co-values; their number is known with the first of them
 
-        self._stored = store is not None
+        self._stored, self.probed = store is not None, False
         if store is not None:  # all hosts must run the same batches
 
             def look_up() -> Float64[np.ndarray, "d *t"]:
                 self._shelf = store.shelf(ablation.fingerprint, ablation.num_features, ablation.num_values)
                 found = self._shelf.values(self.distinct)
-                if not _whole(found).all():
+                if probe and not _whole(found).all():
                     self._shelf.check_writable()
+                    self.probed = True
                 return found
 
             self._found = sharding.on_first_host(look_up, self._found)

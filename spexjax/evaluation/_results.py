@@ -9,7 +9,7 @@ import numpy as np
 
 from spexjax.ablation import Batch
 from spexjax.evaluation import _sharding as sharding
-from spexjax.evaluation._store import COVALUE
+from spexjax.evaluation._record import COVALUE
 
 
 def parts_of(result: Any) -> tuple[np.ndarray, ...]:

@@ -1,11 +1,11 @@
 """The store: a content-addressed, append-only record of the values of ablations, on a disk or in a bucket."""
 
+import contextlib
 import hashlib
 import math
 import os
 import re
 import stat
-import struct
 import warnings
 from pathlib import Path
 
@@ -13,19 +13,25 @@ import numpy as np
 import tensorstore as ts
 from jaxtyping import Bool, Float, Float16, Float64
 
-from spexjax._numbers import counted
-from spexjax._values import narrowed
 from spexjax.ablation import UNNAMED
+from spexjax.evaluation._packs import LARGEST, LEAST, Group, each_row, grouped, is_pack, joined, pack, unpack
+from spexjax.evaluation._record import (
+    COUNT,
+    COVALUE,
+    HEADER,
+    WITH_COVALUES,
+    LaterFormatError,
+    UnusableError,
+    encode,
+    name_of,
+    sound,
+)
 from spexjax.spectrum import checked_masks
 
-COVALUE = np.dtype("<f2")
-_HEADER = struct.Struct("<7sBQQ")  # magic, format, n, number of masks; then packed masks, then values
-_COUNT = struct.Struct("<Q")  # with co-values: after the header, how many a mask has; they come last
-_MAGIC, _FORMATS = b"spexjax", {1: "<f4", 2: "<f8", 3: "<f4", 4: "<f8"}  # single precision where it holds the values
-_WITH_COVALUES = 2  # is added to the format of a record that has some
 _READS = 256  # records read at once, which bounds the memory
 _LARGE = 1 << 20  # bytes; the header of a larger file is checked before the file is read
 _PROBE = hashlib.shake_256(b"spexjax").digest(8192)  # incompressible, so that writing it takes space
+_RECORD = re.compile("[0-9a-f]{40}")
 _FAILURES = (ValueError, NotImplementedError)  # TensorStore raises these for any failure
 
 
@@ -113,25 +119,23 @@ class Shelf:
         self._kv, self._num_features = kv, num_features
         self._shape = () if num_values is None else (num_values,)
         self._disk = _folder_on_disk(kv)
-        self._known: dict[bytes, float | np.ndarray] = {}  # packed mask -> value
-        self._others: dict[bytes, np.ndarray] = {}  # packed mask -> co-values
-        ignored = []
+        self._fresh: list[tuple[str, bytes]] = []  # records that are in no pack yet
+        groups: list[Group] = []
+        ignored: list[str] = []
         try:
-            names = self._names()
-            for start in range(0, len(names), _READS):
-                faults = {name: self._fault(name) for name in names[start : start + _READS]}
-                reads = {name: kv.read(name) for name, fault in faults.items() if fault is None}
-                for name, fault in faults.items():
-                    try:
-                        if fault is not None:
-                            raise _UnusableError(fault)
-                        self._keep(*_sound(name, reads.pop(name).result().value, num_features, self._shape))
-                    except _UnusableError as error:
-                        ignored.append(f"{name} {error}")
-        except _LaterFormatError as error:
+            names, packs = self._names()
+            there = set(names)
+            for pack_name in packs:
+                content = b"" if self._fault(pack_name, check=False) else kv.read(pack_name).result().value
+                groups += unpack(pack_name, content, there, num_features, self._shape)
+            loose = sorted(there.difference(name.hex() for group in groups for name in each_row(group.names)))
+            for start in range(0, len(loose), _READS):
+                groups += self._read(loose[start : start + _READS], ignored, len(loose) >= LEAST)
+        except LaterFormatError as error:
             raise ValueError(f"{error} Read {kv.url} with that version, or choose another store.") from None
         except (*_FAILURES, OSError) as error:
             raise OSError(f"The store {kv.url} cannot be read: {_reason(error)}.") from error
+        self._known, self._others = joined(groups, self._shape)  # packed mask -> value, co-values
         if ignored:
             some = ", ".join(ignored[:5]) + (", ..." if len(ignored) > 5 else "")
             warnings.warn(
@@ -139,6 +143,36 @@ class Shelf:
                 f"again unless other records hold them: {some}.",
                 stacklevel=3,
             )
+
+    def _read(self, names: list[str], ignored: list[str], many: bool) -> list[Group]:
+        """What the files of records hold; those that cannot be used are added to `ignored`."""
+        faults = {name: self._fault(name) for name in names}
+        reads = {name: self._kv.read(name) for name, fault in faults.items() if fault is None}
+        records = {name: read.result().value for name, read in reads.items()}
+        whole = [name for name, record in records.items() if name_of(record) == name]
+        keys = np.frombuffer(bytes.fromhex("".join(whole)), np.uint8).reshape(len(whole), 20)
+        groups = grouped(keys, [records[name] for name in whole], self._num_features, self._shape)
+        used = {key.hex() for group in groups for key in each_row(group.names)}
+        for name, fault in faults.items():
+            try:
+                if fault is not None:
+                    raise UnusableError(fault)
+                if name not in used:
+                    sound(name, records[name], self._num_features, self._shape)  # says why
+                elif many:
+                    self._pack_later(name, records[name])
+            except UnusableError as error:
+                ignored.append(f"{name} {error}")
+        return groups
+
+    def _pack_later(self, name: str, record: bytes) -> None:
+        """Remembers a small record, and writes a pack once there are enough; without packs nothing is lost but time."""
+        if len(record) <= LARGEST:
+            self._fresh.append((name, record))
+        if len(self._fresh) >= LEAST:
+            fresh, self._fresh = self._fresh, []
+            with contextlib.suppress(*_FAILURES, OSError):
+                self._kv.write(*pack(fresh)).result()
 
     def __len__(self) -> int:
         return len(self._known)
@@ -204,19 +238,15 @@ class Shelf:
             )
         if not len(masks):
             return
-        kind = 1 if narrowed(values).dtype == np.float32 else 2
-        kind += 0 if covalues is None else _WITH_COVALUES
-        record = _HEADER.pack(_MAGIC, kind, self._num_features, len(masks))
-        record += b"" if covalues is None else _COUNT.pack(covalues.shape[1])
-        record += packed.tobytes() + values.astype(_FORMATS[kind]).tobytes()
-        record += b"" if covalues is None else covalues.astype(COVALUE).tobytes()
+        record = encode(packed, self._num_features, values, covalues)
         self._write(
-            _name(record),
+            name_of(record),
             record,
             f"A batch of {len(masks)} values cannot be written",
             "All values before it are kept. Mend the cause, then call again with the same store to resume there.",
         )
         self._keep(packed, values, covalues)
+        self._pack_later(name_of(record), record)
 
     def _write(self, name: str, content: bytes, complaint: str, remedy: str) -> None:
         try:
@@ -224,15 +254,16 @@ class Shelf:
         except _FAILURES as error:
             raise OSError(f"{complaint} to {self._kv.url}: {_reason(error)}. {remedy}") from error
 
-    def _names(self) -> list[str]:
-        """The sorted names of all records, and of anything else that is named like one."""
+    def _names(self) -> tuple[list[str], list[str]]:
+        """The names of all records, and of anything else that is named like one; and those of packs."""
         try:
-            found = os.listdir(self._disk) if self._disk else map(os.fsdecode, self._kv.list().result())
+            found = os.listdir(self._disk) if self._disk else [os.fsdecode(n) for n in self._kv.list().result()]
         except FileNotFoundError:
-            return []
-        return sorted(name for name in found if re.fullmatch("[0-9a-f]{40}", name))
+            return [], []
+        packs = [name for name in found if name.startswith("pack-") and is_pack(name)]
+        return list(filter(_RECORD.fullmatch, found)), packs
 
-    def _fault(self, name: str) -> str | None:
+    def _fault(self, name: str, check: bool = True) -> str | None:
         """Why a file on the disk that is named like a record must not be opened or is too large to read; else None."""
         if self._disk is None:
             return None
@@ -240,14 +271,14 @@ class Shelf:
             status = os.stat(self._disk / name)
             if not stat.S_ISREG(status.st_mode):
                 return "is a folder" if stat.S_ISDIR(status.st_mode) else "is not a file"
-            if status.st_size < _LARGE:
+            if status.st_size < _LARGE or not check:
                 return None
             with (self._disk / name).open("rb") as file:
-                _, version, n, m = _HEADER.unpack(file.read(_HEADER.size))
-                (count,) = _COUNT.unpack(file.read(_COUNT.size)) if version > _WITH_COVALUES else (0,)
+                _, version, n, m = HEADER.unpack(file.read(HEADER.size))
+                (count,) = COUNT.unpack(file.read(COUNT.size)) if version > WITH_COVALUES else (0,)
         except OSError as error:
             return f"cannot be opened ({error.strerror})"
-        most = _HEADER.size + _COUNT.size + m * (-(-n // 8) + 8 * math.prod(self._shape) + COVALUE.itemsize * count)
+        most = HEADER.size + COUNT.size + m * (-(-n // 8) + 8 * math.prod(self._shape) + COVALUE.itemsize * count)
         return "is damaged" if status.st_size > most else None
 
     def _pack(self, masks: np.ndarray) -> np.ndarray:
@@ -262,56 +293,6 @@ class Shelf:
                     self._others.setdefault(row.tobytes(), others)
 
 
-class _UnusableError(Exception):
-    """A record that must not be used; the message says why."""
-
-
-class _LaterFormatError(Exception):
-    """An intact record that this version cannot read."""
-
-
-def _sound(
-    name: str, record: bytes, n: int, shape: tuple[int, ...]
-) -> tuple[np.ndarray, np.ndarray, np.ndarray | None]:
-    """Like `_decode`, but refuses values that are not finite, which this version never writes."""
-    packed, values, covalues = _decode(name, record, n, shape)
-    if not np.isfinite(values).all():
-        raise _UnusableError("holds values that are not finite")
-    return packed, values, covalues
-
-
-def _decode(
-    name: str, record: bytes, n: int, shape: tuple[int, ...]
-) -> tuple[np.ndarray, np.ndarray, np.ndarray | None]:
-    """The packed masks, values and co-values of an intact record: in every format its name is the hash of its bytes."""
-    if _name(record) != name or len(record) < _HEADER.size:
-        raise _UnusableError("is damaged")
-    magic, version, record_n, m = _HEADER.unpack_from(record)
-    if magic != _MAGIC:
-        raise _UnusableError("is not a record of values")
-    if version not in _FORMATS:
-        raise _LaterFormatError(
-            f"Record {name} has format {version}, written by a later spexjax; this one reads up to {max(_FORMATS)}."
-        )
-    if record_n != n:
-        raise _UnusableError(f"has masks with {record_n} features, not {n}")
-    width, count, kind = -(-n // 8), math.prod(shape), np.dtype(_FORMATS[version])
-    start, others = _HEADER.size, None
-    if version > _WITH_COVALUES:
-        (others,), start = _COUNT.unpack_from(record.ljust(start + _COUNT.size), start), start + _COUNT.size
-    if len(record) != start + m * (width + kind.itemsize * count + COVALUE.itemsize * (others or 0)):
-        raise _UnusableError(f"does not hold {counted(count, 'value')} for each of {m} masks")
-    packed = np.frombuffer(record, np.uint8, m * width, start).reshape(m, width)
-    values = np.frombuffer(record, kind, m * count, start + m * width).reshape(m, *shape)
-    if others is None:
-        return packed, values, None
-    return (
-        packed,
-        values,
-        np.frombuffer(record[len(record) - m * others * COVALUE.itemsize :], COVALUE).reshape(m, others),
-    )
-
-
 def _folder_on_disk(kv: ts.KvStore) -> Path | None:
     spec = kv.spec().to_json()
     return Path(spec["path"]) if spec["driver"] == "file" else None
@@ -322,12 +303,8 @@ def _reason(error: Exception) -> str:
     return re.sub(r' *\[[^]]*\]|: "[^"]*"', "", str(error)).strip()
 
 
-def _name(record: bytes) -> str:
-    return hashlib.blake2b(record, digest_size=20).hexdigest()
-
-
 def _folder(fingerprint: str) -> str:
     """A folder name that is unique to the string: short and lower case, so that any disk can hold it."""
     if re.fullmatch("[a-z0-9_-]{1,128}", fingerprint):
         return fingerprint
-    return "%" + _name(fingerprint.encode("utf-8", "surrogatepass"))
+    return "%" + name_of(fingerprint.encode("utf-8", "surrogatepass"))

@@ -1,0 +1,167 @@
+"""What a sweep will cost, from its designs and its store; nothing is evaluated."""
+
+import dataclasses
+import math
+import statistics
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from spexjax._numbers import counted
+from spexjax._road import road
+from spexjax.evaluation import Store
+from spexjax.sweep._folder import Folder
+from spexjax.sweep._sweep import Batch, Sweep
+from spexjax.sweep._work import Worker, how, key_of
+
+
+@dataclasses.dataclass(frozen=True)
+class Estimate:
+    """What is left of a sweep.
+
+    Attributes:
+      explanations: of the whole sweep.
+      done: of these, rows that are in the folder.
+      ablations: distinct masks that the others rest on.
+      stored: of these, values that the store has.
+      failures: explanations that will fail before the first ablation.
+      seconds_per_ablation: measured on the rows of the folder, or as it was given; NaN if there is neither.
+      seconds_per_explanation: beside the ablations, measured on the rows of the folder; 0 if there is none.
+      measured: whether the seconds are from rows of the folder.
+      money: the price of what is left; NaN without a price.
+    """
+
+    explanations: int
+    done: int
+    ablations: int
+    stored: int
+    failures: int
+    seconds_per_ablation: float
+    seconds_per_explanation: float
+    measured: bool
+    money: float
+
+    @property
+    def seconds(self) -> float:
+        """The time for what is left; NaN if no time for an ablation is known."""
+        left = self.explanations - self.done
+        return (self.ablations - self.stored) * self.seconds_per_ablation + left * self.seconds_per_explanation
+
+    def __str__(self) -> str:
+        share = f" ({self.stored / self.ablations:.0%})" if self.ablations else ""
+        lines = [
+            f"{counted(self.explanations, 'explanation')}, {self.done:,} of them done",
+            f"{counted(self.ablations, 'ablation')} for the others, {self.stored:,}{share} in the store already",
+        ]
+        if self.failures:
+            lines.append(f"{counted(self.failures, 'explanation')} will fail before the first ablation")
+        if math.isnan(self.seconds):
+            lines.append("time unknown: nothing is measured yet; say how long an ablation takes")
+        else:
+            source = "measured on what is done" if self.measured else "as you said"
+            lines.append(f"about {_span(self.seconds)}, at {self.seconds_per_ablation:.3g} s an ablation, {source}")
+        if not math.isnan(self.money):
+            lines.append(f"about {self.money:,.2f} in money")
+        return "\n".join(lines)
+
+
+def estimate(
+    sweep: Sweep,
+    folder: str | Path,
+    *,
+    store: Store | str | Path | None = None,
+    seconds_per_ablation: float | None = None,
+    price_per_ablation: float = 0.0,
+    price_per_hour: float = 0.0,
+) -> Estimate:
+    """Counts the ablations that a sweep still needs; draws designs and loads models, but evaluates nothing.
+
+    Args:
+      sweep: to be run.
+      folder: of the sweep, which need not be there.
+      store: as in `run`.
+      seconds_per_ablation: what you assume; by default what the rows in the folder took, at the median.
+      price_per_ablation: of a service.
+      price_per_hour: of the machine.
+
+    Raises:
+      ValueError: if a number is negative.
+    """
+    given = {"price_per_ablation": price_per_ablation, "price_per_hour": price_per_hour}
+    for name, number in {**given, "seconds_per_ablation": seconds_per_ablation or 0.0}.items():
+        if not number >= 0:
+            raise ValueError(f"`{name}` is a number, not below 0; got {number!r}.")
+    place = Folder(folder)
+    location = place.path / "values" if store is None else store
+    done, seconds = place.done(), _measured(place)
+    needed, failures = _needed(sweep, location if isinstance(location, Store) else Store(location), done)
+    ablations, stored = sum(m for m, _ in needed), sum(k for _, k in needed)
+    each = seconds[0] if seconds_per_ablation is None else float(seconds_per_ablation)
+    ids = {sweep.row_id(b.model, b.variant, i) for block in sweep.blocks() for b in block for i in b.inputs}
+    made = Estimate(
+        explanations=len(sweep),
+        done=len(ids & done),
+        ablations=ablations,
+        stored=stored,
+        failures=failures,
+        seconds_per_ablation=each,
+        seconds_per_explanation=seconds[1],
+        measured=seconds_per_ablation is None,
+        money=math.nan,
+    )
+    if not (price_per_ablation or price_per_hour):
+        return made
+    by_time = made.seconds / 3600 * price_per_hour if price_per_hour else 0.0
+    return dataclasses.replace(made, money=(ablations - stored) * price_per_ablation + by_time)
+
+
+def _measured(place: Folder) -> tuple[float, float]:
+    """Median seconds of an ablation, and of an explanation beside its ablations, over the rows that are there."""
+    rows = [row for rows in place.parts() for row in rows if not row["error"]]
+    paid = [row["seconds_evaluating"] / row["evaluations"] for row in rows if row["evaluations"]]
+    beside = [row["seconds"] - row["seconds_evaluating"] for row in rows]
+    return statistics.median(paid) if paid else math.nan, statistics.median(beside) if beside else 0.0
+
+
+def _needed(sweep: Sweep, store: Store, done: set[str]) -> tuple[list[tuple[int, int]], int]:
+    """For each value function, how many distinct masks are needed, and how many of them are stored; and failures."""
+    found, failures = [], 0
+    worker = Worker(sweep, store)
+    for block in sweep.blocks():
+        masks: dict[str, list[np.ndarray]] = {}
+        of: dict[str, Any] = {}
+        for batch in block:
+            for number, ablation in worker.ablations(batch).items():
+                each = next(each for each in batch.inputs if each.number == number)
+                if sweep.row_id(batch.model, batch.variant, each) in done:
+                    continue
+                drawn = None if isinstance(ablation, str) else _masks(sweep, batch, number, ablation)
+                if drawn is None or isinstance(ablation, str):
+                    failures += 1
+                    continue
+                of[ablation.fingerprint] = ablation
+                masks.setdefault(ablation.fingerprint, []).append(drawn)
+        for fingerprint, some in masks.items():
+            distinct = np.unique(np.concatenate(some), axis=0)
+            shelf = store.shelf(fingerprint, of[fingerprint].num_features)
+            found.append((len(distinct), int(np.isfinite(shelf.values(distinct)).sum())))
+    return found, failures
+
+
+def _masks(sweep: Sweep, batch: Batch, number: int, ablation: Any) -> np.ndarray | None:
+    """The masks of one explanation; None if it would fail before they are evaluated."""
+    shared: dict[str, Any] = {"mesh": None, "store": None, "progress": False}
+    key, options = key_of(batch.variant, number), how(sweep, batch.variant)
+    try:
+        return np.asarray(next(road(ablation, key=key, **shared, **options)))
+    except (ValueError, ImportError):
+        return None
+
+
+def _span(seconds: float) -> str:
+    """A time as people say it."""
+    for unit, length in (("days", 86400.0), ("hours", 3600.0), ("minutes", 60.0)):
+        if seconds >= 2 * length:
+            return f"{seconds / length:,.1f} {unit}"
+    return f"{seconds:,.1f} s"

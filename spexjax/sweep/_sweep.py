@@ -1,0 +1,189 @@
+"""A sweep: inputs x models x methods x budgets x seeds x indices, checked, and cut into batches."""
+
+import dataclasses
+import hashlib
+import json
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from typing import Any, NamedTuple
+
+from spexjax import indices, methods
+from spexjax._budget import rounds
+from spexjax.ablation import Ablation
+from spexjax.ablations import precheck_text
+from spexjax.sweep._inputs import Input, listed
+
+_ASKED = (
+    "question",
+    "answers",
+    "features",
+    "removal",
+    "replacement",
+    "value",
+    "answer_prefix",
+    "system",
+    "template",
+    "chat_template_kwargs",
+)
+DEFAULT_MODEL = "smollm2"
+
+
+@dataclasses.dataclass(frozen=True)
+class Variant:
+    """How an input is explained."""
+
+    method: str
+    budget: int
+    seed: int
+    index: str
+
+
+class Batch(NamedTuple):
+    """Explanations that are made together: inputs that ask one model, all explained in one way."""
+
+    model: str
+    variant: Variant
+    inputs: tuple[Input, ...]
+
+
+@dataclasses.dataclass(frozen=True, eq=False, repr=False)
+class Sweep:
+    """Every input, explained in every way that the grid asks for.
+
+    The explanation of input i with seed s is that of `sx.explain(..., key=jax.random.fold_in(jax.random.key(s), i))`:
+    it depends neither on the other inputs nor on the rest of the grid, except that a model rounds differently in
+    batches that hold other prompts, too.
+
+    Attributes:
+      inputs: texts; mappings with a text and other options of `ablations.text`; ablations, which must have a
+        fingerprint; or, for a `lens`, anything that JSON holds. A generator is read to its end.
+      budgets: ablations to spend on each explanation; one or several, like all that follow.
+      models: what `load_model` takes; or objects that the lens is given, by their names. None for ablations.
+      methods: names of `methods.names()`, or `Method`s.
+      seeds: of the keys.
+      indices: the interaction indices that decide which masks are drawn, and that are written beside the spectra.
+      max_order: the largest interactions that are written.
+      lens: makes an `Ablation` of an input and a model, `lens(input, model)`; `ablations.text` by default.
+      asked: options of `ablations.text` for every input, such as a question and answers.
+      batch: how many inputs are explained together, so that their ablations share batches.
+
+    Raises:
+      ValueError: in one sentence that names the field, if something cannot be used.
+    """
+
+    inputs: Iterable[Any]
+    budgets: Any
+    models: Sequence[str] | Mapping[str, Any] | None = None
+    methods: Any = ("auto",)
+    seeds: Any = (0,)
+    indices: Sequence[str] = ("FSII",)
+    max_order: int = 2
+    lens: Callable[[Any, Any], Ablation] | None = None
+    asked: Mapping[str, Any] = dataclasses.field(default_factory=dict)
+    batch: int = 16
+
+    def __post_init__(self):
+        inputs = listed(self.inputs, self.lens is not None)
+        object.__setattr__(self, "inputs", inputs)
+        of_texts = self.lens is None and not isinstance(inputs[0].given, Ablation)
+        for name in ("budgets", "methods", "seeds", "indices"):
+            object.__setattr__(self, name, _several(name, getattr(self, name)))
+        object.__setattr__(self, "models", _models(self.models, of_texts, self.lens is not None))
+        with _field("methods"):
+            found = {methods.get(method).name: methods.get(method) for method in self.methods}
+        object.__setattr__(self, "methods", found)
+        with _field("budgets"):
+            for budget in self.budgets:
+                rounds(2, budget, None, None)  # two features are the least that will do
+        if not all(type(seed) is int and 0 <= seed < 1 << 31 for seed in self.seeds):
+            raise ValueError("`seeds` are whole numbers from 0 to 2147483647.")
+        with _field("indices"):
+            named = tuple(indices.check_index(index) for index in self.indices)
+            object.__setattr__(self, "indices", named)
+        with _field("max_order"):
+            indices.check_index(named[0], self.max_order)
+        if type(self.batch) is not int or self.batch < 1:
+            raise ValueError(f"`batch` is how many inputs are explained together, 1 or more; got {self.batch!r}.")
+        self._check_asked(of_texts)
+
+    def _check_asked(self, of_texts: bool) -> None:
+        if self.asked and not of_texts:
+            raise ValueError(f"`{next(iter(self.asked))}` is an option of texts; the lens of these inputs has its own.")
+        if unknown := [name for name in self.asked if name not in _ASKED]:
+            raise ValueError(f"`{unknown[0]}` is not an option of texts; those are {', '.join(_ASKED)}.")
+        for each in self.inputs if of_texts else ():
+            with _field("inputs", f", number {each.number}"):
+                try:
+                    precheck_text(**{**self.asked, **each.given})
+                except TypeError as error:
+                    raise ValueError(f"{error}".replace("precheck_text() ", "the text ")) from error
+
+    def variants(self) -> list[Variant]:
+        """Every way in which an input is explained, small budgets first, so that larger ones reuse their values."""
+        return [
+            Variant(method, budget, seed, index)
+            for seed in self.seeds
+            for index in self.indices
+            for budget in sorted(self.budgets)
+            for method in self.methods
+        ]
+
+    def blocks(self) -> Iterator[list[Batch]]:
+        """Batches that share values, and so are made one after the other; those of two blocks share nothing."""
+        inputs: Any = self.inputs
+        for start in range(0, len(inputs), self.batch):
+            for model in self.models or ():
+                yield [Batch(model, variant, inputs[start : start + self.batch]) for variant in self.variants()]
+
+    def row_id(self, model: str, variant: Variant, each: Input) -> str:
+        """What names one explanation, in the table and on the disk: a hash of all that it depends on."""
+        whole = [each.number, each.digest, model, *vars(variant).values(), self.max_order, {**self.asked}]
+        return hashlib.blake2b(json.dumps(whole, sort_keys=True).encode(), digest_size=8).hexdigest()
+
+    def __len__(self) -> int:
+        return len(self.variants()) * len(self.models or ()) * len(tuple(self.inputs))
+
+    def __repr__(self) -> str:
+        return f"Sweep of {len(self):,} explanations"
+
+
+class _field:
+    """Names the field in an error that is raised meanwhile."""
+
+    def __init__(self, name: str, which: str = ""):
+        self._name = f"`{name}`{which}"
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(self, kind: Any, error: Any, trace: Any) -> None:
+        if isinstance(error, ValueError):
+            raise ValueError(f"{self._name}: {error}") from error
+
+
+def _several(name: str, given: Any) -> tuple[Any, ...]:
+    if isinstance(given, str | Mapping) or not isinstance(given, Iterable):
+        given = (given,)
+    found = tuple(given)
+    if not found:
+        raise ValueError(f"`{name}` is empty; give at least one.")
+    if len(set(map(repr, found))) < len(found):
+        raise ValueError(f"`{name}` holds something twice.")
+    return found
+
+
+def _models(given: Any, of_texts: bool, has_lens: bool) -> Mapping[str, Any]:
+    """What is loaded or handed to the lens, by name."""
+    if not of_texts and not has_lens:
+        if given is not None:
+            raise ValueError("`models` is for texts and lenses; ablations know their own.")
+        return {"": None}
+    if given is None:
+        return {"": None} if has_lens else {DEFAULT_MODEL: DEFAULT_MODEL}
+    if isinstance(given, Mapping):
+        if not given:
+            raise ValueError("`models` is empty; give at least one.")
+        return {str(name): model for name, model in given.items()}
+    found = _several("models", given)
+    if not all(isinstance(name, str) and name for name in found):
+        raise ValueError("`models` are names: smollm2, a Hugging Face id, a folder or a .gguf file.")
+    return {name: name for name in found}
