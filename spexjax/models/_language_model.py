@@ -138,7 +138,7 @@ def load_model(
         tokenizer, stop_ids = load_tokenizer(folder), folder_stop_ids(folder)
     _check_vocabulary(tokenizer, config)
     identity = _fingerprint(files, reading := f"{dtype} {config}")
-    stored = checkpoint.shapes, checkpoint.read, jnp.dtype(dtype), checkpoint.tensors
+    stored = *checkpoint.stored(), jnp.dtype(dtype), checkpoint.tensors
     config = dataclasses.replace(config, attention=attention)
     if isinstance(checkpoint, GGUF) and sum(file.stat().st_size for file in files) <= _WHOLE:
         config, graph, parameters = load_weights(config, *stored, functools.partial(kept_parameters, identity))
