@@ -31,6 +31,7 @@ def torch_model(config, seed=0):
     torch.manual_seed(seed)
     kind = getattr(transformers, FAMILIES[config["model_type"]][0])
     whole = kind(**copy.deepcopy({k: v for k, v in config.items() if k != "model_type"}))
+    whole._experts_implementation = "eager"
     model = transformers.AutoModelForCausalLM.from_config(whole, attn_implementation="eager").eval()
     with torch.no_grad():
         for parameter in model.parameters():
@@ -39,8 +40,9 @@ def torch_model(config, seed=0):
 
 
 def torch_logits(model, ids):
+    wide = model if getattr(model.config, "reorder_and_upcast_attn", False) else model.double()
     with torch.no_grad():
-        return model.double()(torch.tensor([ids]), use_cache=False, return_dict=True).logits[0].numpy()
+        return wide(torch.tensor([ids]), use_cache=False, return_dict=True).logits[0].numpy()
 
 
 def save(model, config, folder):

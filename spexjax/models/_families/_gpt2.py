@@ -50,7 +50,7 @@ def _config(config: Mapping[str, Any]) -> TransformerConfig:
 
 
 def _stored(config: TransformerConfig, stored: Stored) -> Stored:
-    stored = without(stored, [r"attn\.bias", r"attn\.masked_bias"])  # the causal mask of old checkpoints
+    stored = without(stored, [r"\.attn\.bias", r"\.attn\.masked_bias"])  # the causal mask of old checkpoints
     matrices = r"(?:^|\.)(?:c_attn|c_proj|c_fc)\.weight"
     stored = changed(stored, matrices, np.transpose, lambda shape: shape[::-1])
     size = config.num_heads * config.head_dim

@@ -54,7 +54,7 @@ def _stored(config: TransformerConfig, stored: Stored) -> Stored:
 
         return (heads * size,), cut
 
-    stored = without(stored, [r"attention\.bias", r"attention\.masked_bias"])  # the causal mask of old checkpoints
+    stored = without(stored, [r"\.attention\.bias", r"\.attention\.masked_bias"])  # the causal mask of old checkpoints
     return split(stored, "query_key_value", {name: part(i) for i, name in enumerate("qkv")})
 
 
