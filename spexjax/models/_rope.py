@@ -105,7 +105,7 @@ def _yarn(given: _Given, base: list[float], theta: float) -> Rope:
         if above and below:
             scale = _sharper(factor, above) / _sharper(factor, below)
         else:
-            scale = _sharper(factor, 1)
+            scale = _sharper(factor, 1.0)
     return Rope(tuple(f / factor * s + f * (1 - s) for f, s in zip(base, slowed, strict=True)), scale)
 
 

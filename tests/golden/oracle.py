@@ -62,7 +62,7 @@ def judge(config, folder, seed=0):
     """ "equal", "refused", "both refuse", or what is wrong, with what it was."""
     try:
         model = torch_model(config, seed)
-        ids = token_ids(model.config.vocab_size)
+        ids = token_ids(model.config.vocab_size)[: config.get("n_positions", LENGTH)]
         theirs = torch_logits(model, ids)
         save(model, config, folder)
     except Exception as error:
@@ -83,8 +83,8 @@ def judge(config, folder, seed=0):
         return ("refused" if fine else "not one sentence"), sentence
     except Exception as error:
         return "crash", f"{type(error).__name__}: {error}"
-    length = min(model.config.max_length, LENGTH)
-    if length < LENGTH:
+    length = min(model.config.max_length, len(ids))
+    if length < len(ids):
         theirs = torch_logits(torch_model(config, seed), ids[:length])
     mine = logits(model, ids)[:length]
     error = float(np.abs(mine - theirs).max() / max(1.0, np.abs(theirs).max() / 10))

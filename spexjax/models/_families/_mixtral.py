@@ -19,6 +19,8 @@ _TENSORS = {
 
 def _config(config: Mapping[str, Any]) -> TransformerConfig:
     whole = complete_config(config, "MixtralConfig")
+    if whole.head_dim is None:  # so in the configs of Mistral's own models
+        whole.head_dim = whole.hidden_size // whole.num_attention_heads
     return transformer_config(whole, window=whole.sliding_window, **expert_sizes(whole))
 
 
