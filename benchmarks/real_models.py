@@ -78,8 +78,8 @@ def theirs(checkpoint: GGUF, sequences: list[list[int]]) -> list[np.ndarray]:
 def explained(path: Path) -> dict:
     """What `spexjax explain --model PATH.gguf` says of a review."""
     with tempfile.TemporaryDirectory() as folder:
-        command = [sys.executable, "-m", "spexjax", "explain", "--model", str(path), "--text", REVIEW]
-        command += ["--question", "Review: {text}\nThis review is", "--answers", " good", " bad", "--budget", "200"]
+        command = [sys.executable, "-m", "spexjax", "explain", REVIEW, "--model", str(path), "--no-template"]
+        command += ["--question", "Review: {text}\nThe review is", "--answers", " good", " bad", "--budget", "200"]
         start = time.perf_counter()
         done = subprocess.run([*command, "--json"], cwd=folder, capture_output=True, text=True, check=True)
         return {"seconds": round(time.perf_counter() - start, 1), **summary(json.loads(done.stdout))}

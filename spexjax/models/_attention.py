@@ -48,9 +48,7 @@ def visible(
     return jnp.concatenate([shared, i < reach[:, :, None, :], own], -1)
 
 
-def distances(
-    positions: Int[Array, "r t"], ancestors: Int[Array, "r b a"], prefix: int
-) -> Int[Array, "r b i s"]:
+def distances(positions: Int[Array, "r t"], ancestors: Int[Array, "r b a"], prefix: int) -> Int[Array, "r b i s"]:
     """How far before each of a block's i tokens each of the s that `visible` knows is, along the token's own branch.
 
     Args:

@@ -63,7 +63,9 @@ class TransformerConfig:
             )
         for frequencies in (self.rope_frequencies, self.rope_local or ()):
             if 2 * len(frequencies) > self.head_dim:
-                raise ValueError(f"A head's {self.head_dim} dimensions are too few for {len(frequencies)} rotating pairs.")
+                raise ValueError(
+                    f"A head's {self.head_dim} dimensions are too few for {len(frequencies)} rotating pairs."
+                )
         for name in ("sliding", "rotated"):
             flags = getattr(self, name)
             if flags is not None and len(flags) != self.num_layers:

@@ -265,7 +265,13 @@ class GGUF:
     def _refuse_unknown(self) -> None:
         for key, value in self._fields.items():
             own = key.removeprefix(f"{self.architecture}.")
-            if own == key or own in _READ or own in _HARMLESS or own in self._form.keys or value in _NEUTRAL.get(own, ()):
+            if (
+                own == key
+                or own in _READ
+                or own in _HARMLESS
+                or own in self._form.keys
+                or value in _NEUTRAL.get(own, ())
+            ):
                 continue
             raise ValueError(f"The GGUF metadata {shown(key)} is {shown(value)}, which spexjax does not honour.")
 

@@ -140,7 +140,10 @@ def expert_sizes(resolved: Any) -> dict[str, int]:
       ValueError: if that is not possible.
     """
     count = whole("config.json: num_local_experts", resolved.num_local_experts, _EXPERTS)
-    return {"num_experts": count, "num_chosen": whole("config.json: num_experts_per_tok", resolved.num_experts_per_tok, count)}
+    return {
+        "num_experts": count,
+        "num_chosen": whole("config.json: num_experts_per_tok", resolved.num_experts_per_tok, count),
+    }
 
 
 def transformer_config(
@@ -171,7 +174,9 @@ def transformer_config(
     Raises:
       ValueError: if a value is out of bounds or not supported.
     """
-    sizes = {field: _size(key, _of(resolved, key)) for key, field in _SIZES.items() if field not in _OWN | fields.keys()}
+    sizes = {
+        field: _size(key, _of(resolved, key)) for key, field in _SIZES.items() if field not in _OWN | fields.keys()
+    }
     even = sizes["hidden_size"] // sizes["num_heads"]
     sizes["head_dim"] = _size("head_dim", getattr(resolved, "head_dim", even))
     name = getattr(resolved, activation)
@@ -179,7 +184,8 @@ def transformer_config(
         raise ValueError(
             f"config.json: {activation} is {shown(name)}; the supported activations are {', '.join(_ACTIVATIONS)}."
         )
-    length, turned = sizes["max_length"], {"rope_frequencies": ()}
+    length = sizes["max_length"]
+    turned: dict[str, Any] = {"rope_frequencies": ()}
     if rope is not None:
         given = getattr(resolved, rope) if isinstance(rope, str) else rope
         found = rope_frequencies(given, sizes["head_dim"], length, partial=partial)
@@ -195,7 +201,7 @@ def transformer_config(
             fields.pop("sliding", None)
     return TransformerConfig(
         **sizes,  # type: ignore[arg-type]
-        **turned,  # type: ignore[arg-type]
+        **turned,
         **fields,
         norm_epsilon=number(f"config.json: {epsilon}", getattr(resolved, epsilon), 0, 1),
         tie_embeddings=flag("config.json: tie_word_embeddings", resolved.tie_word_embeddings),

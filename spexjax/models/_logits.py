@@ -13,9 +13,7 @@ from spexjax.models._language_model import LanguageModel
 from spexjax.models._transformer import Gates, Prefix
 
 
-def logits(
-    model: LanguageModel, token_ids: Sequence[int], *, gates: Gates | None = None
-) -> Float[np.ndarray, "t v"]:
+def logits(model: LanguageModel, token_ids: Sequence[int], *, gates: Gates | None = None) -> Float[np.ndarray, "t v"]:
     """Next-token logits after each of t tokens, in float32: row i is read after `token_ids[: i + 1]`.
 
     Args:

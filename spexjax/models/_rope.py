@@ -102,10 +102,8 @@ def _yarn(given: _Given, base: list[float], theta: float) -> Rope:
     scale = given.maybe("attention_factor", 0)
     if scale is None:
         above, below = given.maybe("mscale", -1e6), given.maybe("mscale_all_dim", -1e6)
-        if above and below:
-            scale = _sharper(factor, above) / _sharper(factor, below)
-        else:
-            scale = _sharper(factor, 1.0)
+        given_both = bool(above and below)
+        scale = _sharper(factor, above or 1.0) / _sharper(factor, below or 1.0) if given_both else _sharper(factor, 1.0)
     return Rope(tuple(f / factor * s + f * (1 - s) for f, s in zip(base, slowed, strict=True)), scale)
 
 

@@ -117,7 +117,9 @@ class Layer(nnx.Module):
         attended = self.attention_post_norm(attended) if c.post_norms else attended
         before = at_reads(x)
         x = before + _scaled(attended, c.residual_scale)
-        mlp = self._mlp(before if c.parallel else x, None if gates.experts is None else at_reads(_per_token(gates.experts)))
+        mlp = self._mlp(
+            before if c.parallel else x, None if gates.experts is None else at_reads(_per_token(gates.experts))
+        )
         gate = at_reads(gates.mlps.reshape(-1, 1, 1))
         added = _scaled(_gated(mlp, gate, per_row and at_reads(per_row.mlps)), c.residual_scale)
         return x + added, Trace(keys, values, heads, mlp)

@@ -2,7 +2,7 @@
 
 Needs torch, which spexjax does not; run by hand:
 
-    python tests/golden/fuzz_families.py                         # 200 configs of each family; prints the seed of any fault
+    python tests/golden/fuzz_families.py      # 200 configs of each family; prints the seed of any fault
     python tests/golden/fuzz_families.py --families gemma2 --seeds 17 18
 """
 

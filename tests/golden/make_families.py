@@ -4,8 +4,8 @@ Needs torch and transformers; run by hand, its output is committed:
 
     python tests/golden/make_families.py
 
-The weights are not stored, but made from the names of the tensors (`tests/models/tiny_families.py`). Logits are those of
-200 tokens at a few places, longer than every window. `gated` has hooks that multiply every head before the output
+The weights are not stored, but made from the names of the tensors (`tests/models/tiny_families.py`). Logits are those
+of 200 tokens at a few places, longer than every window. `gated` uses hooks that multiply every head before the output
 projection, what every MLP adds to the residual stream, and every expert's weight.
 """
 

@@ -29,7 +29,10 @@ _ROPES = [
     {"rope_type": "other", "rope_theta": 10_000.0},
     {"rope_type": "linear", "rope_theta": 10_000.0},
 ]
-_FLAG, _ACTS = [True, False], ["silu", "gelu", "gelu_new", "gelu_pytorch_tanh", "gelu_fast", "relu", "quick_gelu", "tanh"]
+_FLAG, _ACTS = (
+    [True, False],
+    ["silu", "gelu", "gelu_new", "gelu_pytorch_tanh", "gelu_fast", "relu", "quick_gelu", "tanh"],
+)
 _COMMON = {
     "tie_word_embeddings": _FLAG,
     "rms_norm_eps": [1e-6, 1e-3, 0.1],

@@ -68,7 +68,8 @@ def test_a_trie_equals_its_branches(family, loaded):
         return network.logits(hidden[0])
 
     packed = run(model.parameters, rows.tokens, rows.positions, rows.ends, prefix)
-    assert len(rows.tokens) == 1 and rows.used[0] < sum(map(len, sequences))
+    assert len(rows.tokens) == 1
+    assert rows.used[0] < sum(map(len, sequences))
     for sequence, (last,) in zip(sequences, rows.last_nodes, strict=True):
         alone = models.logits(model, start + sequence)[-1]
         np.testing.assert_allclose(packed[last], alone, atol=1e-4)

@@ -15,7 +15,7 @@ _SHOWN = 20  # layers that are listed in an error
 
 
 class Owners(NamedTuple):
-    """The feature that each head, MLP and expert belongs to, from layer `first` on; n where to none, so that it stays."""
+    """The feature that each head, MLP and expert belongs to, from layer `first` on; n where it belongs to none."""
 
     heads: Int[Array, "l h"]
     mlps: Int[Array, " l"]
@@ -63,7 +63,9 @@ def select(config: TransformerConfig, units: str, layers: Iterable[int] | None) 
         heads[layer - first, members] = feature
         if mlp:
             mlps[layer - first] = feature
-    return Components(tuple(name for name, *_ in found), first, Owners(heads, mlps, experts if units == "expert" else None))
+    return Components(
+        tuple(name for name, *_ in found), first, Owners(heads, mlps, experts if units == "expert" else None)
+    )
 
 
 def _some(layers: list[int]) -> str:

@@ -20,7 +20,9 @@ def _config(config: Mapping[str, Any]) -> TransformerConfig:
         if not isinstance(given, dict):
             raise ValueError(f"config.json: rope_parameters.{kind} is {shown(given)}; it must be an object.")
         if given.get("rope_type") in ("yarn", "longrope", "dynamic"):
-            raise ValueError(f"config.json: rope_type {shown(given['rope_type'])} is not supported in gemma3_text models.")
+            raise ValueError(
+                f"config.json: rope_type {shown(given['rope_type'])} is not supported in gemma3_text models."
+            )
     fields = _gemma2.gemma_fields(whole)
     local = kinds["sliding_attention"] if fields["window"] is not None else None
     return transformer_config(whole, query_norm="head", rope=kinds["full_attention"], local=local, **fields)

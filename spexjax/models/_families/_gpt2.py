@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from spexjax.models._architecture import LLAMA_TENSORS, Architecture, Biases, GGUFForm, register_architecture
+from spexjax.models._architecture import LLAMA_TENSORS, Architecture, Biases, register_architecture
 from spexjax.models._bounds import LARGEST, flag, whole
 from spexjax.models._config import TransformerConfig
 from spexjax.models._hugging_face import complete_config, transformer_config

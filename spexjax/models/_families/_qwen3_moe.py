@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from spexjax.models._architecture import Architecture, Biases, GGUFForm, register_architecture
+from spexjax.models._architecture import Architecture, Biases, register_architecture
 from spexjax.models._bounds import LARGEST, flag, shown, whole
 from spexjax.models._config import TransformerConfig
 from spexjax.models._families._qwen3 import TENSORS
