@@ -10,7 +10,6 @@ from spexjax.models._folder import Folder
 from spexjax.models._gguf import GGUF
 from spexjax.models._language_model import smollm2_path
 
-
 _TOKENS = 2048  # what a CPU is given at a time
 
 
