@@ -27,7 +27,7 @@ TEXTS = [
     "naïve café — 日本語 🙂\n\tdef f(x):\n\t\treturn x + 1\n",
     "The plot drags, the jokes fall flat, and yet the last scene is a small wonder. " * 40,  # longer than the window
 ]
-REVIEW = "The plot drags and the jokes fall flat, yet the last scene is wonderful."
+REVIEW = "The plot drags, yet the last scene is wonderful."
 MOST = 2e-3
 
 
@@ -79,7 +79,7 @@ def explained(path: Path) -> dict:
     """What `spexjax explain --model PATH.gguf` says of a review."""
     with tempfile.TemporaryDirectory() as folder:
         command = [sys.executable, "-m", "spexjax", "explain", REVIEW, "--model", str(path), "--no-template"]
-        command += ["--question", "Review: {text}\nThe review is", "--answers", " good", " bad", "--budget", "200"]
+        command += ["--question", "Review: {text}\nThe review is", "--answers", " good", " bad", "--budget", "64"]
         start = time.perf_counter()
         done = subprocess.run([*command, "--json"], cwd=folder, capture_output=True, text=True, check=True)
         return {"seconds": round(time.perf_counter() - start, 1), **summary(json.loads(done.stdout))}
@@ -110,9 +110,10 @@ def main() -> None:
             "bound": MOST,
             "load_seconds": round(model.load_seconds, 1),
             "logits_seconds": round(seconds, 1),
-            "explained": explained(path),
             "note": "two CPU cores, shared with other work",
         }
+        RESULT.write_text(json.dumps(result, indent=1) + "\n")
+        result["explained"] = explained(path)
     RESULT.write_text(json.dumps(result, indent=1) + "\n")
     print(json.dumps(result, indent=1))
     if max(errors) > MOST:
