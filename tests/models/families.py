@@ -196,7 +196,7 @@ FAMILIES = {
     ),
     "mixtral": (
         "MixtralConfig",
-        _SIZES | {"num_local_experts": 4, "num_experts_per_tok": 2},
+        _SIZES | {"num_local_experts": 4, "num_experts_per_tok": 2, "head_dim": 8},
         {
             **_COMMON,
             **_HEAD,
