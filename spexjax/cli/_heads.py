@@ -32,7 +32,7 @@ def add_arguments(command: argparse.ArgumentParser) -> None:
         "--answers", nargs="+", help="the right answer, then those it is compared with: the same for all prompts"
     )
     add_model(command)
-    command.add_argument("--units", default="head", choices=["head", "mlp", "layer", "head+mlp"])
+    command.add_argument("--units", default="head", choices=["head", "mlp", "layer", "head+mlp", "expert"])
     command.add_argument("--layers", type=_layers, help="such as 4-9 or 0,3,5, counted from 0 (default: all)")
     command.add_argument("--fill", default="zero", help="what replaces a removed output: {names}")
     command.add_argument("--rescale", action="store_true", help="scale the kept heads of a layer up")

@@ -16,6 +16,7 @@ from spexjax.models._facts import Facts, model_facts
 from spexjax.models._generate import greedy_answer, next_log_probabilities
 from spexjax.models._hugging_face import complete_config, transformer_config
 from spexjax.models._language_model import LanguageModel, load_model
+from spexjax.models._logits import logits
 from spexjax.models._memory import nodes_that_fit
 from spexjax.models._sharding import tensor_parallel
 from spexjax.models._transformer import Gates, Prefix, Substitute, Trace, Transformer, run_prefix
@@ -41,6 +42,7 @@ __all__ = [
     "complete_config",
     "greedy_answer",
     "load_model",
+    "logits",
     "model_facts",
     "next_log_probabilities",
     "nodes_that_fit",

@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 
 from spexjax.models._bounds import shown
 from spexjax.models._config import TransformerConfig
+from spexjax.models._stored import Stored
 
 LLAMA_TENSORS: Mapping[str, str] = MappingProxyType(
     {
@@ -22,6 +23,18 @@ LLAMA_TENSORS: Mapping[str, str] = MappingProxyType(
         "mlp.down": "model.layers.{layer}.mlp.down_proj",
         "attention_norm": "model.layers.{layer}.input_layernorm",
         "mlp_norm": "model.layers.{layer}.post_attention_layernorm",
+    }
+)
+
+
+FURTHER_TENSORS = frozenset(  # of families that are not quite Llama
+    {
+        "positions",
+        "attention.query_norm",
+        "attention.key_norm",
+        "attention_post_norm",
+        "mlp_post_norm",
+        "mlp.router",
     }
 )
 
@@ -53,12 +66,22 @@ class GGUFForm:
         half a head apart, (i, i + hd/2).
       rope_divisors: whether a tensor `rope_freqs.weight` may hold a divisor for each rotary frequency.
       biases: the biases of a model, from the names of the modules for which the file holds one.
+      fields: of the `TransformerConfig` that are the same for all models of the family.
+      more: gives those that depend on the file, from the open file and the sizes; it then honours the sliding window.
+      keys: the metadata that `more` reads and other families do not have.
+      modules: the file's names of modules that Llama does not have.
+      theta: RoPE's base where the file has none.
     """
 
     name: str
     neighbours: bool = False
     rope_divisors: bool = False
     biases: Callable[[Set[str]], Biases] = stored_biases
+    fields: Mapping[str, Any] = dataclasses.field(default_factory=dict)
+    more: Callable[[Any, Mapping[str, Any]], Mapping[str, Any]] | None = None
+    keys: Set[str] = frozenset()
+    modules: Mapping[str, str] = dataclasses.field(default_factory=dict)
+    theta: float = 10_000.0
 
 
 @dataclasses.dataclass(frozen=True)
@@ -71,6 +94,7 @@ class Architecture:
       tensors: the checkpoint's name of each module of the `Transformer`, without ".weight" or ".bias"; `{layer}` is the
         layer's number, from 0. Linear weights are stored as `[out, in]`.
       gguf: how GGUF files store the family; None if they are not read.
+      stored: gives the tensors of a checkpoint the names and shapes of `tensors`, where a family stores several in one.
 
     >>> def config(record):
     ...     frequencies = tuple(10_000.0 ** (-i / 4) for i in range(4))
@@ -86,6 +110,7 @@ class Architecture:
     config: Callable[[Mapping[str, Any]], TransformerConfig]
     tensors: Mapping[str, str] = dataclasses.field(default_factory=lambda: LLAMA_TENSORS)
     gguf: GGUFForm | None = None
+    stored: Callable[[TransformerConfig, Stored], Stored] = lambda config, stored: stored
 
     def __post_init__(self):
         named = isinstance(self.name, str) and bool(self.name)
@@ -93,7 +118,7 @@ class Architecture:
             raise ValueError("An architecture has a name, a function `config`, and a mapping `tensors`.")
         if not isinstance(self.gguf, GGUFForm | None):
             raise ValueError(f"`gguf` of the architecture {self.name} must be a GGUFForm or None.")
-        if wrong := sorted(self.tensors.keys() ^ LLAMA_TENSORS.keys()):
+        if wrong := sorted((self.tensors.keys() ^ LLAMA_TENSORS.keys()) - FURTHER_TENSORS):
             raise ValueError(f"The tensors of an architecture must name {', '.join(LLAMA_TENSORS)}; see {wrong[0]!r}.")
         for stored in self.tensors.values():
             try:
@@ -159,7 +184,7 @@ def of_config(config: Mapping[str, Any]) -> Architecture:
     if name not in list(_BY_NAME):  # a list: what is there need not be hashable
         raise ValueError(
             f"Architecture {shown(name)} (model_type in config.json) is not supported; spexjax runs decoder-only "
-            f"models of the kinds {', '.join(sorted(_BY_NAME))}."
+            f"models of the kinds {', '.join(sorted(_BY_NAME))}; ablations.function explains any that you can call."
         )
     return _BY_NAME[name]
 

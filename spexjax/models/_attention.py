@@ -16,14 +16,14 @@ _CPU_SCORES = 1 << 19  # queries times keys that a CPU handles at a time, so tha
 
 
 class Context(NamedTuple):
-    """What every layer needs besides its input: RoPE's angles, and what the tokens of each block may attend to.
+    """What a layer needs besides its input: RoPE's angles, and what the tokens of each block may attend to.
 
     A token attends to the prefix, its block's ancestors and its own block (see `visible`); the bias is 0 where it may,
     else a huge negative.
     """
 
-    cos: Float[Array, "r t 1 hd/2"]
-    sin: Float[Array, "r t 1 hd/2"]
+    cos: Float[Array, "r t 1 pairs"]
+    sin: Float[Array, "r t 1 pairs"]
     ancestors: Int[Array, "r b a"]
     bias: Float[Array, "r b t//b p+a+t//b"]
 
@@ -48,6 +48,21 @@ def visible(
     return jnp.concatenate([shared, i < reach[:, :, None, :], own], -1)
 
 
+def distances(positions: Int[Array, "r t"], ancestors: Int[Array, "r b a"], prefix: int) -> Int[Array, "r b i s"]:
+    """How far before each of a block's i tokens each of the s that `visible` knows is, along the token's own branch.
+
+    Args:
+      positions: of the tokens; those of the prefix are 0, 1, ...
+      ancestors: as in `visible`.
+      prefix: how many places the prefix has.
+    """
+    (r, t), b = positions.shape, ancestors.shape[1]
+    own = positions.reshape(r, b, t // b)
+    above = jax.vmap(lambda row, at: row[at])(positions, ancestors)
+    keys = jnp.concatenate([jnp.broadcast_to(jnp.arange(prefix), (r, b, prefix)), above, own], -1)
+    return own[..., None] - keys[:, :, None, :]
+
+
 class Attention(nnx.Module):
     """Grouped-query self-attention with rotary positions."""
 
@@ -59,6 +74,10 @@ class Attention(nnx.Module):
         self.key = nnx.Linear(config.hidden_size, pairs, use_bias=config.qkv_bias, **kind)
         self.value = nnx.Linear(config.hidden_size, pairs, use_bias=config.qkv_bias, **kind)
         self.output = nnx.Linear(queries, config.hidden_size, use_bias=config.output_bias, **kind)
+        if config.query_norm is not None:
+            norm = {"epsilon": config.norm_epsilon, "dtype": dtype, "param_dtype": dtype, "rngs": rngs}
+            sizes = (config.head_dim,) * 2 if config.query_norm == "head" else (queries, pairs)
+            self.query_norm, self.key_norm = (nnx.RMSNorm(size, **norm) for size in sizes)
 
     def heads(self, x, context: Context, prefix_keys, prefix_values):
         """Returns every head's output `[r, t, h, hd]` and this row's own keys and values `[r, t, kv, hd]`.
@@ -70,16 +89,25 @@ class Attention(nnx.Module):
           prefix_values: `[p, kv, hd]`.
         """
         c, (r, t, _) = self.config, x.shape
-        queries = _rotate(self.query(x).reshape(r, t, c.num_heads, c.head_dim), context) * c.head_dim**-0.5
-        keys = _rotate(self.key(x).reshape(r, t, c.num_kv_heads, c.head_dim), context)
+        scale = c.head_dim**-0.5 if c.query_scale is None else c.query_scale
+        queries, keys = self._normed(self.query(x), self.key(x))
+        queries, keys = _rotate(queries, context) * scale, _rotate(keys, context)
         values = self.value(x).reshape(r, t, c.num_kv_heads, c.head_dim)
         q, k, v = (a.astype(self.dtype) for a in (queries, keys, values))
         seen = _seen(k, prefix_keys, context), _seen(v, prefix_values, context)
         if c.attention is None:
-            heads = _attend(q, *seen, context.bias)
+            heads = _attend(q, *seen, context.bias, c.score_cap)
         else:
             heads = _attend_by_jax(q, *seen, context.bias, c.attention)
         return heads.reshape(q.shape), k, v
+
+    def _normed(self, queries, keys):
+        """Queries and keys by head, normed if the family does."""
+        (r, t, _), size, kind = queries.shape, self.config.head_dim, self.config.query_norm
+        if kind == "all":
+            queries, keys = self.query_norm(queries), self.key_norm(keys)
+        queries, keys = queries.reshape(r, t, -1, size), keys.reshape(r, t, -1, size)
+        return (self.query_norm(queries), self.key_norm(keys)) if kind == "head" else (queries, keys)
 
     def __call__(self, heads):
         """The output projection of the heads, `[r, t, d]`."""
@@ -112,6 +140,7 @@ def _attend(
     k: Float[Array, "r kv b s hd"],
     v: Float[Array, "r kv b s hd"],
     bias: Float[Array, "r b i s"],
+    cap: float | None = None,
 ) -> Float[Array, "r t h hd"]:
     """Softmax attention, block by block; scores and weights are float32. Plain products, normalised at the end."""
     (r, t, h, hd), (_, kv, b, s, _) = q.shape, k.shape
@@ -120,7 +149,8 @@ def _attend(
     def block(one):
         """One block of one group of heads: `[g * i, hd]` queries, `[s, hd]` keys."""
         q, k, v, bias = one
-        scores = jnp.matmul(q, k.T, preferred_element_type=jnp.float32).reshape(g, i, s) + bias
+        scores = jnp.matmul(q, k.T, preferred_element_type=jnp.float32).reshape(g, i, s)
+        scores = (scores if cap is None else cap * jnp.tanh(scores / cap)) + bias
         weights = jnp.exp(scores - scores.max(-1, keepdims=True)).reshape(g * i, s)
         summed = jnp.matmul(weights.astype(v.dtype), v, preferred_element_type=jnp.float32)
         return summed / weights.sum(-1, keepdims=True)
@@ -145,6 +175,8 @@ def _attend_by_jax(q, k, v, bias, implementation: Any):
 
 
 def _rotate(x: Float[Array, "r t h hd"], context: Context) -> Float[Array, "r t h hd"]:
-    """Rotates the pairs (i, i + hd/2) by their position's angle (Su et al. 2021, arXiv 2104.09864)."""
-    a, b = jnp.split(x, 2, -1)
-    return jnp.concatenate([a * context.cos - b * context.sin, b * context.cos + a * context.sin], -1)
+    """Rotates the pairs (i, i + p) by their position's angle (Su et al. 2021, arXiv 2104.09864); 2p on stay."""
+    pairs = context.cos.shape[-1]
+    a, b, rest = x[..., :pairs], x[..., pairs : 2 * pairs], x[..., 2 * pairs :]
+    turned = [a * context.cos - b * context.sin, b * context.cos + a * context.sin]
+    return jnp.concatenate([*turned, rest] if rest.shape[-1] else turned, -1)

@@ -1,5 +1,6 @@
 """What can be said of a model without reading its weights."""
 
+import re
 from math import prod
 from pathlib import Path
 from typing import NamedTuple
@@ -8,6 +9,8 @@ from spexjax.models._checkpoint import is_saved_model
 from spexjax.models._folder import Folder
 from spexjax.models._gguf import GGUF
 from spexjax.models._language_model import smollm2_path
+
+_TOKENS = 2048  # what a CPU is given at a time
 
 
 class Facts(NamedTuple):
@@ -19,6 +22,8 @@ class Facts(NamedTuple):
     heads: int  # in all layers
     context: int  # tokens
     bytes: int  # of the files
+    memory: int  # bytes of the float32 weights, and of keys and values of 2,048 tokens
+    licence: str | None  # as the model's files name it
 
 
 def model_facts(source: str | Path) -> Facts:
@@ -37,11 +42,24 @@ def model_facts(source: str | Path) -> Facts:
         raise ValueError(f"{path} was written by models.save_model, whose sizes only loading tells.")
     checkpoint = Folder(path) if path.is_dir() else GGUF(path)
     config = checkpoint.config()
+    parameters = sum(prod(shape) for shape in checkpoint.shapes.values())
+    keys = 2 * config.num_layers * config.num_kv_heads * config.head_dim * min(_TOKENS, config.max_length)
+    licence = checkpoint.field("general.license") if isinstance(checkpoint, GGUF) else _licence(path)
     return Facts(
         checkpoint.architecture if isinstance(checkpoint, GGUF) else checkpoint.architecture.name,
-        sum(prod(shape) for shape in checkpoint.shapes.values()),
+        parameters,
         config.num_layers,
         config.num_layers * config.num_heads,
         config.max_length,
         sum(file.stat().st_size for file in checkpoint.files),
+        4 * (parameters + keys),
+        str(licence)[:80] if licence else None,
     )
+
+
+def _licence(folder: Path) -> str | None:
+    """The licence that the model's card names, if the card is there."""
+    card = folder / "README.md"
+    text = card.read_text(encoding="utf-8", errors="replace")[:4096] if card.is_file() else ""
+    found = re.search(r"^license:[ \t]*(\S+)", text, re.MULTILINE)
+    return found[1] if found else None

@@ -10,6 +10,7 @@ from spexjax.models._architecture import Architecture
 from spexjax.models._bounds import read_json, shown
 from spexjax.models._config import TransformerConfig
 from spexjax.models._hugging_face import from_hugging_face
+from spexjax.models._stored import Stored
 
 WEIGHTS, INDEX = "model.safetensors", "model.safetensors.index.json"
 _FLOATS = ("F64", "F32", "F16", "BF16")
@@ -57,6 +58,10 @@ class Folder:
     def tensors(self) -> Mapping[str, str]:
         """The names of the tensors, as in `Architecture`."""
         return self.architecture.tensors
+
+    def stored(self) -> Stored:
+        """The tensors as `tensors` names them."""
+        return self.architecture.stored(self._config, Stored(self.shapes, self.read))
 
     def config(self) -> TransformerConfig:
         """The sizes, from config.json."""

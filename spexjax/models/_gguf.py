@@ -7,10 +7,11 @@ from typing import Any
 
 import numpy as np
 
-from spexjax.models._architecture import LLAMA_TENSORS, of_gguf
+from spexjax.models._architecture import FURTHER_TENSORS, LLAMA_TENSORS, of_gguf
 from spexjax.models._bounds import LARGEST, number, shown, whole
 from spexjax.models._config import TransformerConfig
 from spexjax.models._gguf_file import GGUFFile, Tensor
+from spexjax.models._stored import Stored
 
 _MODULES = {  # of GGUF -> of `Transformer`
     "token_embd": "embedding",
@@ -26,6 +27,13 @@ _MODULES = {  # of GGUF -> of `Transformer`
     "attn_norm": "attention_norm",
     "ffn_norm": "mlp_norm",
 }
+_FURTHER = {  # of families that are not quite Llama
+    "attn_q_norm": "attention.query_norm",
+    "attn_k_norm": "attention.key_norm",
+    "post_attention_norm": "attention_post_norm",
+    "post_ffw_norm": "mlp_post_norm",
+}
+_TENSORS = {**LLAMA_TENSORS, **{module: f"model.layers.{{layer}}.{module}" for module in FURTHER_TENSORS}}
 _ROPE_DIVISORS = "rope_freqs.weight"  # how GGUF stores Llama 3's scaling
 _READ = {  # metadata of the architecture that becomes part of the config
     "vocab_size",
@@ -82,7 +90,7 @@ class GGUF:
       ValueError: if it is not a complete GGUF model, or has metadata that spexjax does not honour.
     """
 
-    tensors = LLAMA_TENSORS  # the names that `shapes` and `read` use
+    tensors = _TENSORS  # the names that `shapes` and `read` use
 
     def __init__(self, path: Path):
         parts = _parts(path)
@@ -125,9 +133,8 @@ class GGUF:
         heads = self._size("num_heads", "attention.head_count", layers=layers)
         hidden = self._size("hidden_size", "embedding_length")
         length = self._size("max_length", "context_length")
-        window = self._of("attention.sliding_window", 0)
-        if window != 0:  # in a sequence that fits the window, every token sees all before it
-            length = min(length, self._size("max_length", "attention.sliding_window"))
+        if self._form.more is None:  # in a sequence that fits the window, every token sees all before it
+            length = min(length, self.window() or length)
         head_dim = self._size("head_dim", "attention.key_length", hidden // heads)
         for key in ("attention.value_length", "rope.dimension_count"):
             if self._of(key, head_dim) != head_dim:
@@ -135,15 +142,15 @@ class GGUF:
                     f"{self._key(key)} is {shown(self._of(key))}; only {head_dim}, the size of a head, is supported."
                 )
         biases = self._form.biases({n.split(".")[2] for n in self._tensors if n.endswith(".bias")})
+        sizes = {"num_layers": layers, "num_heads": heads, "hidden_size": hidden, "head_dim": head_dim}
         return TransformerConfig(
+            **sizes,
+            **self._form.fields,
+            **(self._form.more(self, sizes) if self._form.more is not None else {}),
             vocab_size=self._vocabulary(),
-            hidden_size=hidden,
-            num_layers=layers,
-            num_heads=heads,
             num_kv_heads=self._size("num_kv_heads", "attention.head_count_kv", heads, layers),
-            head_dim=head_dim,
             intermediate_size=self._size("intermediate_size", "feed_forward_length", layers=layers),
-            norm_epsilon=self._number("attention.layer_norm_rms_epsilon", None, 0, 1),
+            norm_epsilon=self.number("attention.layer_norm_rms_epsilon", None, 0, 1),
             max_length=length,
             tie_embeddings="output.weight" not in self._tensors,
             rope_frequencies=self._rope_frequencies(head_dim),
@@ -194,8 +201,8 @@ class GGUF:
                 "linear from GGUF."
             )
         key = "rope.scaling.factor" if self._of("rope.scaling.factor") is not None else "rope.scale_linear"
-        slowed = self._number(key, 0, 0, 1e6) or 1.0
-        theta = self._number("rope.freq_base", 10_000.0, 1, 1e18)
+        slowed = self.number(key, 0, 0, 1e6) or 1.0
+        theta = self.number("rope.freq_base", self._form.theta, 1, 1e18)
         divisors = np.full(head_dim // 2, 1.0 if kind == "none" else slowed)
         if self._divisors in self._tensors:
             stored = self._dequantised(_ROPE_DIVISORS)
@@ -223,7 +230,25 @@ class GGUF:
     def _of(self, key: str, default: Any = None) -> Any:
         return self.field(self._key(key), default)
 
-    def _number(self, key: str, default: float | int | None, least: float | int, most: float | int) -> float:
+    def stored(self) -> Stored:
+        """The tensors as `tensors` names them."""
+        return Stored(self.shapes, self.read)
+
+    def window(self) -> int | None:
+        """How far back tokens see in layers that limit it; None if the file has no window."""
+        if self._of("attention.sliding_window", 0) == 0:
+            return None
+        return self._size("max_length", "attention.sliding_window")
+
+    def number(self, key: str, default: float | int | None, least: float | int, most: float | int) -> float:
+        """A number in the architecture's metadata.
+
+        Args:
+          key: without the name of the architecture.
+          default: if there is none.
+          least: the lower bound.
+          most: the upper bound.
+        """
         return number(self._key(key), self._of(key, default), least, most)
 
     def _size(self, field: str, key: str, default: int | None = None, layers: int | None = None) -> int:
@@ -240,7 +265,13 @@ class GGUF:
     def _refuse_unknown(self) -> None:
         for key, value in self._fields.items():
             own = key.removeprefix(f"{self.architecture}.")
-            if own == key or own in _READ or own in _HARMLESS or value in _NEUTRAL.get(own, ()):
+            if (
+                own == key
+                or own in _READ
+                or own in _HARMLESS
+                or own in self._form.keys
+                or value in _NEUTRAL.get(own, ())
+            ):
                 continue
             raise ValueError(f"The GGUF metadata {shown(key)} is {shown(value)}, which spexjax does not honour.")
 
@@ -249,7 +280,8 @@ class GGUF:
         if tensor.kind.name in ("I8", "I16", "I32", "I64"):
             raise ValueError(f"Tensor {shown(name)} holds {tensor.kind.name} numbers; weights must be floats.")
         match = re.fullmatch(r"(?:blk\.(\d+)\.)?(\w+)\.(weight|bias)", name)
-        module = LLAMA_TENSORS.get(_MODULES.get(match[2], "")) if match else None
+        known = {**_MODULES, **_FURTHER, **self._form.modules}
+        module = _TENSORS.get(known.get(match[2], "")) if match else None
         inside = match is not None and match[1] is not None
         if match is None or module is None or ("{layer}" in module) != inside or (match[3] == "bias" and not inside):
             raise ValueError(f"Tensor {shown(name)} is not part of the {self.architecture} architecture spexjax runs.")

@@ -21,6 +21,18 @@ _SIZES = {
     "max_position_embeddings": "max_length",
 }
 _NO_BIASES = Biases()
+_OWN = {"head_dim"}
+_EXPERTS = 1 << 12
+_ACTIVATIONS = {  # transformers' names of activations -> those of `ACTIVATIONS`
+    "silu": "silu",
+    "swish": "silu",
+    "gelu": "gelu",
+    "gelu_python": "gelu",
+    "gelu_new": "gelu_tanh",
+    "gelu_pytorch_tanh": "gelu_tanh",
+    "gelu_fast": "gelu_tanh",
+    "relu": "relu",
+}
 # What transformers honours and spexjax does not, with the value that changes nothing.
 _NOT_HONOURED = {
     "compression_config": None,
@@ -74,14 +86,15 @@ def complete_config(config: Mapping[str, Any], config_class: str) -> Any:
     kind = getattr(transformers(), config_class)
     try:
         resolved = kind(**copy.deepcopy(dict(config)))  # a copy, for it writes into its dictionaries
-        resolved.standardize_rope_params()
+        if getattr(resolved, "rope_parameters", None) is not None or config_class != "GPT2Config":
+            resolved.standardize_rope_params()
     except Exception as error:  # of any kind: what transformers cannot read is the config's fault
         raise ValueError(f"config.json is not that of a {config['model_type']} model: {reason(error)}") from error
     return resolved
 
 
-def layer_types(resolved: Any, *supported: str) -> set[str]:
-    """The kinds of attention in a model's layers.
+def layer_types(resolved: Any, *supported: str) -> tuple[str, ...]:
+    """The kind of attention in each of a model's layers.
 
     Args:
       resolved: from `complete_config`.
@@ -90,45 +103,121 @@ def layer_types(resolved: Any, *supported: str) -> set[str]:
     Raises:
       ValueError: if there is another kind.
     """
-    kinds = getattr(resolved, "layer_types", None) or ["full_attention"]
+    kinds = getattr(resolved, "layer_types", None) or ["full_attention"] * resolved.num_hidden_layers
     for kind in kinds:
         if kind not in supported:
             raise ValueError(
                 f"config.json: layer_types has {shown(kind)}, which spexjax does not run in {resolved.model_type} "
                 "models."
             )
-    return set(kinds)
+    return tuple(kinds)
 
 
-def transformer_config(resolved: Any, *, window: int | None = None, biases: Biases = _NO_BIASES) -> TransformerConfig:
+def sliding(resolved: Any) -> dict[str, Any]:
+    """`window` and `sliding` of a family whose layers are of the two kinds "full_attention" and "sliding_attention".
+
+    Args:
+      resolved: from `complete_config`.
+
+    Raises:
+      ValueError: if there is another kind, or a layer slides without a window.
+    """
+    flags = tuple(kind == "sliding_attention" for kind in layer_types(resolved, "full_attention", "sliding_attention"))
+    if not any(flags):
+        return {"window": None}
+    if resolved.sliding_window is None:
+        raise ValueError("config.json: layer_types asks for sliding attention, but no sliding_window is in use.")
+    return {"window": resolved.sliding_window, "sliding": None if all(flags) else flags}
+
+
+def expert_sizes(resolved: Any) -> dict[str, int]:
+    """How many experts there are, and how many each token chooses.
+
+    Args:
+      resolved: from `complete_config`.
+
+    Raises:
+      ValueError: if that is not possible.
+    """
+    count = whole("config.json: num_local_experts", resolved.num_local_experts, _EXPERTS)
+    return {
+        "num_experts": count,
+        "num_chosen": whole("config.json: num_experts_per_tok", resolved.num_experts_per_tok, count),
+    }
+
+
+def transformer_config(
+    resolved: Any,
+    *,
+    window: int | None = None,
+    biases: Biases = _NO_BIASES,
+    activation: str = "hidden_act",
+    epsilon: str = "rms_norm_eps",
+    rope: Mapping[str, Any] | str | None = "rope_parameters",
+    local: Mapping[str, Any] | None = None,
+    partial: bool = False,
+    **fields: Any,
+) -> TransformerConfig:
     """The sizes of a `Transformer`, from a config whose keys are those of Llama.
 
     Args:
       resolved: from `complete_config`.
-      window: how far back a token sees, if some layer limits it.
+      window: how far back a token sees in the layers that limit it.
       biases: which linear maps have one.
+      activation: the key of the MLP's activation.
+      epsilon: the key of the norms' epsilon.
+      rope: RoPE's parameters, their key, or None for a model without RoPE.
+      local: RoPE's parameters in sliding layers, if they are others.
+      partial: whether the family may rotate only the first dimensions of a head.
+      fields: further fields of the `TransformerConfig`, which go before those read here.
 
     Raises:
       ValueError: if a value is out of bounds or not supported.
     """
-    sizes = {field: _size(key, getattr(resolved, key)) for key, field in _SIZES.items() if key != "head_dim"}
+    sizes = {
+        field: _size(key, _of(resolved, key)) for key, field in _SIZES.items() if field not in _OWN | fields.keys()
+    }
     even = sizes["hidden_size"] // sizes["num_heads"]
     sizes["head_dim"] = _size("head_dim", getattr(resolved, "head_dim", even))
-    if resolved.hidden_act not in ("silu", "swish"):  # two names of one function
+    name = getattr(resolved, activation)
+    if name not in list(_ACTIVATIONS):
         raise ValueError(
-            f"config.json: hidden_act is {shown(resolved.hidden_act)}; silu is the only supported activation."
+            f"config.json: {activation} is {shown(name)}; the supported activations are {', '.join(_ACTIVATIONS)}."
         )
-    if window is not None:  # in a sequence that fits the window, every token sees all before it
-        sizes["max_length"] = min(sizes["max_length"], _size("sliding_window", window, "max_length"))
+    length = sizes["max_length"]
+    turned: dict[str, Any] = {"rope_frequencies": ()}
+    if rope is not None:
+        given = getattr(resolved, rope) if isinstance(rope, str) else rope
+        found = rope_frequencies(given, sizes["head_dim"], length, partial=partial)
+        turned = {"rope_frequencies": found.frequencies, "rope_scale": found.scale}
+        sizes["max_length"] = min(length, found.most or length)
+    if local is not None:
+        near = rope_frequencies(local, sizes["head_dim"], length, partial=partial)
+        turned |= {"rope_local": near.frequencies, "rope_local_scale": near.scale}
+    if window is not None:
+        window = _size("sliding_window", window, "max_length")
+        if window >= length and local is None:  # it hides nothing
+            window = None
+            fields.pop("sliding", None)
     return TransformerConfig(
         **sizes,  # type: ignore[arg-type]
-        norm_epsilon=number("config.json: rms_norm_eps", resolved.rms_norm_eps, 0, 1),
+        **turned,
+        **fields,
+        norm_epsilon=number(f"config.json: {epsilon}", getattr(resolved, epsilon), 0, 1),
         tie_embeddings=flag("config.json: tie_word_embeddings", resolved.tie_word_embeddings),
-        rope_frequencies=rope_frequencies(resolved.rope_parameters, sizes["head_dim"]),
         qkv_bias=biases.qkv,
         output_bias=biases.output,
         mlp_bias=biases.mlp,
+        activation=_ACTIVATIONS[name],
+        window=window,
     )
+
+
+def _of(resolved: Any, key: str) -> Any:
+    """A size; a family without key-value heads of their own has one for each head."""
+    if key == "num_key_value_heads" and not hasattr(resolved, key):
+        return resolved.num_attention_heads
+    return getattr(resolved, key)
 
 
 def _size(key: str, value: Any, field: str | None = None) -> int:

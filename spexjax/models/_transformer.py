@@ -1,4 +1,4 @@
-"""A decoder-only transformer of the Llama family in Flax NNX, built for ablation.
+"""A decoder-only transformer in Flax NNX, built for ablation.
 
 Three things set it apart from a model made for training. Every head and every MLP has a gate, which is a traced input.
 A row of tokens is a forest, not only a sequence: many ablated prompts share one row, and their common tokens in it. A
@@ -14,25 +14,29 @@ from flax import nnx
 from jax.typing import DTypeLike
 from jaxtyping import Float, Int
 
-from spexjax.models._attention import Attention, Context, linear_options, visible
+from spexjax.models._attention import Attention, Context, distances, visible
 from spexjax.models._config import TransformerConfig
+from spexjax.models._mlp import MLP, Experts
 from spexjax.typing import Array
 
 
 class Gates(NamedTuple):
     """Multipliers of each head's output (before the output projection) and of each MLP's output; 1 keeps, 0 removes.
 
-    The same for all rows, or with an axis of rows after that of the layers.
+    The same for all rows, or with an axis of rows after that of the layers. An MLP's output is what it adds to the
+    residual stream, after its own norm if there is one. Experts have gates of their own; None opens them all.
     """
 
     heads: Float[Array, "l *r h"]
     mlps: Float[Array, "l *r"]
+    experts: Float[Array, "l *r e"] | None = None
 
     @classmethod
     def open(cls, config: TransformerConfig) -> "Gates":
         """All ones: the model as it is."""
         heads = jnp.ones((config.num_layers, config.num_heads), jnp.float32)
-        return cls(heads, jnp.ones(config.num_layers, jnp.float32))
+        experts = jnp.ones((config.num_layers, config.num_experts), jnp.float32) if config.num_experts else None
+        return cls(heads, jnp.ones(config.num_layers, jnp.float32), experts)
 
 
 class Substitute(NamedTuple):
@@ -73,28 +77,27 @@ class Trace(NamedTuple):
     mlp: Float[Array, "r t d"]
 
 
-class MLP(nnx.Module):
-    """The gated feed-forward block `down(silu(gate(x)) * up(x))`."""
-
-    def __init__(self, config: TransformerConfig, *, dtype: DTypeLike, rngs: nnx.Rngs):
-        kind = {"use_bias": config.mlp_bias, **linear_options(dtype, rngs)}
-        self.gate = nnx.Linear(config.hidden_size, config.intermediate_size, **kind)
-        self.up = nnx.Linear(config.hidden_size, config.intermediate_size, **kind)
-        self.down = nnx.Linear(config.intermediate_size, config.hidden_size, **kind)
-
-    def __call__(self, x):
-        return self.down(jax.nn.silu(self.gate(x)) * self.up(x))
+def _norm(size: int, config: TransformerConfig, dtype: DTypeLike, rngs: nnx.Rngs) -> nnx.Module:
+    kind: dict[str, Any] = {"epsilon": config.norm_epsilon, "dtype": dtype, "param_dtype": dtype, "rngs": rngs}
+    if config.norm == "layer":
+        return nnx.LayerNorm(size, use_fast_variance=False, **kind)
+    return nnx.RMSNorm(size, **kind)
 
 
 class Layer(nnx.Module):
-    """Pre-norm attention and MLP, each added to the residual stream, which is float32, through its gates."""
+    """Attention and MLP with their norms, each added to the residual stream, which is float32, through its gates."""
 
     def __init__(self, config: TransformerConfig, *, dtype: DTypeLike, rngs: nnx.Rngs):
-        norm: dict[str, Any] = {"epsilon": config.norm_epsilon, "dtype": dtype, "param_dtype": dtype, "rngs": rngs}
-        self.attention_norm = nnx.RMSNorm(config.hidden_size, **norm)
+        self.config = config
+        norm = config.hidden_size, config, dtype, rngs
+        if config.pre_norms:
+            self.attention_norm = _norm(*norm)
         self.attention = Attention(config, dtype=dtype, rngs=rngs)
-        self.mlp_norm = nnx.RMSNorm(config.hidden_size, **norm)
-        self.mlp = MLP(config, dtype=dtype, rngs=rngs)
+        if config.pre_norms:
+            self.mlp_norm = _norm(*norm)
+        if config.post_norms:
+            self.attention_post_norm, self.mlp_post_norm = _norm(*norm), _norm(*norm)
+        self.mlp = (Experts if config.num_experts else MLP)(config, dtype=dtype, rngs=rngs)
 
     def __call__(
         self, x, context: Context, prefix_keys, prefix_values, gates: Gates, substitute: Substitute | None, reads=None
@@ -105,13 +108,27 @@ class Layer(nnx.Module):
                 return a
             return jnp.broadcast_to(a, (*heads.shape[:2], *a.shape[2:])).reshape(-1, *a.shape[2:])[reads]
 
-        heads, keys, values = self.attention.heads(self.attention_norm(x), context, prefix_keys, prefix_values)
+        c = self.config
+        normed = self.attention_norm(x) if c.pre_norms else x
+        heads, keys, values = self.attention.heads(normed, context, prefix_keys, prefix_values)
         per_row = None if substitute is None else jax.tree.map(lambda s: _repeated(s, len(heads)), substitute)
         gated = _gated(heads, gates.heads[..., None, :, None], per_row and per_row.heads)
-        x = at_reads(x) + self.attention(at_reads(gated))
-        mlp = self.mlp(self.mlp_norm(x))
+        attended = self.attention(at_reads(gated))
+        attended = self.attention_post_norm(attended) if c.post_norms else attended
+        before = at_reads(x)
+        x = before + _scaled(attended, c.residual_scale)
+        mlp = self._mlp(
+            before if c.parallel else x, None if gates.experts is None else at_reads(_per_token(gates.experts))
+        )
         gate = at_reads(gates.mlps.reshape(-1, 1, 1))
-        return x + _gated(mlp, gate, per_row and at_reads(per_row.mlps)), Trace(keys, values, heads, mlp)
+        added = _scaled(_gated(mlp, gate, per_row and at_reads(per_row.mlps)), c.residual_scale)
+        return x + added, Trace(keys, values, heads, mlp)
+
+    def _mlp(self, x, experts):
+        """What the MLP adds to the residual stream."""
+        normed = self.mlp_norm(x) if self.config.pre_norms else x
+        out = self.mlp(normed, experts) if self.config.num_experts else self.mlp(normed)
+        return self.mlp_post_norm(out) if self.config.post_norms else out
 
 
 class Transformer(nnx.Module):
@@ -121,6 +138,8 @@ class Transformer(nnx.Module):
         kind: dict[str, Any] = {"dtype": dtype, "param_dtype": dtype, "rngs": rngs}
         self.config, self.dtype = config, dtype
         self.embedding = nnx.Embed(config.vocab_size, config.hidden_size, **kind)
+        if config.learned_positions:
+            self.positions = nnx.Embed(config.max_length, config.hidden_size, **kind)
 
         @nnx.split_rngs(splits=config.num_layers)
         @nnx.vmap
@@ -128,7 +147,7 @@ class Transformer(nnx.Module):
             return Layer(config, dtype=dtype, rngs=rngs)
 
         self.layers = stack(rngs)
-        self.norm = nnx.RMSNorm(config.hidden_size, epsilon=config.norm_epsilon, **kind)
+        self.norm = _norm(config.hidden_size, config, dtype, rngs)
         if not config.tie_embeddings:
             self.head = nnx.Linear(config.hidden_size, config.vocab_size, use_bias=False, **kind)
 
@@ -153,13 +172,19 @@ class Transformer(nnx.Module):
         Returns:
           The final hidden states, after the last norm, and every layer's own keys and values.
         """
-        x = self.embed(tokens)
+        x = self.embed(tokens, positions)
         x, own = self.run(x, positions, ends, prefix, gates, ancestors=ancestors, keep=lambda trace: trace[:2])
         return self.norm(x), own
 
-    def embed(self, tokens: Int[Array, "r t"]) -> Float[Array, "r t d"]:
-        """The residual stream before the first layer."""
-        return self.embedding(jnp.asarray(tokens)).astype(jnp.float32)
+    def embed(self, tokens: Int[Array, "r t"], positions: Int[Array, "r t"]) -> Float[Array, "r t d"]:
+        """The residual stream before the first layer.
+
+        Args:
+          tokens: their ids.
+          positions: of each token.
+        """
+        x = _scaled(self.embedding(jnp.asarray(tokens)), self.config.embedding_scale).astype(jnp.float32)
+        return x + self.positions(jnp.asarray(positions)) if self.config.learned_positions else x
 
     def run(
         self,
@@ -194,11 +219,10 @@ class Transformer(nnx.Module):
           The residual stream after the last of them, `[r, t, d]` or `[s, k, d]`, without the last norm, and what was
           kept, stacked over layers.
         """
-        angles = positions[..., None, None] * jnp.asarray(self.config.rope_frequencies, jnp.float32)
         if ancestors is None:
             ancestors = jnp.zeros((len(positions), 1, 0), jnp.int32)
-        seen = visible(ends, ancestors, prefix.keys.shape[1], prefix.length)
-        context = Context(jnp.cos(angles), jnp.sin(angles), ancestors, jnp.where(seen, 0.0, -1e30))
+        everywhere, sliding = self._contexts(positions, ends, ancestors, prefix)
+        slides, rotated = jnp.array(self.config.slides), jnp.array(self.config.rotated or ())
         graph, stacked = nnx.split(self.layers)
 
         def step(x, layer, reads=None):
@@ -208,6 +232,12 @@ class Transformer(nnx.Module):
                 lambda leaf: jax.lax.dynamic_index_in_dim(leaf, i, keepdims=False),
                 (stacked, prefix.keys, prefix.values),
             )
+            context = everywhere
+            if sliding is not None:
+                context = jax.tree.map(lambda a, b: jnp.where(slides[i], b, a), everywhere, sliding)
+            if self.config.rotated is not None:
+                cos, sin = jnp.where(rotated[i], context.cos, 1), jnp.where(rotated[i], context.sin, 0)
+                context = context._replace(cos=cos, sin=sin)
             x, trace = nnx.merge(graph, weights)(x, context, keys, values, gates, substitute, reads)
             return x, keep(trace)
 
@@ -217,10 +247,24 @@ class Transformer(nnx.Module):
         x, kept = jax.lax.scan(step, x, jax.tree.map(lambda leaf: leaf[:-1], layers))
         return step(x, jax.tree.map(lambda leaf: leaf[-1], layers), reads)[0], kept
 
+    def _contexts(self, positions, ends, ancestors, prefix: Prefix) -> tuple[Context, Context | None]:
+        """What layers that see everything need, and what those with a sliding window do, if there are any."""
+        c = self.config
+        cos, sin = _angles(positions, c.rope_frequencies, c.rope_scale)
+        seen = visible(ends, ancestors, prefix.keys.shape[1], prefix.length)
+        whole = Context(cos, sin, ancestors, jnp.where(seen, 0.0, -1e30))
+        if c.window is None and c.rope_local is None:
+            return whole, None
+        if c.rope_local is not None:
+            cos, sin = _angles(positions, c.rope_local, c.rope_local_scale)
+        if c.window is not None:
+            seen &= distances(positions, ancestors, prefix.keys.shape[1]) < c.window
+        return whole, Context(cos, sin, ancestors, jnp.where(seen, 0.0, -1e30))
+
     def logits(self, hidden: Float[Array, "*b d"]) -> Float[Array, "*b v"]:
         """Next-token logits over the whole vocabulary, in float32."""
         table = self.embedding.embedding if self.config.tie_embeddings else self.head.kernel.T
-        return jnp.einsum("...d,vd->...v", hidden, table[...], preferred_element_type=jnp.float32)
+        return self._final(jnp.einsum("...d,vd->...v", hidden, table[...], preferred_element_type=jnp.float32))
 
     def logits_of(self, hidden: Float[Array, "*b d"], tokens: Int[Array, "*c k"]) -> Float[Array, "*b k"]:
         """The logits of k tokens only, in float32: no product with the rest of the vocabulary.
@@ -231,7 +275,11 @@ class Transformer(nnx.Module):
         """
         tied = self.config.tie_embeddings
         rows = self.embedding.embedding[tokens] if tied else jnp.moveaxis(self.head.kernel[:, tokens], 0, -1)
-        return jnp.einsum("...d,...kd->...k", hidden, rows, preferred_element_type=jnp.float32)
+        return self._final(jnp.einsum("...d,...kd->...k", hidden, rows, preferred_element_type=jnp.float32))
+
+    def _final(self, logits: Float[Array, "*s"]) -> Float[Array, "*s"]:
+        cap, logits = self.config.logit_cap, _scaled(logits, self.config.logit_scale)
+        return logits if cap is None else cap * jnp.tanh(logits / cap)
 
 
 def run_prefix(model: Transformer, tokens: Int[Array, " p"], length: Int[Array, ""]) -> Prefix:
@@ -247,6 +295,20 @@ def run_prefix(model: Transformer, tokens: Int[Array, " p"], length: Int[Array, 
     row = jnp.arange(p, dtype=jnp.int32)[None]
     _, (keys, values) = model(tokens[None], row, jnp.full_like(row, p), empty, Gates.open(model.config))
     return Prefix(keys[:, 0], values[:, 0], jnp.asarray(length, jnp.int32))
+
+
+def _angles(positions: Int[Array, "r t"], frequencies: tuple[float, ...], scale: float):
+    """Cosine and sine of RoPE's angles, times the scale."""
+    angles = positions[..., None, None] * jnp.asarray(frequencies, jnp.float32)
+    return _scaled(jnp.cos(angles), scale), _scaled(jnp.sin(angles), scale)
+
+
+def _scaled(a: Float[Array, "*s"], scale: float) -> Float[Array, "*s"]:
+    return a if scale == 1 else a * scale
+
+
+def _per_token(gates: Float[Array, "*r e"]) -> Float[Array, "_ 1 e"]:
+    return gates.reshape(-1, 1, gates.shape[-1])
 
 
 def _repeated(part: Float[Array, "f u *o"], rows: int) -> Float[Array, "r u *o"]:

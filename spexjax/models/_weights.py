@@ -45,7 +45,8 @@ def load_weights(
     """
     names = _Names(tensors, config.num_layers)
     expected = _expected(config, names)
-    stored = _named(expected, [n for n in shapes if not n.endswith("rotary_emb.inv_freq")])
+    base = tensors["embedding"].partition(".")[0]
+    stored = _named(expected, [n for n in shapes if not n.endswith("rotary_emb.inv_freq")], base)
     _check(config, names, expected, {name: shapes[at] for name, at in stored.items()})
 
     def value(name: str) -> np.ndarray:
@@ -61,7 +62,7 @@ def load_weights(
         return config, graph, found
     filled = []
     for path, variable in nnx.to_flat_state(state):
-        parts = [value(n).T if path[-1] == "kernel" else value(n) for n in names.of(path)]
+        parts = [value(n).swapaxes(-1, -2) if path[-1] == "kernel" else value(n) for n in names.of(path)]
         array = jnp.asarray(np.stack(parts) if path[0] == "layers" else parts[0], dtype)
         filled.append((path, variable.replace(array)))
     return config, graph, nnx.from_flat_state(filled)
@@ -84,7 +85,7 @@ class _Names(NamedTuple):
     def of(self, path: tuple) -> list[str]:
         """The tensors that a parameter of the `Transformer` is made of: one, or one for each layer."""
         if path[0] != "layers":
-            return [f"{self.modules[path[0]]}.weight"]
+            return [f"{self.modules[path[0]]}.{'bias' if path[-1] == 'bias' else 'weight'}"]
         module, leaf = self.modules[".".join(path[1:-1])], "bias" if path[-1] == "bias" else "weight"
         return [f"{module.format(layer=i)}.{leaf}" for i in range(self.num_layers)]
 
@@ -97,17 +98,17 @@ def _expected(config: TransformerConfig, names: _Names) -> dict[str, tuple[int, 
     for path, variable in nnx.to_flat_state(state):
         shape = variable.shape[1:] if path[0] == "layers" else variable.shape
         for name in names.of(path):
-            shapes[name] = shape[::-1] if path[-1] == "kernel" else shape
+            shapes[name] = (*shape[:-2], shape[-1], shape[-2]) if path[-1] == "kernel" else shape
     return shapes
 
 
-def _named(expected: Container[str], names: Iterable[str]) -> dict[str, str]:
+def _named(expected: Container[str], names: Iterable[str], base: str) -> dict[str, str]:
     """The architecture's name of each tensor -> the checkpoint's, which lacks "model." if it was saved without head."""
     stored: dict[str, str] = {}
     for at in names:
-        name = at if at in expected or f"model.{at}" not in expected else f"model.{at}"
+        name = at if at in expected or f"{base}.{at}" not in expected else f"{base}.{at}"
         if name in stored:
-            raise ValueError(f"The checkpoint has tensor {name!r} twice, with and without 'model.'.")
+            raise ValueError(f"The checkpoint has tensor {name!r} twice, with and without '{base}.'.")
         stored[name] = at
     return stored
 

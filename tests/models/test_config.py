@@ -37,23 +37,23 @@ def test_what_is_left_out_is_what_transformers_takes(family):
         assert getattr(ours, field) == getattr(theirs, key), key
     assert ours.head_dim == theirs.hidden_size // theirs.num_attention_heads
     assert ours.rope_frequencies[1] == pytest.approx(theirs.rope_parameters["rope_theta"] ** (-2 / ours.head_dim))
-    window = theirs.sliding_window if family == "mistral" else theirs.max_position_embeddings
-    assert ours.max_length == window
+    assert ours.max_length == theirs.max_position_embeddings
+    assert ours.window == (theirs.sliding_window if family == "mistral" else None)
     assert (ours.qkv_bias, ours.output_bias, ours.mlp_bias) == (family == "qwen2", False, False)
 
 
-def test_a_sequence_is_no_longer_than_the_window():
-    """Up to there a sliding window hides nothing."""
-    assert from_hugging_face(base("mistral", sliding_window=128)).max_length == 128
-    assert from_hugging_face(base("mistral", sliding_window=128, use_sliding_window=False)).max_length == 128
-    assert from_hugging_face(base("mistral", sliding_window=1024)).max_length == 512
-    assert from_hugging_face(base("llama", sliding_window=128)).max_length == 512  # Llama has none, whatever it says
+def test_which_layers_slide():
+    """A window as long as the context hides nothing."""
+    assert from_hugging_face(base("mistral", sliding_window=128)).slides == (True,) * 3
+    assert from_hugging_face(base("mistral", sliding_window=128, use_sliding_window=False)).window == 128
+    assert from_hugging_face(base("mistral", sliding_window=1024)).window is None
+    assert from_hugging_face(base("llama", sliding_window=128)).window is None  # Llama has none, whatever it says
     window = {"sliding_window": 128, "use_sliding_window": True}
     full, sliding = "full_attention", "sliding_attention"
-    assert from_hugging_face(base("qwen2", **window, layer_types=None, max_window_layers=3)).max_length == 512
-    assert from_hugging_face(base("qwen2", **window, layer_types=None, max_window_layers=2)).max_length == 128
-    assert from_hugging_face(base("qwen2", **window, layer_types=[full, sliding, full])).max_length == 128
-    assert from_hugging_face(base("qwen2", sliding_window=128, layer_types=[full] * 3)).max_length == 512
+    assert from_hugging_face(base("qwen2", **window, layer_types=None, max_window_layers=3)).window is None
+    assert from_hugging_face(base("qwen2", **window, layer_types=None, max_window_layers=2)).slides[2]
+    assert from_hugging_face(base("qwen2", **window, layer_types=[full, sliding, full])).slides == (False, True, False)
+    assert from_hugging_face(base("qwen2", sliding_window=128, layer_types=[full] * 3)).window is None
     with pytest.raises(ValueError, match="no sliding_window is in use"):
         from_hugging_face(base("qwen2", sliding_window=128, layer_types=[sliding] * 3))
     with pytest.raises(ValueError, match="chunked_attention"):
@@ -92,10 +92,10 @@ def test_silu_has_two_names():
 @pytest.mark.parametrize(
     ("changes", "named"),
     [
-        ({"model_type": "gpt_neox"}, "gpt_neox"),
+        ({"model_type": "bert"}, "bert"),
         ({"model_type": None}, "model_type"),
         ({"model_type": ["llama"]}, "model_type"),
-        ({"hidden_act": "gelu"}, "gelu"),
+        ({"hidden_act": "quick_gelu"}, "quick_gelu"),
         ({"hidden_act": None}, "hidden_act"),
         ({"quantization_config": {"quant_method": "fp8"}}, r"quantization_config: 'fp8'"),
         ({"quantization_config": "int4"}, "quantization_config"),
@@ -125,8 +125,8 @@ def test_silu_has_two_names():
         ({"rope_parameters": [1]}, "rope_parameters"),
         ({"rope_parameters": {"rope_theta": None}}, "rope_theta"),
         ({"rope_parameters": {"rope_theta": 0}}, "rope_theta"),
-        ({"rope_parameters": {"rope_type": "yarn", "factor": 2.0, "rope_theta": 1e4}}, "yarn"),
-        ({"rope_scaling": {"type": "dynamic", "factor": 2.0}}, "dynamic"),
+        ({"rope_parameters": {"rope_type": "proportional", "factor": 2.0, "rope_theta": 1e4}}, "proportional"),
+        ({"rope_scaling": {"type": "dynamic"}}, "factor"),
         ({"rope_scaling": {"type": "linear", "factor": "2"}}, "factor"),
         ({"rope_scaling": {"type": "linear"}}, "factor"),
         ({"rope_scaling": {"type": "llama3", "factor": 8.0}}, "low_freq_factor"),

@@ -186,7 +186,8 @@ def components(
       prompts: texts that end where the answer begins, taken as they are: special tokens written in them count, and the
         beginning-of-sequence token is added if the tokenizer adds one.
       answers: the right answer, then those it is compared with; the same for all prompts, or a tuple for each prompt.
-      units: "head", "mlp", "layer" (all heads and the MLP together) or "head+mlp".
+      units: "head", "mlp", "layer" (all heads and the MLP together), "head+mlp" or, in a mixture of experts, "expert",
+        whose weight in the sum goes to no other expert.
       layers: the layers whose components are features, numbered from 0; all by default. Each mask runs only the layers
         from the first of these on.
       fill: "zero"; "mean", the component's mean output over all tokens of the references; "resample", its output in

@@ -140,8 +140,8 @@ def stream(graph: nnx.GraphDef, first: int) -> Callable[..., Float[Array, "r t d
 
     def run(weights, tokens, positions, ends):
         model = nnx.merge(graph, weights)
-        below = Gates(*(part[:first] for part in Gates.open(model.config)))
+        below = jax.tree.map(lambda part: part[:first], Gates.open(model.config))
         empty = Prefix.empty(model.config, model.dtype)
-        return model.run(model.embed(tokens), positions, ends, empty, below)[0]
+        return model.run(model.embed(tokens, positions), positions, ends, empty, below)[0]
 
     return jax.jit(run)

@@ -10,15 +10,16 @@ from jaxtyping import Int, Shaped
 from spexjax.models import Gates, TransformerConfig
 from spexjax.typing import Array
 
-COMPONENTS = ("head", "mlp", "layer", "head+mlp")
+COMPONENTS = ("head", "mlp", "layer", "head+mlp", "expert")
 _SHOWN = 20  # layers that are listed in an error
 
 
 class Owners(NamedTuple):
-    """The feature that each head and MLP belongs to, from layer `first` on; n where it belongs to none and stays."""
+    """The feature that each head, MLP and expert belongs to, from layer `first` on; n where it belongs to none."""
 
     heads: Int[Array, "l h"]
     mlps: Int[Array, " l"]
+    experts: Int[Array, "l e"] | None = None
 
 
 class Components(NamedTuple):
@@ -30,7 +31,7 @@ class Components(NamedTuple):
 
 
 def select(config: TransformerConfig, units: str, layers: Iterable[int] | None) -> Components:
-    """The heads, MLPs, layers, or heads and MLPs of some layers (of all by default), in the model's order.
+    """The heads, MLPs, layers, heads and MLPs, or experts of some layers (of all by default), in the model's order.
 
     Args:
       config: the model's sizes.
@@ -42,6 +43,8 @@ def select(config: TransformerConfig, units: str, layers: Iterable[int] | None) 
     """
     if units not in COMPONENTS:
         raise ValueError(f"Units must be one of {', '.join(COMPONENTS)}, not {units!r}.")
+    if units == "expert" and not config.num_experts:
+        raise ValueError("This model has no experts; the units are head, mlp, layer or head+mlp.")
     chosen = list(range(config.num_layers)) if layers is None else sorted(layers)
     if not chosen or len(set(chosen)) < len(chosen) or not set(chosen) <= set(range(config.num_layers)):
         raise ValueError(
@@ -52,11 +55,17 @@ def select(config: TransformerConfig, units: str, layers: Iterable[int] | None) 
     first, n = chosen[0], len(found)
     heads = np.full((config.num_layers - first, config.num_heads), n, np.int32)
     mlps = np.full(config.num_layers - first, n, np.int32)
+    experts = np.full((config.num_layers - first, config.num_experts), n, np.int32)
     for feature, (_, layer, members, mlp) in enumerate(found):
+        if units == "expert":
+            experts[layer - first, members] = feature
+            continue
         heads[layer - first, members] = feature
         if mlp:
             mlps[layer - first] = feature
-    return Components(tuple(name for name, *_ in found), first, Owners(heads, mlps))
+    return Components(
+        tuple(name for name, *_ in found), first, Owners(heads, mlps, experts if units == "expert" else None)
+    )
 
 
 def _some(layers: list[int]) -> str:
@@ -65,8 +74,10 @@ def _some(layers: list[int]) -> str:
 
 
 def _features(config: TransformerConfig, units: str, layers: list[int]) -> Iterator[tuple[str, int, list[int], bool]]:
-    """Name, layer, heads, and whether the MLP goes with them."""
+    """Name, layer, heads or experts, and whether the MLP goes with them."""
     for layer in layers:
+        if units == "expert":
+            yield from ((f"L{layer}.E{expert}", layer, [expert], False) for expert in range(config.num_experts))
         if units == "layer":
             yield f"L{layer}", layer, list(range(config.num_heads)), True
         if units in ("head", "head+mlp"):
@@ -90,4 +101,5 @@ def gates(owners: Owners, masks: Shaped[Array, "m n"], rescale: bool) -> Gates:
     heads, mlps = kept[:, owners.heads], kept[:, owners.mlps]
     if rescale:
         heads *= heads.shape[-1] / jnp.maximum(heads.sum(-1, keepdims=True), 1)
-    return Gates(heads.swapaxes(0, 1), mlps.T)
+    experts = None if owners.experts is None else kept[:, owners.experts].swapaxes(0, 1)
+    return Gates(heads.swapaxes(0, 1), mlps.T, experts)

@@ -39,6 +39,8 @@ def precheck_components(
     filling = FILLS.get(fill)
     if rescale and (filling.uses_references or "head" not in units):
         raise ValueError("Rescaling makes up for heads that are missing: it needs head units and fill 'zero'.")
+    if units == "expert" and filling.uses_references:
+        raise ValueError("Experts are removed, not replaced: units 'expert' need fill 'zero'.")
     if references is not None and not filling.uses_references:
         raise ValueError(f"Fill {fill!r} uses no references; leave them out.")
     if references is not None and (not references or isinstance(references, str)):

@@ -66,9 +66,12 @@ def _program(graph: nnx.GraphDef, first: int, fill: Fill) -> Callable[..., Subst
         model = nnx.merge(graph, weights)
         places = jnp.broadcast_to(jnp.arange(tokens.shape[1], dtype=jnp.int32), tokens.shape)
         ends, empty = jnp.full_like(places, tokens.shape[1]), Prefix.empty(model.config, model.dtype)
-        below, rest = ([part[span] for part in Gates.open(model.config)] for span in (slice(first), slice(first, None)))
-        x, _ = model.run(model.embed(tokens), places, ends, empty, Gates(*below))
-        return model.run(x, places, ends, empty, Gates(*rest), first=first, keep=keep)[1]
+        below, rest = (
+            jax.tree.map(lambda part, span=span: part[span], Gates.open(model.config))
+            for span in (slice(first), slice(first, None))
+        )
+        x, _ = model.run(model.embed(tokens, places), places, ends, empty, below)
+        return model.run(x, places, ends, empty, rest, first=first, keep=keep)[1]
 
     return jax.jit(run)
 

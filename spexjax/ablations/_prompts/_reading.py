@@ -66,7 +66,7 @@ def reading_program(
         model = nnx.merge(graph, parameters.weights)
         tokens, *places, ancestors, reads, targets = inputs
         shared = parameters.prefix, parameters.gates
-        hidden, _ = model.run(model.embed(tokens), *places, *shared, ancestors=ancestors, reads=reads)
+        hidden, _ = model.run(model.embed(tokens, places[0]), *places, *shared, ancestors=ancestors, reads=reads)
         hidden = model.norm(hidden)
         return read(model, hidden, targets, parameters.unablated), sketch(hidden)
 

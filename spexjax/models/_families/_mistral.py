@@ -1,4 +1,4 @@
-"""Mistral 7B; its GGUF files call themselves llama."""
+"""Mistral 7B: every layer has the sliding window. Its GGUF files call themselves llama."""
 
 from collections.abc import Mapping
 from typing import Any

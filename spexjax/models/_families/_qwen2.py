@@ -5,18 +5,14 @@ from typing import Any
 
 from spexjax.models._architecture import Architecture, Biases, GGUFForm, register_architecture
 from spexjax.models._config import TransformerConfig
-from spexjax.models._hugging_face import complete_config, layer_types, transformer_config
+from spexjax.models._hugging_face import complete_config, sliding, transformer_config
 
 _BIASES = Biases(qkv=True)
 
 
 def _config(config: Mapping[str, Any]) -> TransformerConfig:
-    whole, window = complete_config(config, "Qwen2Config"), None
-    if "sliding_attention" in layer_types(whole, "full_attention", "sliding_attention"):
-        window = whole.sliding_window
-        if window is None:
-            raise ValueError("config.json: layer_types asks for sliding attention, but no sliding_window is in use.")
-    return transformer_config(whole, window=window, biases=_BIASES)
+    whole = complete_config(config, "Qwen2Config")
+    return transformer_config(whole, biases=_BIASES, **sliding(whole))
 
 
 register_architecture(Architecture("qwen2", _config, gguf=GGUFForm("qwen2", biases=lambda modules: _BIASES)))
