@@ -112,8 +112,8 @@ def run_many(
     mesh = mesh if mesh is not None or jax.device_count() == 1 else sharding.mesh()
     devices = 1 if mesh is None else sharding.width(mesh)
     ledgers: list[Ledger] = []
-    for some, ablation in zip(rows, ablations, strict=True):  # one of them finds out if the store can be written
-        ledgers.append(Ledger(some, ablation, store, probe=not any(ledger.probed for ledger in ledgers)))
+    for mine, ablation in zip(rows, ablations, strict=True):  # one of them finds out if the store can be written
+        ledgers.append(Ledger(mine, ablation, store, probe=not any(ledger.probed for ledger in ledgers)))
     groups: dict[Any, list[int]] = {}
     for i, ablation in enumerate(ablations):
         group = ablation.batch_group

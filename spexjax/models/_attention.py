@@ -75,7 +75,7 @@ class Attention(nnx.Module):
         self.value = nnx.Linear(config.hidden_size, pairs, use_bias=config.qkv_bias, **kind)
         self.output = nnx.Linear(queries, config.hidden_size, use_bias=config.output_bias, **kind)
         if config.query_norm is not None:
-            norm = {"epsilon": config.norm_epsilon, "dtype": dtype, "param_dtype": dtype, "rngs": rngs}
+            norm: dict[str, Any] = {"epsilon": config.norm_epsilon, "dtype": dtype, "param_dtype": dtype, "rngs": rngs}
             sizes = (config.head_dim,) * 2 if config.query_norm == "head" else (queries, pairs)
             self.query_norm, self.key_norm = (nnx.RMSNorm(size, **norm) for size in sizes)
 

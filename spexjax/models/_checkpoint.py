@@ -66,7 +66,7 @@ def read_model(
 
     record = read_json(folder / _FILE)
     try:
-        sizes = {key: tuple(v) if isinstance(v, list) else v for key, v in record["config"].items()}
+        sizes: dict[str, Any] = {key: tuple(v) if isinstance(v, list) else v for key, v in record["config"].items()}
         saved, stored_as, identity = TransformerConfig(**sizes), record["dtype"], str(record["fingerprint"])
     except (KeyError, TypeError, ValueError) as error:
         raise ValueError(

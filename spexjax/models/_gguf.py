@@ -142,7 +142,7 @@ class GGUF:
                     f"{self._key(key)} is {shown(self._of(key))}; only {head_dim}, the size of a head, is supported."
                 )
         biases = self._form.biases({n.split(".")[2] for n in self._tensors if n.endswith(".bias")})
-        sizes = {"num_layers": layers, "num_heads": heads, "hidden_size": hidden, "head_dim": head_dim}
+        sizes: dict[str, Any] = {"num_layers": layers, "num_heads": heads, "hidden_size": hidden, "head_dim": head_dim}
         return TransformerConfig(
             **sizes,
             **self._form.fields,

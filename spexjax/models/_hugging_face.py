@@ -130,7 +130,7 @@ def sliding(resolved: Any) -> dict[str, Any]:
     return {"window": resolved.sliding_window, "sliding": None if all(flags) else flags}
 
 
-def expert_sizes(resolved: Any) -> dict[str, int]:
+def expert_sizes(resolved: Any) -> dict[str, Any]:
     """How many experts there are, and how many each token chooses.
 
     Args:

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from types import MappingProxyType
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -59,7 +60,7 @@ class Experts(nnx.Module):
     def __init__(self, config: TransformerConfig, *, dtype: DTypeLike, rngs: nnx.Rngs):
         self.config, self.dtype, self.act = config, dtype, ACTIVATIONS[config.activation]
         sizes = config.num_experts, config.hidden_size, config.intermediate_size
-        kind = {"dtype": dtype, "rngs": rngs}
+        kind: dict[str, Any] = {"dtype": dtype, "rngs": rngs}
         self.router = nnx.Linear(config.hidden_size, config.num_experts, use_bias=False, **linear_options(dtype, rngs))
         self.gate, self.up = Stack(*sizes, **kind), Stack(*sizes, **kind)
         self.down = Stack(sizes[0], sizes[2], sizes[1], **kind)
