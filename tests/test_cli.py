@@ -152,7 +152,7 @@ def test_what_can_be_judged_at_once_is_judged_before_the_model_is_loaded(argumen
 
 @pytest.mark.parametrize(
     ("text", "message"),
-    [("", "The text is empty"), (" \n", "The text is empty"), ("文字之间没有空格", "--features token")],
+    [("", "The text is empty"), (" \n", "The text is empty"), ("文", "The text has 1")],
 )
 def test_texts_that_cannot_be_cut_are_refused_before_the_model_is_loaded(text, message, capsys):
     assert main(["explain", text, "--model", "no-such/model"]) == 2

@@ -1,8 +1,8 @@
 """The compiled programs of a surrogate: few, because kernels, masks and sets are padded to a few shapes.
 
 A surrogate averages members: kernels with one product component or with three, each trained several times. All are
-padded to three, and their number to a multiple of eight; those that have no share are skipped. So one program serves
-every surrogate of about the same size, whatever was chosen for it.
+padded to three, and looked at eight by eight, the last ones padded; those that have no share are skipped. So one
+program serves every surrogate of about the same size, whatever was chosen for it.
 """
 
 import dataclasses
@@ -26,7 +26,7 @@ from spexjax.gp._process import Process
 from spexjax.typing import Array
 
 _COMPONENTS = 3  # the least number of product components
-_MEMBERS, _FIRSTS = 8, 2  # members are a multiple of the first, kernels with standard errors one of the second
+_MEMBERS, _FIRSTS = 8, 2  # members in one call of a program, and kernels with standard errors
 _ROWS = 1024  # new masks that are looked at in one step
 _TERMS = 4096  # terms that are computed in one step
 _SETS, _SET_SIZE = 64, 4  # sets in one step, and the least number of places of each
@@ -91,18 +91,19 @@ class Padded:
 
     def means_at(self, masks: Bool[np.ndarray, "l n"]) -> Float[np.ndarray, "e l"]:
         """The mean of every member at each mask."""
-        rows = [_means(self._members, self._z, new) for new in self._blocks(masks)]
+        rows = [_by(_MEMBERS, _means, self._members, self._z, new) for new in self._blocks(masks)]
         return _joined(rows, self._num_members, len(masks))
 
     def gram_at(self, masks: Bool[np.ndarray, "l n"]) -> tuple[list, list]:
         """For each first kernel, the covariances of new values with the known ones, and their variance."""
-        rows = [_grams(self._firsts, self._z, new) for new in self._blocks(masks)]
+        rows = [_by(_FIRSTS, _grams, self._firsts, self._z, new) for new in self._blocks(masks)]
         priors = [np.full(len(masks), float(p.first.variance + p.first.noise)) for p in self._processes]
         return list(_joined(rows, self._num_firsts, len(masks))[:, :, : len(self._masks)]), priors
 
     def coefficients(self, support: Int[np.ndarray, "k d"]) -> Float[np.ndarray, "e k"]:
         """The coefficients of every member."""
-        blocks = [_coefficients(self._members, self._z, sets) for sets in self._sets(support, _TERMS, MAX_ORDER)]
+        some = self._sets(support, _TERMS, MAX_ORDER)
+        blocks = [_by(_MEMBERS, _coefficients, self._members, self._z, sets) for sets in some]
         return _joined(blocks, self._num_members, len(support))
 
     def coefficient_variances(self, support: Int[np.ndarray, "k d"]) -> list[Float[np.ndarray, " k"]]:
@@ -112,25 +113,32 @@ class Padded:
 
     def index(self, sets: Int[np.ndarray, "k s"], at, mu, known: Float[np.ndarray, " m"]) -> Float[np.ndarray, "_ k"]:
         """The index of every member, and then that of the function that is `known` at the masks and 0 elsewhere."""
-        members, count = self._with_white(self._members, known), self._num_members
+        white, count = self._white(known, self._members), self._num_members
         order, (nodes, weights, used) = sets.shape[1], _padded_nodes(at, mu, _NODES)
         if order <= 2 and self._size <= _DENSE:
             none = np.zeros_like(weights)
             singles, pairs = (weights, none) if order == 1 else (none, weights)
-            found = _index_of_pairs(members, self._z, nodes, singles, pairs, used)[:, sets[:, 0], sets[:, -1]]
+            found = _by(_MEMBERS, _index_of_pairs, self._members, self._z, nodes, singles, pairs, used, white=white)
+            found = found[:, sets[:, 0], sets[:, -1]]
         else:
             some = self._sets(sets, _TERMS, _SET_SIZE)
-            blocks = [_index(members, self._z, block, nodes, weights, used) for block in some]
+            blocks = [
+                _by(_MEMBERS, _index, self._members, self._z, block, nodes, weights, used, white=white)
+                for block in some
+            ]
             found = np.concatenate(blocks, axis=1)[:, : len(sets)]
         return found[[*range(count), -1]].astype(np.float64)
 
     def index_covariances(self, sets: Int[np.ndarray, "k s"], at, mu) -> tuple[list, list]:
         """For each first kernel, and then for the white function, the covariances of the index with the values at the
         masks, and its prior variance."""
-        firsts, count = self._with_white(self._firsts, np.zeros(len(self._masks))), self._num_firsts
+        white, count = self._white(np.zeros(len(self._masks)), self._firsts), self._num_firsts
         nodes, weights, _ = _padded_nodes(at, mu, bucket(self._size // 2 + 4))
         some = self._sets(sets, _SETS, _SET_SIZE)
-        blocks = [_index_covariances(firsts, self._z, block, nodes, weights) for block in some]
+        blocks = [
+            _by(_FIRSTS, _index_covariances, self._firsts, self._z, block, nodes, weights, white=white)
+            for block in some
+        ]
         wanted = [*range(count), -1]
         cross, priors = (np.concatenate(parts, axis=1)[wanted].astype(float) for parts in zip(*blocks, strict=True))
         return list(cross[:, : len(sets), : len(self._masks)]), list(priors[:, : len(sets)])
@@ -146,13 +154,13 @@ class Padded:
         weights = np.stack([pad(alpha, self._rows) for alpha in alphas]).astype(np.float32)
         return Members(stacked, weights, np.array(shares, np.float32))
 
-    def _with_white(self, members: Members, known: Float[np.ndarray, " m"]) -> Members:
-        """The members, and at the end a kernel under which all values are independent."""
+    def _white(self, known: Float[np.ndarray, " m"], members: Members) -> Members:
+        """A kernel under which all values are independent, padded as the members are; with a leading axis."""
         size, r = self._size, members.kernels.scales.shape[1]
         rates = np.where(np.arange(size) < self._masks.shape[1], np.inf, 0)[None]
         white = ProductKernel(np.ones(1), rates, np.zeros(size), np.zeros(0), np.zeros(()))
         one = Members(resized(white, size, r), pad(known, self._rows), np.ones(()))
-        return jax.tree.map(lambda more, leaf: np.concatenate([more, leaf[None]]).astype(np.float32), members, one)
+        return jax.tree.map(lambda leaf: np.asarray(leaf)[None].astype(np.float32), one)
 
     def _blocks(self, masks: Bool[np.ndarray, "l n"]) -> list[Float[np.ndarray, "R N"]]:
         """The signs of masks, in blocks of equal size, the last one padded."""
@@ -175,6 +183,24 @@ def _padded_nodes(at, mu, least: int) -> tuple[Float[np.ndarray, " Q"], Float[np
 def _joined(blocks: list[np.ndarray], members: int, length: int) -> Float[np.ndarray, "_ _ *_"]:
     """Blocks along the second axis, without padding, in double precision."""
     return np.concatenate(blocks, axis=1)[:members, :length].astype(np.float64)
+
+
+def _by(size: int, program: Callable, members: Members, *args: Any, white: Members | None = None) -> Any:
+    """What a program says of all members, so many in each call; and of the white kernel, if there is one, at the end.
+
+    The white kernel is looked at in the first call; it has no share in the others.
+    """
+    join, found, last = (lambda *parts: np.concatenate(parts)), [], None
+    for i in range(0, len(members.shares), size):
+        some = jax.tree.map(lambda leaf, i=i: leaf[i : i + size], members)
+        if white is None:
+            found.append(program(some, *args))
+            continue
+        more = white if i == 0 else white._replace(shares=np.zeros_like(white.shares))
+        out = program(jax.tree.map(join, some, more), *args)
+        found.append(jax.tree.map(lambda leaf: leaf[:-1], out))
+        last = jax.tree.map(lambda leaf: leaf[-1:], out) if i == 0 else last
+    return jax.tree.map(join, *found, *([] if last is None else [last]))
 
 
 def _over_members(members: Members, function: Callable[[ProductKernel, Array], Any]) -> Any:

@@ -184,7 +184,7 @@ def of_config(config: Mapping[str, Any]) -> Architecture:
     if name not in list(_BY_NAME):  # a list: what is there need not be hashable
         raise ValueError(
             f"Architecture {shown(name)} (model_type in config.json) is not supported; spexjax runs decoder-only "
-            f"models of the kinds {', '.join(sorted(_BY_NAME))}; ablations.text_function explains any that you can call."
+            f"models of the kinds {', '.join(sorted(_BY_NAME))}; ablations.text_function explains any that you call."
         )
     return _BY_NAME[name]
 

@@ -68,7 +68,7 @@ def read_model(
     try:
         sizes: dict[str, Any] = {key: tuple(v) if isinstance(v, list) else v for key, v in record["config"].items()}
         saved, stored_as, identity = TransformerConfig(**sizes), record["dtype"], str(record["fingerprint"])
-    except (KeyError, TypeError, ValueError) as error:
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
         raise ValueError(
             f"{folder / _FILE} is not what save_model writes ({reason(error)}); save the model again."
         ) from error

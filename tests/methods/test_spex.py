@@ -144,7 +144,7 @@ def test_saved_and_loaded(explained, tmp_path):
 @pytest.fixture
 def only_lasso(monkeypatch):
     """What "auto" compares, but for lasso, takes long."""
-    monkeypatch.setattr(_auto, "differentiable", lambda m, n, like: {"lasso": sx.proxies.lasso()})
+    monkeypatch.setattr(_auto, "differentiable", lambda m, n, like, memory: {"lasso": sx.proxies.lasso()})
 
 
 @pytest.mark.usefixtures("only_lasso")

@@ -16,7 +16,7 @@ from spexjax.typing import Array, Leaf, Masks
 _BLOCK = 256  # every number of terms up to this one is tried, beyond it only multiples of it
 _MAX_TERMS = 8192
 _MAX_TESTS = 512
-_COMPONENTS, _PARTS = 3, 2  # kernels are padded to so many components, and mixtures to a multiple of so many parts
+_COMPONENTS, _PARTS = 3, 2  # product components that kernels are padded to; parts in one call of the program
 
 
 class Part(NamedTuple):
@@ -105,14 +105,15 @@ def held_out_errors(
     sizes = np.concatenate([np.arange(1, _BLOCK + 1), np.arange(2 * _BLOCK, len(support) + 1, _BLOCK)])
     sizes = sizes[sizes <= len(support)]
     sets = np.where(support < n, support, num_features).astype(np.int32)
-    predictions = truncated_predictions(
-        _parts(fits, num_masks, num_features),
+    parts = _parts(fits, num_masks, num_features)
+    others = (
         padded_signs(masks, num_masks, num_features),
         pad(sets, _MAX_TERMS, max(MAX_ORDER, sets.shape[1]), fill=num_features),
         np.int32(-(-len(support) // _BLOCK)),
         pad(tests.astype(np.int32), min(num_masks, _MAX_TESTS)),
     )
-    predictions = np.asarray(predictions, np.float64)[: len(sizes), : len(tests)]
+    some = [truncated_predictions(parts[i : i + _PARTS], *others) for i in range(0, len(parts), _PARTS)]
+    predictions = np.sum([np.asarray(each, np.float64) for each in some], axis=0)[: len(sizes), : len(tests)]
     return sizes, np.square(predictions - y[tests]).mean(1)
 
 
