@@ -30,7 +30,7 @@ docs: .venv/docs
 notebooks: .venv/dev
 	$(BIN)/python docs/make_notebooks.py
 
-# What this machine says about spexjax, in out/bench/RESULTS.md; up to 40 minutes, and it goes on where it was stopped.
+# What this machine says about spexjax, in out/bench/RESULTS.md; it goes on where it was stopped.
 bench: .venv/dev
 	$(BIN)/python benchmarks/bench.py
 

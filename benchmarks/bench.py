@@ -1,4 +1,4 @@
-"""All that this machine can say about spexjax within 40 minutes: `make bench`.
+"""What this machine says about spexjax, on small budgets: `make bench`.
 
 Each question is a command in a process of its own. What is done is noted in out/bench/runs.json, so a run that was
 stopped goes on where it was, and `--only` measures some again. The peers' rows are copied from benchmarks/results,
@@ -20,9 +20,9 @@ import time
 from pathlib import Path
 
 from common import HERE, machine, versions
-from results_page import QUESTIONS, written_page
+from results_page import QUESTIONS, benchmark_tables, written_page
 
-# The name of a question, and what measures it in some minutes.
+# The name of a result, and what measures it on a small budget.
 COMMANDS = {
     "faithfulness": "faithfulness.py --methods auto lasso --draws 1 --peer-draws 0",
     "index_error": "index_error.py --methods auto --draws 1 --budgets 32 64 128 256 512 1024 --peers",
@@ -34,8 +34,8 @@ COMMANDS = {
     "sweep": "sweep.py",
     "latency": "latency.py --only fit import page --busy",
 }
-PEERS = {"faithfulness": ("authors", "lightgbm"), "index_error": None}  # methods that are peers; None: all not ours
-OURS = ("auto", "lasso", "least-squares", "least-squares-3")
+PEERS = ("faithfulness", "index_error")  # results with rows of peers
+OURS = ("auto", *benchmark_tables.OURS)
 
 
 def borrowed(name: str, folder: Path) -> None:

@@ -10,6 +10,7 @@ import pytest
 from common import GOLDEN, all_masks
 
 import spexjax as sx
+from spexjax.ablations._text._units import KINDS
 from spexjax.cli._main import main
 
 TINY = str(GOLDEN / "tiny_llama3")
@@ -166,7 +167,7 @@ def test_bash_completes(tmp_path, capsys):
         return subprocess.run(["bash", "-c", command], capture_output=True, text=True, check=True).stdout.split()
 
     assert completed("spexjax", "=do") == ["doctor"]
-    assert completed("spexjax", "explain", "--features")[:3] == ["word", "sentence", "line"]
+    assert completed("spexjax", "explain", "--features") == [*KINDS, "token"]
     assert completed("spexjax", "heads", "--index") == list(sx.indices.INDICES)
     assert completed("spexjax", "subset", "=--ti") == ["--time-limit"]
     assert {"bash", "zsh", "fish"} <= set(completed("spexjax", "completion"))

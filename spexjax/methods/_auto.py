@@ -29,8 +29,8 @@ class Auto:
     All 2^n masks are transformed exactly. If next to nothing is learned from 512 uniform masks and the budget allows
     it, the rest is spent on SPEX's masks, and SPEX competes too. Where an index asks for masks drawn by size, trees are
     left out: held-out error says how well masks are predicted, not derivatives, and gives them too large a share. They
-    are not tried either where kernels that learned from co-values predict 90 % of the variance: they change R2 by .003
-    at most there, and take as long.
+    are not tried either where kernels that learned from co-values predict 90 % of the variance: there is little left
+    that they could add, and they take as long.
 
     `like` holds surrogates of other inputs; see `proxies.kernels`.
     """

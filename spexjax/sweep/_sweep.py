@@ -2,6 +2,7 @@
 
 import dataclasses
 import hashlib
+import inspect
 import json
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
@@ -12,18 +13,7 @@ from spexjax.ablation import Ablation
 from spexjax.ablations import precheck_text
 from spexjax.sweep._inputs import Input, listed
 
-_ASKED = (
-    "question",
-    "answers",
-    "features",
-    "removal",
-    "replacement",
-    "value",
-    "answer_prefix",
-    "system",
-    "template",
-    "chat_template_kwargs",
-)
+_ASKED = tuple(inspect.signature(precheck_text).parameters)[1:]  # all but the text
 DEFAULT_MODEL = "smollm2"
 
 

@@ -81,12 +81,13 @@ def demonstrations(text: str) -> list[Span]:
     Raises:
       ValueError: if there are fewer than two.
     """
-    labels = list(_LABEL.finditer(text))
-    counts = Counter(m[1].strip().casefold() for m in labels)
-    first = next((m[1].strip().casefold() for m in labels if counts[m[1].strip().casefold()] > 1), None)
-    starts = [m.start() for m in labels if m[1].strip().casefold() == first]
+    found = list(_LABEL.finditer(text))
+    labels = [m[1].strip().casefold() for m in found]
+    counts = Counter(labels)
+    first = next((label for label in labels if counts[label] > 1), None)
+    starts = [m.start() for m, label in zip(found, labels, strict=True) if label == first]
     spans = _from(text, starts) if starts else paragraphs(text)
-    if labels and not text[labels[-1].end() :].strip():
+    if found and not text[found[-1].end() :].strip():
         spans = spans[:-1]
     if len(spans) < 2:
         raise _none("demonstration", "begin each with the same label, such as Q:, or put an empty line between")

@@ -1,14 +1,13 @@
 """The lens on text for any callable: lists of ablated strings in, numbers out."""
 
 import dataclasses
-import hashlib
-import json
 from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
 
 from spexjax.ablation import Ablation, Plan, plan_rows, unnamed
+from spexjax.ablations._identity import fingerprint_of
 from spexjax.ablations._prompts._strings import check_text
 from spexjax.ablations._text._pieces import Pieces, cut_string, marked
 from spexjax.typing import Masks, Values
@@ -123,9 +122,5 @@ def text_function(
     for what, string in {"name": called, "fingerprint": fingerprint or "", **dict.fromkeys(names or (), "")}.items():
         check_text(what, string)
     pieces = cut_string(text, features, removal, replacement)
-    if fingerprint is None:
-        identity = unnamed()
-    else:
-        parts = json.dumps(["text_function", fingerprint, names, pieces.identity])
-        identity = hashlib.blake2b(parts.encode(), digest_size=16).hexdigest()
-    return TextFunctionAblation(fn, pieces, removal, int(batch_size), called, names, identity)
+    whole = fingerprint_of(["text_function", names, pieces.identity], fingerprint or unnamed())
+    return TextFunctionAblation(fn, pieces, removal, int(batch_size), called, names, whole)

@@ -53,7 +53,10 @@ def functions_of(
     components = None if covalues is None else _components(covalues, rows, share)
 
     def known_of(y: Float[np.ndarray, " m"]) -> Float[np.ndarray, "m *o"]:
-        return y if components is None else np.concatenate([np.sqrt(share) * y[:, None] + 0.0, components], axis=1)
+        if components is None:
+            return y
+        mine = np.sqrt(share) * y[:, None] + 0.0  # no -0.0, whose bytes would tell two values apart
+        return np.concatenate([mine, components], axis=1)
 
     return known_of
 
