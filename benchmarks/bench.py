@@ -1,12 +1,15 @@
-"""What this machine says about spexjax, on small budgets: `make bench`.
+"""What this machine says about spexjax, on small budgets: `make bench`, and with peers beside it `make bench-peers`.
 
 Each question is a command in a process of its own. What is done is noted in out/bench/runs.json, so a run that was
-stopped goes on where it was, and `--only` measures some again. The peers' rows are copied from benchmarks/results,
-where `make bench-peers` puts them: R2 and errors are the same on any machine. At the end out/bench/RESULTS.md has a
-table for each question, written like benchmarks/RESULTS.md, the page of all that has been measured for the repository.
+stopped goes on where it was, and `--only` measures some again. At the end out/bench/RESULTS.md has a table for each
+question, written like benchmarks/RESULTS.md, the page of all that has been measured for the repository.
+
+Without `--peers`, the peers' rows are copied from benchmarks/results: their R2 and errors are the same on any machine.
+With it they are measured here, into out/bench-peers; that needs Python 3.12 and what `pip install '.[peers]'` brings.
 
     python benchmarks/bench.py
     python benchmarks/bench.py --only spans sweep
+    .venv-peers/bin/python benchmarks/bench.py --peers
 """
 
 import argparse
@@ -22,10 +25,11 @@ from pathlib import Path
 from common import HERE, machine, versions
 from results_page import QUESTIONS, benchmark_tables, written_page
 
+TRIED = ("review16", "facts20", "recommend70", "exact_wine", "exact_training")
 # The name of a result, and what measures it on a small budget.
 COMMANDS = {
-    "faithfulness": "faithfulness.py --methods auto lasso --draws 1 --peer-draws 0",
-    "index_error": "index_error.py --methods auto --draws 1 --budgets 32 64 128 256 512 1024 --peers",
+    "faithfulness": "faithfulness.py --methods auto lasso --draws 1 --peer-draws 0 --budgets 64 256 1024",
+    "index_error": "index_error.py --methods auto --draws 1 --budgets 64 256 1024 --peers",
     "calibration": "calibration.py --draws 1",
     "strings": "strings.py --games review16",
     "spans": "spans.py",
@@ -34,32 +38,43 @@ COMMANDS = {
     "sweep": "sweep.py",
     "latency": "latency.py --only fit import page --busy",
 }
-PEERS = ("faithfulness", "index_error")  # results with rows of peers
+# The same with peers, side by side.
+WITH_PEERS = {
+    "faithfulness": "faithfulness.py --methods auto lasso --draws 1 --budgets 64 128 256 512 1024 --games "
+    + " ".join(TRIED),
+    "index_error": "index_error.py --methods auto --draws 1 --budgets 64 256 1024",
+    "equal_quality": "equal_quality.py --tasks review16",
+    "spex_recovery": "spex_recovery.py --seeds 3 --features 20 63",
+    "spex_speed": "spex_speed.py --parts masks decode --limit 60",
+    "throughput": "throughput.py --budget 256 --torch-masks 128 --singles 16 --repeats 1",
+    "component_speed": "component_speed.py",
+    "retraining": "retraining.py",
+}
+BORROWED = ("faithfulness", "index_error")  # results with rows of peers
 OURS = ("auto", *benchmark_tables.OURS)
 
 
 def borrowed(name: str, folder: Path) -> None:
     """Puts the peers' rows of the repository into a result file that is not there yet."""
     path = folder / f"{name}.json"
-    if name not in PEERS or path.exists():
+    if name not in BORROWED or path.exists():
         return
     known = json.loads((HERE / "results" / path.name).read_text())
     rows = [row for row in known["rows"] if row["method"] not in OURS]
     path.write_text(json.dumps({**known, "rows": rows}))
 
 
-def measure(name: str, folder: Path) -> dict:
+def measure(name: str, command: str, folder: Path) -> dict:
     """Runs the command of a question; what it took."""
-    command = [sys.executable, *shlex.split(COMMANDS[name])]
+    script, *options = shlex.split(command)
     environment = os.environ | {"SPEXJAX_RESULTS": str(folder), "OMP_NUM_THREADS": "1"}
-    print(f"\n== {name}: python benchmarks/{COMMANDS[name]}", flush=True)
-    borrowed(name, folder)
+    print(f"\n== {name}: python benchmarks/{command}", flush=True)
     start, before = time.perf_counter(), resource.getrusage(resource.RUSAGE_CHILDREN)
-    done = subprocess.run([command[0], str(HERE / command[1]), *command[2:]], env=environment)
+    done = subprocess.run([sys.executable, str(HERE / script), *options], env=environment)
     after = resource.getrusage(resource.RUSAGE_CHILDREN)
     cpu = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
     return {
-        "command": f"python benchmarks/{COMMANDS[name]}",
+        "command": f"python benchmarks/{command}",
         "exit_status": done.returncode,
         "seconds": round(time.perf_counter() - start, 1),
         "cpu_seconds": round(cpu, 1),
@@ -68,22 +83,29 @@ def measure(name: str, folder: Path) -> dict:
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--only", nargs="+", choices=COMMANDS, help="measure these again")
-    parser.add_argument("--folder", type=Path, default=Path("out/bench"))
+    parser.add_argument("--only", nargs="+", choices=COMMANDS | WITH_PEERS, help="measure these again")
+    parser.add_argument("--peers", action="store_true", help="measure the peers, too")
+    parser.add_argument("--folder", type=Path, help="out/bench or out/bench-peers by default")
     args = parser.parse_args()
+    commands = WITH_PEERS if args.peers else COMMANDS
+    if unknown := set(args.only or ()) - set(commands):
+        parser.error(f"nothing is called {', '.join(sorted(unknown))} here; there are {', '.join(commands)}")
+    args.folder = args.folder or Path("out/bench-peers" if args.peers else "out/bench")
     results, log = (args.folder / "results").resolve(), args.folder / "runs.json"
     results.mkdir(parents=True, exist_ok=True)
     record = json.loads(log.read_text()) if log.exists() else {"runs": {}}
-    for name in args.only or COMMANDS:
+    for name in args.only or commands:
         if not args.only and record["runs"].get(name, {}).get("exit_status") == 0:
             continue
         if args.only:
             (results / f"{name}.json").unlink(missing_ok=True)
-        record["runs"][name] = measure(name, results)
+        if not args.peers:
+            borrowed(name, results)
+        record["runs"][name] = measure(name, commands[name], results)
         record |= {"versions": versions(), "machine": machine()}
         log.write_text(json.dumps(record, indent=1) + "\n")
     page = args.folder / "RESULTS.md"
-    page.write_text(written_page(results, [q for q in QUESTIONS if q.result in COMMANDS]), encoding="utf-8")
+    page.write_text(written_page(results, [q for q in QUESTIONS if q.result in commands]), encoding="utf-8")
     runs = record["runs"]
     for name, run in runs.items():
         failed = "" if run["exit_status"] == 0 else f"  failed with {run['exit_status']}"

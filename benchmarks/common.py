@@ -17,7 +17,9 @@ import numpy as np
 
 HERE = Path(__file__).parent
 RESULTS_FOLDER = Path(os.environ.get("SPEXJAX_RESULTS") or HERE / "results")
-FOLDERS = (HERE.parent / "tests" / "games", HERE / "games")
+HELD_OUT_FOLDER = HERE / "games" / "held_out"
+FOLDERS = (HERE.parent / "tests" / "games", HERE / "games", HELD_OUT_FOLDER)
+HELD_OUT = frozenset(path.stem for path in HELD_OUT_FOLDER.glob("*.npz"))  # no method was developed on these
 NUM_TEST = 1024
 PACKAGES = ("jax", "lightgbm", "spectralexplain", "scikit-learn", "shapiq", "xgboost")
 

@@ -25,8 +25,7 @@ MARGIN = 0.01  # R2 by which a method may be below lasso or a constant
 CAP = 8  # how far beyond its budgets a peer's curve is extrapolated
 
 
-def budgets(game: Game) -> list[int]:
-    return game.budgets((128, 256, 512, 1024) if game.exact else (256, 512, 1024, 2048))
+BUDGETS = (32, 64, 128, 256, 512, 1024, 2048, 4096)
 
 
 def measure_ours(game: Game, method: str, m: int, draw: int) -> None:
@@ -130,6 +129,9 @@ def parse() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--methods", nargs="*", default=["auto"], help="spexjax methods; none for the peers alone")
     parser.add_argument("--games", nargs="*", help="all by default")
+    parser.add_argument(
+        "--budgets", nargs="*", type=int, default=BUDGETS, help="those that leave 1,024 masks to test on"
+    )
     parser.add_argument("--draws", type=int, default=3)
     parser.add_argument("--peer-draws", type=int, default=1, help="draws for which missing peers are measured")
     parser.add_argument("--again", action="store_true", help="measure also what has been measured before")
@@ -141,13 +143,13 @@ def main():
     chosen = games(args.games)
     for game in chosen:
         jax.clear_caches()  # one process cannot map the code of all shapes at once
-        for m, draw in product(budgets(game), range(args.draws)):
+        for m, draw in product(game.budgets(args.budgets), range(args.draws)):
             for method in args.methods:
                 if args.again or not RESULTS.has(game, method, m, draw):
                     measure_ours(game, method, m, draw)
             if draw < args.peer_draws and (args.again or not all(RESULTS.has(game, p, m, draw) for p in PEERS)):
                 measure_peers(game, m, draw)
-    rows = [r for r in RESULTS.rows(chosen) if r["draw"] < args.draws]
+    rows = [r for r in RESULTS.rows(chosen) if r["draw"] < args.draws and r["m"] in args.budgets]
     scores = collect(rows)
     print_table(scores, [*args.methods, *PEERS])
     print()

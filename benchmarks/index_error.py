@@ -1,9 +1,9 @@
-"""Mean squared error of SV, SII and FSII from few ablations against the exact indices, ours and the peers'.
+"""Mean squared error of SV, SII, FSII and FBII from few ablations against the exact indices, ours and the peers'.
 
-On games of which all 2^n values are known; the mean is over all sets of 1 to `order` features, order 1 for SV and 2
-for SII and FSII, those without a value counting as 0. The peers are those of shapiq (see peers.py); each chooses its
-own ablations, and has values of some indices only. Rows already in results/index_error.json are not measured again, so
-with all of the peers' rows there, or with `--peers` and no name, shapiq need not be installed.
+On games of which all 2^n values are known; the mean is over all sets of 1 to `order` features, those without a value
+counting as 0. The order is 1 for SV, 3 where the name ends in 3, else 2. The peers are those of shapiq (see peers.py);
+each chooses its own ablations, and has values of some indices only. Rows already in results/index_error.json are not
+measured again, so with all of the peers' rows there, or with `--peers` and no name, shapiq need not be installed.
 
     OMP_NUM_THREADS=1 python benchmarks/index_error.py --methods auto --draws 5
     OMP_NUM_THREADS=1 python benchmarks/index_error.py --methods auto least-squares least-squares-3 lasso \\
@@ -24,7 +24,10 @@ import spexjax as sx
 from spexjax.indices import interactions
 from spexjax.transforms import exact_spectrum
 
-ORDERS = {"SV": 1, "SII": 2, "FSII": 2}
+# What is asked for: the index and the largest order. Those of a line want the same masks of ours.
+SHAPLEY = {"SV": ("SV", 1), "SII": ("SII", 2), "FSII": ("FSII", 2), "SII-3": ("SII", 3), "FSII-3": ("FSII", 3)}
+BANZHAF = {"FBII": ("FBII", 2), "FBII-3": ("FBII", 3)}
+ASKED = SHAPLEY | BANZHAF
 TOP = 20
 RESULTS = Results(RESULTS_FOLDER / "index_error.json", ("game", "index", "method", "budget", "draw"))
 
@@ -34,12 +37,12 @@ def lookup(game: Game):
     bits = 1 << np.arange(game.num_features)
     values = np.zeros(len(game.values), np.float32)
     values[game.masks @ bits] = game.values
-    return lambda masks: values[np.asarray(masks).astype(np.int64) @ bits]
+    return lambda masks: values[np.atleast_1d(np.asarray(masks).astype(np.int64) @ bits)]
 
 
 def mean_squared_error(game: Game, index: str, found, exact) -> float:
     """Over all sets of 1 to order features; `found[s]` and `exact[s]` are the values of a set."""
-    n, order = game.num_features, ORDERS[index]
+    n, (_, order) = game.num_features, ASKED[index]
     sets = [s for size in range(1, order + 1) for s in combinations(range(n), size)]
     return float(np.mean([(float(found[s]) - exact[s]) ** 2 for s in sets]))
 
@@ -54,15 +57,15 @@ def coverage(explanation, found, exact) -> float | None:
 
 
 def measure_ours(game: Game, truth: dict, method: str, indices: list[str], budget: int, draw: int) -> None:
-    """One explanation answers all the indices, because they want the same masks."""
+    """One explanation answers all of these indices, because they want the same masks."""
     watch = Stopwatch()
     ablation = sx.ablations.host_function(lookup(game), game.num_features)
     explanation = sx.explain(
-        ablation, budget=budget, key=jax.random.key(draw), method=method, index=indices[0], progress=False
+        ablation, budget=budget, key=jax.random.key(draw), method=method, index=ASKED[indices[0]][0], progress=False
     )
     times = watch.read()
     for index in indices:
-        found = explanation.interactions(index, ORDERS[index])
+        found = explanation.interactions(*ASKED[index])
         exact = truth[index]
         error = mean_squared_error(game, index, found, exact)
         extra = {"reported_r2": round(explanation.faithfulness.r2, 4), "coverage": coverage(explanation, found, exact)}
@@ -74,7 +77,7 @@ def measure_peers(game: Game, truth: dict, todo: list[tuple[str, str]], budget: 
     """Peers on indices, `(index, name)`; ProxySPEX is fitted once, and timed where it is."""
     search = None
     for index, name in todo:
-        make = shapiq_approximators(game.num_features, index, ORDERS[index], draw, budget).get(name)
+        make = shapiq_approximators(game.num_features, *ASKED[index], draw, budget).get(name)
         if make is None:  # it takes too long with so many ablations, or needs more
             continue
         approximator, fitted = make(), name == "proxyspex" and search is not None
@@ -140,7 +143,7 @@ def parse() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--methods", nargs="*", default=["auto"], help="spexjax methods; none for the peers alone")
     parser.add_argument("--games", nargs="*", help="exact games; all by default")
-    parser.add_argument("--indices", nargs="*", default=list(ORDERS), choices=list(ORDERS))
+    parser.add_argument("--indices", nargs="*", default=list(ASKED), choices=list(ASKED))
     parser.add_argument("--budgets", nargs="*", type=int, default=[256, 512, 1024])
     parser.add_argument("--draws", type=int, default=5)
     parser.add_argument("--peers", nargs="*", default=list(PEERS), choices=list(PEERS), help="all by default")
@@ -156,16 +159,19 @@ def main():
     args = parse()
     chosen = games(args.games, prefix="exact_")
     spectra = {game.name: exact_spectrum(game.masks, game.values) for game in chosen}
-    truths = {name: {i: interactions(s, i, o) for i, o in ORDERS.items()} for name, s in spectra.items()}
+    truths = {name: {i: interactions(s, *ASKED[i]) for i in args.indices} for name, s in spectra.items()}
     for game in chosen:
         truth = truths[game.name]
         jax.clear_caches()  # one process cannot map the code of all shapes at once
         for budget, draw in product(args.budgets, range(args.draws)):
-            for method in args.methods:
-                if todo := missing(game, method, args.indices, budget, draw, args.again):
+            for method, kinds in product(args.methods, (SHAPLEY, BANZHAF)):
+                wanted = [i for i in args.indices if i in kinds]
+                if todo := missing(game, method, wanted, budget, draw, args.again):
                     measure_ours(game, truth, method, todo, budget, draw)
             todo = {name: missing(game, name, args.indices, budget, draw, args.again) for name in args.peers}
-            pairs = [(i, name) for i in args.indices for name in args.peers if i in PEERS[name] and i in todo[name]]
+            pairs = [
+                (i, name) for i in args.indices for name in args.peers if ASKED[i][0] in PEERS[name] and i in todo[name]
+            ]
             measure_peers(game, truth, pairs, budget, draw)
     rows = [r for r in RESULTS.rows(chosen) if r["budget"] in args.budgets and r["draw"] < args.draws]
     errors = collect([r for r in rows if r["index"] in args.indices])

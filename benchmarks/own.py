@@ -15,7 +15,7 @@ import common
 import jax
 import numpy as np
 from common import RESULTS_FOLDER, Results
-from faithfulness import budgets
+from faithfulness import BUDGETS
 
 import spexjax as sx
 
@@ -46,7 +46,7 @@ def benchmark(
     rows = []
     for game in chosen:
         others = known.rows([game])
-        for m in (m for m in budgets(game) if m <= most):
+        for m in (m for m in game.budgets(BUDGETS) if m <= most):
             for draw in range(draws):
                 train, test = game.split(m, draw)
                 explanation = sx.fit(

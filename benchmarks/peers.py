@@ -12,14 +12,19 @@ from unittest import mock
 import numpy as np
 
 ROWS = 4096  # masks predicted at once
-SHAPLEIG_BUDGET = 128  # ablations
+SHAPLEIG_BUDGET, SPEX_BUDGET = 128, 1024  # ablations
 PEERS = {  # those of shapiq_approximators, and the indices of which each has values
-    **dict.fromkeys(("proxyshap", "proxyshap-adjusted", "proxyspex", "kernelshap"), ("SV", "SII", "FSII")),
+    **dict.fromkeys(("proxyshap", "proxyshap-adjusted", "proxyspex"), ("SV", "SII", "FSII", "FBII")),
+    **dict.fromkeys(("kernelshap", "spex"), ("SV", "SII", "FSII", "FBII")),
     **dict.fromkeys(("regressionmsr", "kernelshap-paired", "leverageshap", "oddshap", "polyshap"), ("SV",)),
-    **dict.fromkeys(("polyshap-3-paired", "shapleig"), ("SV",)),
+    **dict.fromkeys(("polyshap-3-paired", "shapleig", "kadd-shap", "unbiased-kernelshap", "owen"), ("SV",)),
+    "stratified": ("SV",),
+    "permutation": ("SV", "SII"),
+    "shapiq": ("SII",),  # as svarmiq's
     "svarmiq": ("SV", "SII"),  # its FSII has values of the highest order only
     **dict.fromkeys(("kernelshapiq-paired", "kernelshapiq-inconsistent-paired"), ("SII",)),
     "regressionfsii-paired": ("FSII",),
+    "regressionfbii-paired": ("FBII",),
 }
 
 
@@ -74,16 +79,16 @@ def _trees(model, masks: np.ndarray) -> np.ndarray:
 
 
 def shapiq_approximators(n: int, index: str, order: int, seed: int, budget: int | None = None) -> dict[str, Callable]:
-    """What shapiq has for SV, SII or FSII: `{name: function that makes the approximator}`.
+    """What shapiq has for SV, SII, FSII or FBII: `{name: function that makes the approximator}`.
 
     Settings are shapiq's defaults, but for these. "kernelshap" is what shapiq chooses by itself: KernelSHAP for SV,
-    KernelSHAP-IQ for SII, RegressionFSII for FSII. None of these samples complements together unless it is asked to;
+    KernelSHAP-IQ for SII, regressions for FSII and FBII. None of these samples complements together unless it is asked to;
     names that end in "paired" do, and "svarmiq", which is SVARM for SV. "proxyshap-adjusted" adds to ProxySHAP the
     correction of its trees' residuals, off by default; "regressionmsr" is ProxySHAP with that correction and the
     sampling made for SV. "inconsistent" is the variant of KernelSHAP-IQ that shapiq prefers at low budgets.
     "polyshap" has all pairs; with complements it would be paired KernelSHAP, so the paired one has all triples.
     OddSHAP needs 10 ablations. "shapleig" fits a Gaussian process anew after each ablation: it is there for n + 2 to
-    `SHAPLEIG_BUDGET` ablations only, and needs "shapiq[shapleig]".
+    `SHAPLEIG_BUDGET` ablations only, and needs "shapiq[shapleig]". SPEX refuses fewer than some 1,000.
     """
     from shapiq import approximator as a
     from shapiq.explainer.configuration import setup_approximator_automatically
@@ -97,8 +102,15 @@ def shapiq_approximators(n: int, index: str, order: int, seed: int, budget: int 
         "proxyspex": lambda: _quiet(a.ProxySPEX(**options)),
         "kernelshap": lambda: setup_approximator_automatically(index, order, n, seed),
     }
+    if budget is not None and budget >= SPEX_BUDGET:
+        found["spex"] = lambda: a.SPEX(**options)
     if index == "SV":
         found |= {
+            "kadd-shap": lambda: a.kADDSHAP(**seeded),
+            "owen": lambda: a.OwenSamplingSV(**seeded),
+            "permutation": lambda: a.PermutationSamplingSV(**seeded),
+            "stratified": lambda: a.StratifiedSamplingSV(**seeded),
+            "unbiased-kernelshap": lambda: a.UnbiasedKernelSHAP(**seeded),
             "regressionmsr": lambda: a.RegressionMSR(**seeded, index="SV"),
             "kernelshap-paired": lambda: a.KernelSHAP(**seeded, **pairs),
             "leverageshap": lambda: a.LeverageSHAP(**seeded),
@@ -114,9 +126,13 @@ def shapiq_approximators(n: int, index: str, order: int, seed: int, budget: int 
             "kernelshapiq-paired": lambda: a.KernelSHAPIQ(**options, **pairs),
             "kernelshapiq-inconsistent-paired": lambda: a.InconsistentKernelSHAPIQ(**options, **pairs),
             "svarmiq": lambda: a.SVARMIQ(**options, **pairs),
+            "permutation": lambda: a.PermutationSamplingSII(**options),
+            "shapiq": lambda: a.SHAPIQ(**options, **pairs),
         }
     if index == "FSII":
         found["regressionfsii-paired"] = lambda: a.RegressionFSII(**seeded, **pairs, max_order=order)
+    if index == "FBII":
+        found["regressionfbii-paired"] = lambda: a.RegressionFBII(**seeded, **pairs, max_order=order)
     return found
 
 

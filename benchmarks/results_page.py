@@ -25,12 +25,19 @@ class Question(NamedTuple):
 
 
 QUESTIONS = (
-    Question("How well is the model predicted where no ablation was spent?", ("faithfulness",), "faithfulness"),
+    Question(
+        "How well is the model predicted where no ablation was spent?",
+        ("faithfulness_held_out", "faithfulness"),
+        "faithfulness",
+    ),
     Question("How many times the ablations do others need for the same R2?", ("ablations_needed",), "faithfulness"),
     Question("Is it ever worse than the simplest fit?", ("never_worse",), "faithfulness"),
     Question(
-        "How far off are Shapley-type indices?", ("index_error", "index_error_few", "index_losses"), "index_error"
+        "How far off are Shapley-type and Banzhaf-type indices?",
+        ("index_best", "index_error", "index_error_few", "index_losses"),
+        "index_error",
     ),
+    Question("How long from a text to an explanation that is good enough?", ("equal_quality",), "equal_quality"),
     Question("Can an explanation's own statements be trusted?", ("calibration",), "calibration"),
     Question("What does it help to look at the string that is left?", ("strings",), "strings"),
     Question("What do co-values save?", ("covalues", "covalues_saved"), "covalues"),
@@ -38,6 +45,9 @@ QUESTIONS = (
     Question("Do explanations of other inputs help?", ("carry_over",), "carry_over"),
     Question("Does it pay to choose masks on the way?", ("adaptive",), "adaptive"),
     Question("How many ablated texts a second?", ("throughput",), "throughput"),
+    Question("How many of other families?", ("family_speed",), "family_speed"),
+    Question("Are the logits of a published model right?", ("real_models",), "real_models"),
+    Question("How fast is a service asked, and is anything asked twice?", ("service",), "service"),
     Question("How many ablations of heads a second?", ("component_speed",), "component_speed"),
     Question("How many retrainings a second?", ("retraining",), "retraining"),
     Question("How long do people wait?", ("latency",), "latency"),
@@ -48,6 +58,7 @@ QUESTIONS = (
     Question("What about very many masks?", ("many_masks",), "many_masks"),
     Question("Is the most influential subset found?", ("subsets",), "subsets"),
     Question("What do a store and a long run of masks cost?", ("sweep",), "sweep"),
+    Question("How do a long sweep and a large store grow?", ("store_growth",), "store_growth"),
 )
 _HEAD = """# Results
 

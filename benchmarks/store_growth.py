@@ -14,7 +14,7 @@ import time
 from pathlib import Path
 
 import numpy as np
-from common import HERE
+from common import RESULTS_FOLDER, command, machine, versions
 
 import spexjax as sx
 from spexjax.evaluation._record import encode, name_of
@@ -87,8 +87,8 @@ def store(count, folder):
     )
     rows = []
     for what in ("files alone, which writes packs", "packs", "packs, again"):
-        command = [sys.executable, "-c", program, folder / "store"]
-        known, wall, cpu, mb = subprocess.run(command, check=True, capture_output=True, text=True).stdout.split()
+        call = [sys.executable, "-c", program, folder / "store"]
+        known, wall, cpu, mb = subprocess.run(call, check=True, capture_output=True, text=True).stdout.split()
         rows.append(
             {"what": what, "records": int(known), "seconds": round(float(wall), 2), "cpu": round(float(cpu), 2)}
         )
@@ -102,12 +102,12 @@ def main():
     parser.add_argument("--inputs", type=int, default=10_000)
     parser.add_argument("--records", type=int, default=1_000_000)
     args = parser.parse_args()
-    record = {"command": f"python benchmarks/store_growth.py --inputs {args.inputs} --records {args.records}"}
+    record = {"command": command(), "versions": versions(), "machine": machine()}
     with tempfile.TemporaryDirectory() as folder:
         record["sweep"] = sweep(args.inputs, Path(folder))
         print(record["sweep"], flush=True)
         record["store"] = store(args.records, Path(folder))
-    (HERE / "results" / "store_growth.json").write_text(json.dumps(record, indent=1) + "\n")
+    (RESULTS_FOLDER / "store_growth.json").write_text(json.dumps(record, indent=1) + "\n")
 
 
 if __name__ == "__main__":

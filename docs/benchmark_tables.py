@@ -3,14 +3,23 @@
 import sys
 from collections import defaultdict
 from collections.abc import Callable
+from itertools import product
 
 import numpy as np
 from table_tools import ROOT, block, grouped, result, span, table
 
 sys.path[:0] = [str(ROOT), str(ROOT / "benchmarks")]
+from common import HELD_OUT  # noqa: E402
 from covalues import WITH, saved  # noqa: E402
 from faithfulness import MARGIN, needed  # noqa: E402
+from index_error import ASKED  # noqa: E402
 
+NAMES = {
+    "lasso": "`lasso`",
+    "authors": "ProxySPEX of its authors (spectralexplain 0.0.4)",
+    "lightgbm": "the same LightGBM read without loss",
+    "auto": "`auto`",
+}
 OURS = "least-squares", "least-squares-3", "lasso"  # methods of ours beside auto
 
 
@@ -78,17 +87,26 @@ def component_speed() -> str:
 def faithfulness() -> str:
     """R2 on a review by method and budget."""
     scores = grouped(result("faithfulness")["rows"], ("method", "game", "m"), "r2")
-    names = {
-        "lasso": "`lasso`",
-        "authors": "ProxySPEX of its authors (spectralexplain 0.0.4)",
-        "lightgbm": "the same LightGBM read without loss",
-        "auto": "`auto`",
-    }
-    budgets, lines = (256, 512, 1024, 2048), []
-    for method, name in names.items():
+    budgets, lines = (64, 128, 256, 512, 1024, 2048), []
+    for method, name in NAMES.items():
         cells = [scores[method, "sent24", m] for m in budgets]
         lines.append((name, *(f"{np.mean(c):.3f}" + f" ± {np.std(c):.3f}" * (len(c) > 1) for c in cells)))
     return table(("method", *(f"{m:,} masks" for m in budgets)), lines)
+
+
+@block
+def faithfulness_held_out() -> str:
+    """R2 by method and number of ablations on games that no method was developed on."""
+    scores = grouped(
+        [r for r in result("faithfulness")["rows"] if r["game"] in HELD_OUT], ("method", "m", "game"), "r2"
+    )
+    lines = []
+    for m in sorted({key[1] for key in scores}):
+        played = sorted({key[2] for key in scores if key[:2] == ("auto", m)})
+        medians = [[np.mean(scores[name, m, game]) for game in played if (name, m, game) in scores] for name in NAMES]
+        cells = [f"{np.median(r2):.2f}" if len(r2) == len(played) else "" for r2 in medians]
+        lines.append((f"{m:,}", str(len(played)), *cells))
+    return table(("ablations", "games", *(f"{name}: median R2" for name in NAMES.values())), lines)
 
 
 @block
@@ -97,25 +115,33 @@ def ablations_needed() -> str:
 
     Intervals are from 1,000 bootstrap samples of the games, and of the draws of each game.
     """
-    scores, lines = grouped(result("faithfulness")["rows"], ("method", "game", "m"), "r2"), []
-    rng = np.random.default_rng(0)
-    for peer, name in (("lightgbm", "LightGBM read without loss"), ("authors", "ProxySPEX of its authors")):
-        ratios, sampled = _ratios(scores, peer, lambda draws: draws), defaultdict(list)
-        games = sorted({game for some in ratios.values() for game, _ in some})
-        for _ in range(1000):
-            again = _ratios(scores, peer, lambda draws: rng.choice(draws, len(draws)))
-            chosen = rng.choice(games, len(games))
-            for kind in ("measured", "every"):
-                found = [ratio for game in chosen for of, ratio in again[kind] if of == game]
-                sampled[kind].append(np.mean(found) if found else np.nan)
-        cells = []
-        for kind in ("measured", "every"):
-            low, high = np.exp(np.nanquantile(sampled[kind], (0.025, 0.975)))
-            mean = np.exp(np.mean([ratio for _, ratio in ratios[kind]]))
-            cells.append(f"{mean:.2f}, {low:.2f} to {high:.2f} ({len(ratios[kind])})")
-        lines.append((name, *cells, str(len(ratios["extrapolated"])), str(len(ratios["capped"]))))
+    rows, lines = result("faithfulness")["rows"], []
+    peers = ("lightgbm", "LightGBM read without loss"), ("authors", "ProxySPEX of its authors")
+    for held_out, (peer, name) in product((False, True), peers):
+        some = [r for r in rows if (r["game"] in HELD_OUT) == held_out]
+        if some:
+            games, *cells = _times_needed(grouped(some, ("method", "game", "m"), "r2"), peer)
+            lines.append((f"{name}, {games} games {'held out' if held_out else 'looked at'}", *cells))
     head = "where its curve reaches that R2 (pairs)", "everywhere (pairs)", "extrapolated", "cut off at 8 times"
     return table(("times the ablations, geometric mean and 95 % interval", *head), lines)
+
+
+def _times_needed(scores: dict, peer: str) -> tuple[int, str, str, str, str]:
+    """The games that both played, and the cells of `ablations_needed`."""
+    rng, cells = np.random.default_rng(0), []
+    ratios, sampled = _ratios(scores, peer, lambda draws: draws), defaultdict(list)
+    games = sorted({game for some in ratios.values() for game, _ in some})
+    for _ in range(1000):
+        again = _ratios(scores, peer, lambda draws: rng.choice(draws, len(draws)))
+        chosen = rng.choice(games, len(games))
+        for kind in ("measured", "every"):
+            found = [ratio for game in chosen for of, ratio in again[kind] if of == game]
+            sampled[kind].append(np.mean(found) if found else np.nan)
+    for kind in ("measured", "every"):
+        low, high = np.exp(np.nanquantile(sampled[kind], (0.025, 0.975)))
+        mean = np.exp(np.mean([ratio for _, ratio in ratios[kind]]))
+        cells.append(f"{mean:.2f}, {low:.2f} to {high:.2f} ({len(ratios[kind])})")
+    return len(games), *cells, str(len(ratios["extrapolated"])), str(len(ratios["capped"]))
 
 
 def _ratios(scores: dict, peer: str, draws_of: Callable) -> dict[str, list[tuple[str, float]]]:
@@ -177,9 +203,10 @@ def adaptive() -> str:
 def index_error() -> str:
     """Mean squared errors of indices over those of the peers."""
     errors = grouped(result("index_error")["rows"], ("method", "game", "index", "budget"), "mse")
-    cells, lines = sorted(key[1:] for key in errors if key[0] == "auto" and key[-1] >= 256), []
+    lines = []
     names = {"proxyshap": "shapiq's ProxySHAP", "proxyspex": "shapiq's ProxySPEX", "kernelshap": "shapiq's KernelSHAP"}
     for peer, name in names.items():
+        cells = sorted(c for who, *c in errors if who == peer and c[-1] >= 256 and ("auto", *c) in errors)
         ratios = np.array([np.mean(errors["auto", *c]) / np.mean(errors[peer, *c]) for c in cells])
         mean, typical = f"{ratios.mean():.2f}", f"{np.exp(np.log(ratios).mean()):.2f}"
         lines.append((name, mean, typical, f"{ratios.max():.2f}", f"{(ratios > 1).sum()} of {len(cells)}"))
@@ -215,24 +242,135 @@ def index_error_few() -> str:
     return table(head, [line for line in lines if set(line[1:]) != {"-"}])
 
 
+def _beside_best_peer() -> list[tuple[tuple[str, str, int], str, float]]:
+    """Of each game, index and budget: the best peer, and the error of auto over its error."""
+    errors, found = grouped(result("index_error")["rows"], ("method", "game", "index", "budget"), "mse"), []
+    for cell in sorted(key[1:] for key in errors if key[0] == "auto"):
+        others = {key[0]: np.mean(e) for key, e in errors.items() if key[1:] == cell and key[0] not in ("auto", *OURS)}
+        if others:
+            best = min(others, key=others.get)
+            found.append((cell, best, np.mean(errors["auto", *cell]) / others[best]))
+    return found
+
+
+@block
+def index_best() -> str:
+    """The error of auto over that of the best peer of each game and budget, by index."""
+    found, lines = _beside_best_peer(), []
+    for index in dict.fromkeys(ASKED):
+        cells = []
+        for held_out in (False, True):
+            ratios = [ratio for (game, of, _), _, ratio in found if of == index and (game in HELD_OUT) == held_out]
+            if ratios:
+                typical, behind = np.exp(np.mean(np.log(ratios))), sum(ratio > 1 for ratio in ratios)
+                cells += [f"{np.mean(ratios):.2f}, {typical:.2f}, {max(ratios):.2f}", f"{behind} of {len(ratios)}"]
+            else:
+                cells += ["", ""]
+        if any(cells):
+            lines.append((f"{index.removesuffix('-3')}, order {ASKED[index][1]}", *cells))
+    head = (
+        "games looked at: mean, geometric mean, largest",
+        "above 1",
+        "held out: mean, geometric mean, largest",
+        "above 1",
+    )
+    return table(("squared error of `auto` over that of the best peer of each cell", *head), lines)
+
+
 @block
 def index_losses() -> str:
     """Cells of the exact games where a peer has a smaller error than auto."""
-    errors = grouped(result("index_error")["rows"], ("method", "game", "index", "budget"), "mse")
-    cells, lines = sorted(key[1:] for key in errors if key[0] == "auto"), []
-    for cell in cells:
-        others = {key[0]: np.mean(e) for key, e in errors.items() if key[1:] == cell and key[0] not in ("auto", *OURS)}
-        if others and (ratio := np.mean(errors["auto", *cell]) / others[best := min(others, key=others.get)]) > 1:
-            game, index, budget = cell
-            lines.append((game, index, f"{budget:,}", best, f"{ratio:.2f}"))
-    head = (
-        f"the best peer is ahead in {len(lines)} of {len(cells)} cells",
-        "index",
-        "ablations",
-        "peer",
-        "our error over its",
-    )
-    return table(head, lines)
+    found = _beside_best_peer()
+    lines = [(*cell[:2], f"{cell[2]:,}", best, f"{ratio:.2f}") for cell, best, ratio in found if ratio > 1]
+    head = f"the best peer is ahead in {len(lines)} of {len(found)} cells", "index", "ablations", "peer"
+    return table((*head, "our error over its"), lines)
+
+
+@block
+def equal_quality() -> str:
+    """Seconds from a text to an explanation that is good enough."""
+    found, lines = result("equal_quality"), []
+    names = {
+        "spexjax": "spexjax",
+        "authors": "ProxySPEX of its authors",
+        "proxyshap": "shapiq's ProxySHAP",
+        "contextcite": "ContextCite's lasso",
+        "captum-kernelshap": "captum's Kernel SHAP",
+        "captum-lime": "captum's LIME",
+    }
+    rows, tasks = {(r["method"], r["task"]): r for r in found["rows"]}, dict.fromkeys(r["task"] for r in found["rows"])
+    for method, name in names.items():
+        cells = []
+        for task in tasks:
+            row = rows.get((method, task))
+            if row is None:
+                cells.append("")
+            elif "seconds" in row:
+                first = f" ({row['seconds_first']:.0f} the first time)" if method == "spexjax" else ""
+                cells.append(f"{row['seconds']:.0f} s{first}, {row['ablations']:,} ablations")
+            else:
+                cells.append(f"R2 {row['r2']:.2f} with {row['ablations']:,}")
+        lines.append((name, *cells))
+    return table((f"from a text to an R2 of {found['goal']}", *tasks), lines)
+
+
+@block
+def family_speed() -> str:
+    """Ablations a second of other families."""
+    found = result("family_speed")
+    lines = [
+        (
+            name,
+            *(f"{row['masks_per_second'][kind]:.1f}" for kind in ("spexjax", "torch")),
+            f"{row['ratio']:.1f}",
+            f"{row['largest_difference']:.0e}",
+        )
+        for name, row in found.items()
+        if isinstance(row, dict) and "ratio" in row
+    ]
+    head = f"{found['ablations']} ablations a run, masks/s", "spexjax", "torch in batches", "times torch"
+    return table((*head, "largest difference"), lines)
+
+
+@block
+def real_models() -> str:
+    """How far logits of a published model are from those of transformers."""
+    found = result("real_models")
+    ours, other = found["largest_difference"], found["of_transformers_to_float64"]
+    lines = [
+        (f"{tokens}", f"{largest:.0f}", f"{mine:.1e}", f"{theirs:.1e}")
+        for tokens, largest, mine, theirs in zip(found["tokens"], found["largest_logit"], ours, other, strict=True)
+    ]
+    head = f"{found['model']}: tokens of a text", "largest logit", "largest difference from transformers"
+    return table((*head, "of transformers in single from double precision"), lines)
+
+
+@block
+def service() -> str:
+    """A slow endpoint, asked for all masks, and once more after a kill."""
+    found, lines = result("service"), []
+    for name, said in (("whole", "in one go"), ("killed_and_resumed", "killed in the middle, and resumed")):
+        row = found[name]
+        lines.append((said, f"{row['seconds']:.1f}", f"{row['asks']:,}", f"{row['asked_twice']:,}"))
+    about = f"{found['asks']} prompts, {found['at_once']} at once, {1000 * found['delay']:.0f} ms each"
+    return table((about, "seconds", "asks at the server", "of them twice"), lines)
+
+
+@block
+def store_growth() -> str:
+    """What a long sweep and a large store cost."""
+    found = result("store_growth")
+    sweep, tenths = found["sweep"], found["sweep"]["tenths"]
+    count = f"{sweep['explanations']:,} explanations"
+    lines = [
+        (f"{count}: CPU milliseconds each beside the fit", f"{sweep['cpu_ms_each_beside_the_fit']:.0f}"),
+        (f"{count}: milliseconds each, all included", f"{sweep['ms_each']:.0f}"),
+        (f"MB of memory after {tenths[0]['explanations']:,} and all", f"{tenths[0]['mb']}, {tenths[-1]['mb']}"),
+    ]
+    for row in found["store"]:
+        said = f"{row['seconds']:.1f} s, {row['cpu']:.1f} of CPU"
+        lines.append((f"opening {row['records']:,} records: {row['what']}", said))
+    return table(("growth", ""), lines)
 
 
 @block

@@ -46,7 +46,7 @@ sys.path.insert(0, sys.argv[1])
 from own import benchmark
 import spexjax as sx
 
-rows = benchmark("lasso", games=["exact_digits"], most=128)
+rows = benchmark("lasso", games=["exact_digits"], most=32)
 print(rows)
 """
 

@@ -40,8 +40,7 @@ def tiny(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
 
 
-@pytest.mark.parametrize("page", [p for p in PAGES if blocks(p, "python")], ids=lambda page: page.stem)
-def test_the_code_of_a_page_runs_from_top_to_bottom(page, tiny):
+def run_page(page):
     names = {"__name__": page.stem}
     for code in blocks(page, "python"):
         try:
@@ -49,6 +48,33 @@ def test_the_code_of_a_page_runs_from_top_to_bottom(page, tiny):
         except ImportError as error:  # the rest of the page runs
             if not any(package in str(error) for package in OPTIONAL):
                 raise
+
+
+CODE = [p for p in PAGES if blocks(p, "python")]
+IN_FULL = ("README", "index", "spex")  # the other pages call nothing else, but often
+
+
+@pytest.mark.parametrize("page", [p for p in CODE if p.stem in IN_FULL], ids=lambda page: page.stem)
+def test_the_code_of_a_page_runs_from_top_to_bottom(page, tiny):
+    run_page(page)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("page", [p for p in CODE if p.stem not in IN_FULL], ids=lambda page: page.stem)
+def test_the_code_of_another_page_runs_from_top_to_bottom(page, tiny):
+    run_page(page)
+
+
+@pytest.mark.parametrize("page", [p for p in CODE if p.stem not in IN_FULL], ids=lambda page: page.stem)
+def test_the_code_of_a_page_runs_with_quick_fits(page, tiny, monkeypatch):
+    for name in ("explain", "explain_each", "explain_many"):
+        monkeypatch.setattr(sx, name, quick(getattr(sx, name)))
+    run_page(page)
+
+
+def quick(explain):
+    """Fits by least squares, for which nothing is compiled, where no method is asked for."""
+    return lambda *args, **asked: explain(*args, **{"method": "least-squares"} | asked)
 
 
 @pytest.mark.parametrize("page", [p for p in PAGES if blocks(p, "bash")], ids=lambda page: page.stem)

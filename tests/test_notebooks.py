@@ -13,7 +13,7 @@ nbformat = pytest.importorskip("nbformat", reason="notebooks need pip install -e
 make_notebooks = pytest.importorskip("make_notebooks", reason="notebooks need pip install -e '.[dev]'")
 
 NAMES = sorted(path.stem for path in (ROOT / "colab").glob("*.ipynb"))
-SLOW = {"extend", "heads", "sweep", "training_data"}  # what they call has tests of its own
+SLOW = {"extend", "heads", "spex", "sweep", "training_data"}  # what they call has tests of its own
 LARGEST = 400_000  # bytes
 NOISE = re.compile(r"<iframe|Warning|Traceback|://|(?<![\w<])/\w+/", re.IGNORECASE)  # addresses and paths, too
 

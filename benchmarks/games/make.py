@@ -186,13 +186,15 @@ GAMES = {
 }
 
 
-def main():
-    for name in sys.argv[1:] or GAMES:
-        path = HERE / f"{name}.npz"
+def measure(games, names, folder):
+    """Measures the named games that have no file in the folder yet."""
+    folder.mkdir(exist_ok=True)
+    for name in names:
+        path = folder / f"{name}.npz"
         if path.exists():
             continue
         start = time.perf_counter()
-        masks, values, meta = GAMES[name]()
+        masks, values, meta = games[name]()
         masks, values = np.asarray(masks), np.asarray(values, np.float32)
         n = masks.shape[1]
         np.savez_compressed(path, masks=np.packbits(masks, axis=1), n=n, values=values, meta=json.dumps(meta))
@@ -204,4 +206,4 @@ def main():
 
 
 if __name__ == "__main__":
-    main()
+    measure(GAMES, sys.argv[1:] or GAMES, HERE)

@@ -45,6 +45,7 @@ def test_not_bad(smollm2):
     assert abs(banzhaf[1][1] + 1.04) < 1e-2
 
 
+@pytest.mark.slow
 def test_two_negations(smollm2):
     _, banzhaf = strongest(smollm2, "The film was never boring and not a waste of time.")
     pairs = [(s, value) for s, value in banzhaf if len(s) == 2]

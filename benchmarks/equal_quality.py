@@ -1,0 +1,219 @@
+"""Wall-clock from a text to an explanation with an R2 of .8: spexjax and its peers, on the same model and machine.
+
+Every run is a process of its own. It imports what it needs, loads SmolLM2, ablates the text and fits; R2 is on 512
+other random masks, whose evaluation is not counted. Peers call the model as transformers and torch run it fastest, in
+batches sorted by length. Budgets are doubled from 64, with values from a store, until a method reaches that R2. Then
+the whole road is timed twice: first with an empty compilation cache, which only spexjax has, and once more.
+
+What predicts: the refitted Fourier terms of the authors' ProxySPEX; for shapiq's ProxySHAP, the sum of its FSII of
+order 3 over the subsets of a mask. Kernel SHAP and LIME of captum and the lasso of ContextCite are linear; captum's get
+the level that fits the values they saw.
+
+    make .venv-peers/peers
+    .venv-peers/bin/python benchmarks/equal_quality.py
+"""
+
+import argparse
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import numpy as np
+from common import RESULTS_FOLDER, command, machine, versions
+
+GOAL, FIRST, LAST, NUM_TEST, BATCH = 0.8, 64, 4096, 512, 16
+METHODS = ("spexjax", "authors", "proxyshap", "contextcite", "captum-kernelshap", "captum-lime")
+TASKS = ("review16", "facts20", "review48")
+MARK = "ANSWER "  # begins the line in which a process says what it found
+
+
+def asked(task: str) -> tuple[str, dict]:
+    """A text, and what is asked about it."""
+    from games.make import ANSWER_PREFIX, ANSWERS, FACTS, FACTS_QUESTION, QUESTION, REVIEW16, REVIEW48
+
+    if task == "facts20":
+        prefix = "Nora's sister lives in the city of"
+        about = {"question": FACTS_QUESTION, "answers": (" Prague", " Lisbon"), "answer_prefix": prefix}
+        return FACTS, about | {"features": "sentence"}
+    about = {"question": QUESTION, "answers": ANSWERS, "answer_prefix": ANSWER_PREFIX}
+    return {"review16": REVIEW16, "review48": REVIEW48}[task], about
+
+
+def ablation_of(task: str):
+    import spexjax as sx
+
+    text, about = asked(task)
+    return sx.ablations.text(sx.load_model("smollm2"), text, **about)
+
+
+def stored_values(task: str, store: str):
+    """Values of masks by spexjax, each evaluated once: they are the same whoever asks."""
+    import spexjax as sx
+
+    ablation = ablation_of(task)
+    return ablation.num_features, lambda masks: sx.evaluate(ablation, masks, store=sx.Store(store), progress=False)
+
+
+def torch_values_of(task: str):
+    """Values of masks by transformers and torch, in batches."""
+    from throughput import torch_model, torch_values
+
+    import spexjax as sx
+    from spexjax.models._language_model import smollm2_path
+
+    inputs = ablation_of(task)  # its prompts; none of its programs run
+    network = torch_model(smollm2_path())
+    tokenizer = sx.load_model("smollm2").tokenizer
+
+    def values(masks):
+        return torch_values(network, tokenizer, inputs.inputs.prompts(np.asarray(masks)), inputs.targets, BATCH)
+
+    return inputs.num_features, values
+
+
+def linear(effects: np.ndarray, masks: np.ndarray, values: np.ndarray):
+    level = np.mean(values - masks @ effects)
+    return lambda x: level + x @ effects
+
+
+def authors(n: int, values, m: int):
+    from peers import authors_and_lightgbm
+
+    masks = np.random.default_rng(0).random((m, n)) < 0.5
+    predict, _, _ = authors_and_lightgbm(masks, values(masks))["authors"]
+    return predict
+
+
+def proxyshap(n: int, values, m: int):
+    from shapiq.approximator import ProxySHAP
+
+    found = ProxySHAP(n=n, max_order=3, index="FSII", random_state=0).approximate(m, lambda x: values(x.astype(bool)))
+    sets = [(list(s), float(found[s])) for s in found.interaction_lookup if s]
+    masks = np.random.default_rng(0).random((64, n)) < 0.5
+
+    def total(x):
+        return sum(value * x[:, s].all(1) for s, value in sets)
+
+    level = float(found[()]) if () in found.interaction_lookup else np.mean(values(masks) - total(masks))
+    return lambda x: level + total(x)
+
+
+def contextcite(n: int, values, m: int):
+    """As the package context_cite fits: lasso of standardised masks with alpha .01; half of the parts are kept."""
+    from sklearn.linear_model import Lasso
+    from sklearn.pipeline import make_pipeline
+    from sklearn.preprocessing import StandardScaler
+
+    masks = np.random.default_rng(0).random((m, n)) < 0.5
+    model = make_pipeline(StandardScaler(), Lasso(alpha=0.01)).fit(masks.astype(float), values(masks))
+    return lambda x: model.predict(x.astype(float))
+
+
+def captum(kind: str, n: int, values, m: int):
+    import torch
+    from captum import attr
+
+    seen = []
+
+    def forward(x):
+        masks = x.numpy() > 0.5
+        found = values(masks)
+        seen.append((masks, found))
+        return torch.as_tensor(found)
+
+    explainer = {"kernelshap": attr.KernelShap, "lime": attr.Lime}[kind](forward)
+    options = {"n_samples": m, "perturbations_per_eval": 64, "baselines": 0}
+    torch.manual_seed(0)
+    effects = explainer.attribute(torch.ones(1, n), **options).numpy()[0].astype(float)
+    masks, found = (np.concatenate(part) for part in zip(*seen, strict=True))
+    return linear(effects, masks.astype(float), found)
+
+
+def spexjax(task: str, m: int, store: str | None):
+    import jax
+
+    import spexjax as sx
+
+    options = {"budget": m, "key": jax.random.key(0), "progress": False}
+    return sx.explain(ablation_of(task), store=store and sx.Store(store), **options).predict
+
+
+def one(task: str, method: str, m: int, store: str | None, test: Path, start: float) -> None:
+    """One run, from a text to predictions, in this process."""
+    if method == "spexjax":
+        predict = spexjax(task, m, store)
+    else:
+        n, values = stored_values(task, store) if store else torch_values_of(task)
+        name, _, kind = method.partition("-")
+        extra = (kind,) if kind else ()
+        predict = globals()[name](*extra, n, values, m)
+    seconds = time.time() - start
+    with np.load(test) as data:
+        masks, truth = data["masks"], data["values"]
+    error = np.asarray(predict(masks)) - truth
+    print(f"{MARK}{json.dumps({'seconds': seconds, 'r2': 1 - float(np.mean(error**2) / np.var(truth))})}")
+
+
+def process(task: str, method: str, m: int, test: Path, store: str | None = None, cache: str | None = None) -> dict:
+    environment = os.environ | ({"JAX_COMPILATION_CACHE_DIR": cache} if cache else {})
+    call = [sys.executable, __file__, "--one", task, method, str(m), store or "", str(test), str(time.time())]
+    done = subprocess.run(call, env=environment, capture_output=True, text=True)
+    lines = [line for line in done.stdout.splitlines() if line.startswith(MARK)]
+    if not lines:
+        raise SystemExit(f"{task}, {method}, {m} ablations failed:\n{done.stderr[-2000:]}")
+    return json.loads(lines[-1].removeprefix(MARK))
+
+
+def measure(task: str, method: str, test: Path, store: str) -> dict:
+    """The smallest budget that reaches the goal, and how long its whole road takes."""
+    m = FIRST
+    while (r2 := process(task, method, m, test, store)["r2"]) < GOAL and m < LAST:
+        m *= 2
+    row = {"task": task, "method": method, "ablations": m, "r2": round(r2, 4)}
+    if r2 >= GOAL:
+        with tempfile.TemporaryDirectory() as cache:
+            first = process(task, method, m, test, cache=cache)
+            again = process(task, method, m, test, cache=cache)
+        row |= {"seconds_first": round(first["seconds"], 1), "seconds": round(again["seconds"], 1)}
+        row["r2_of_the_timed_run"] = round(again["r2"], 4)
+    return row
+
+
+def tested(task: str, folder: Path) -> Path:
+    """Where the test masks of a task and their values are."""
+    path, store = folder / f"{task}.npz", str(folder / "store")
+    if not path.exists():
+        n, values = stored_values(task, store)
+        masks = np.random.default_rng(1).random((NUM_TEST, n)) < 0.5
+        np.savez(path, masks=masks, values=values(masks))
+    return path
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--tasks", nargs="+", choices=TASKS, default=TASKS)
+    parser.add_argument("--methods", nargs="+", choices=METHODS, default=METHODS)
+    parser.add_argument("--one", nargs=6, help=argparse.SUPPRESS)
+    args = parser.parse_args()
+    if args.one:
+        task, method, m, store, test, start = args.one
+        return one(task, method, int(m), store or None, Path(test), float(start))
+    folder, path = Path("out/equal_quality"), RESULTS_FOLDER / "equal_quality.json"
+    folder.mkdir(parents=True, exist_ok=True)
+    rows = json.loads(path.read_text())["rows"] if path.exists() else []
+    for task in args.tasks:
+        for method in args.methods:
+            if any((row["task"], row["method"]) == (task, method) for row in rows):
+                continue
+            rows.append(measure(task, method, tested(task, folder), str(folder / "store")))
+            print(rows[-1], flush=True)
+            about = {"command": command(), "versions": versions(), "machine": machine(), "goal": GOAL}
+            path.write_text(json.dumps({**about, "rows": rows}, indent=1) + "\n")
+
+
+if __name__ == "__main__":
+    main()
