@@ -1,6 +1,7 @@
 """GGUF as llama.cpp reads it: every metadata key that changes the function is honoured, or refused by name."""
 
 import json
+import re
 import shutil
 
 import numpy as np
@@ -16,8 +17,9 @@ from spexjax.models._gguf import GGUF
 LLAMA, QWEN2 = GOLDEN / "tiny_llama", GOLDEN / "tiny_qwen2"
 
 
-def read(tmp_path, folder=QWEN2, **metadata):
-    return GGUF(write_gguf(tmp_path / "tiny.gguf", folder, metadata=metadata)).config()
+def read(tmp_path, folder=QWEN2, *, architecture=None, rope=None, **metadata):
+    named = {} if architecture is None else {"architecture": architecture}
+    return GGUF(write_gguf(tmp_path / "tiny.gguf", folder, metadata=metadata, rope=rope, **named)).config()
 
 
 @pytest.mark.parametrize(
@@ -37,7 +39,12 @@ def read(tmp_path, folder=QWEN2, **metadata):
         ("attention.head_count_kv", [2, 2]),
         ("attention.head_count_kv", 3),
         ("feed_forward_length", [48, 64, 48]),
-        ("rope.scaling.type", "yarn"),
+        ("rope.scaling.type", "longrope"),
+        ("rope.scaling.yarn_ext_factor", 0.5),
+        ("rope.scaling.yarn_attn_factor", 1.0),
+        ("expert_weights_scale", 2.5),
+        ("expert_gating_func", 2),
+        ("attention.sliding_window_pattern", 2),
         ("rope.scaling.attn_factor", 2.0),
         ("rope.scaling.factor", -2.0),
         ("rope.freq_base", "10000"),
@@ -52,6 +59,44 @@ def read(tmp_path, folder=QWEN2, **metadata):
 def test_what_changes_the_function_is_refused_by_name(tmp_path, key, value):
     with pytest.raises(ValueError, match=key.replace(".", r"\.") if "head_count_kv" not in key else "kv|key-value"):
         read(tmp_path, **{key: value})
+
+
+LAYERED = {"attention.layer_norm_epsilon": 1e-5}
+YARN = {"rope.scaling.type": "yarn", "rope.scaling.factor": 2.0}
+
+
+@pytest.mark.parametrize(
+    ("architecture", "metadata", "key"),
+    [
+        ("gptneox", LAYERED, "use_parallel_residual"),
+        ("gptneox", LAYERED | {"use_parallel_residual": True, "rope.dimension_count": 3}, "rope.dimension_count"),
+        ("gpt2", {}, "attention.layer_norm_epsilon"),
+        ("gemma2", {"attn_logit_softcapping": 0.0}, "attn_logit_softcapping"),
+        ("gemma3", {"attention.sliding_window": 8, **YARN}, "rope.scaling.type"),
+        ("gemma3", {"attention.sliding_window": 8, "attention.sliding_window_pattern": [1]}, "sliding_window_pattern"),
+        ("qwen3moe", {}, "expert_count"),
+        ("qwen3moe", {"expert_count": 4}, "expert_used_count"),
+        ("llama", {"expert_count": 4, "expert_used_count": 5}, "expert_used_count"),
+        ("llama", {"rope.scaling.type": "yarn"}, "rope.scaling.factor"),
+        ("phi3", {"rope.dimension_count": 10}, "rope.dimension_count"),
+    ],
+)
+def test_families_refuse_by_name(tmp_path, architecture, metadata, key):
+    with pytest.raises(ValueError, match=re.escape(f"{architecture}.") + r"[\w.]*" + re.escape(key)):
+        read(tmp_path, architecture=architecture, **metadata)
+
+
+def test_what_is_special_of_families(tmp_path):
+    assert read(tmp_path, LLAMA, **{"attention.sliding_window": 8}).window == 8
+    assert read(tmp_path, LLAMA, **{"attention.sliding_window": 512}).window is None
+    assert read(tmp_path, architecture="smollm3", **{"attention.sliding_window": 8}).max_length == 8
+    assert read(tmp_path, architecture="granite", **{"rope.scaling.finetuned": False}).rotated == (False,) * 3
+    experts = {"expert_count": 4, "expert_used_count": 2}
+    assert read(tmp_path, architecture="qwen3moe", **experts).intermediate_size == 24
+    assert read(tmp_path, architecture="gemma3", **{"attention.sliding_window": 8}).sliding == (True,) * 3
+    assert read(tmp_path, architecture="gemma2", **{"attention.sliding_window": 8}).sliding == (True, False, True)
+    with pytest.raises(ValueError, match=r"'rope_factors_long.weight', but no 'rope_factors_short.weight'"):
+        read(tmp_path, architecture="phi3", rope=("rope_factors_long.weight", np.ones(4)))
 
 
 def test_defaults_and_what_says_nothing_new(tmp_path):
