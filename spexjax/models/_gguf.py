@@ -103,11 +103,17 @@ class GGUF:
         form, sizes = self._form, self._sizes()
         length, layers = sizes["max_length"], sizes["num_layers"]
         rope = gguf_rope(self, form, sizes["head_dim"], length)
+        shared = self.size("num_kv_heads", "attention.head_count_kv", sizes["num_heads"], layers)
+        if sizes["num_heads"] % shared:
+            raise ValueError(
+                f"{self.key('attention.head_count_kv')} is {shared}, which does not divide the number of heads, "
+                f"{sizes['num_heads']}."
+            )
         biases = form.biases({n.split(".")[-2] for n in self._tensors if n.endswith(".bias")})
         fields = {
             **sizes,
             "vocab_size": self._vocabulary(),
-            "num_kv_heads": self.size("num_kv_heads", "attention.head_count_kv", sizes["num_heads"], layers),
+            "num_kv_heads": shared,
             "intermediate_size": self.size("intermediate_size", "feed_forward_length", layers=layers),
             "norm_epsilon": self.number(form.epsilon, None, 0, 1),
             "max_length": min(length, rope.most or length),

@@ -32,6 +32,8 @@ def gguf_rope(file: Any, form: GGUFForm, head_dim: int, length: int) -> Rope:
     Raises:
       ValueError: if an entry is out of bounds, or asks for what is not supported.
     """
+    if form.fields.get("rope_frequencies") == ():
+        return Rope(())
     size, kind = _rotating(file, form, head_dim), file.entry("rope.scaling.type", "linear")
     kinds = ("none", "linear", "yarn", *(("longrope",) if form.rope_factors else ()))
     if kind not in kinds:
@@ -55,10 +57,10 @@ def _rotating(file: Any, form: GGUFForm, head_dim: int) -> int:
     """How many dimensions of a head rotate."""
     key, name = "rope.dimension_count", file.key("rope.dimension_count")
     size = file.entry(key, head_dim)
-    if form.partial and size != head_dim and whole(name, size, head_dim) % 2:
-        raise ValueError(f"{name} is {size}; dimensions rotate in pairs.")
     if not form.partial and size != head_dim:
         raise ValueError(f"{name} is {shown(size)}; only {head_dim}, the size of a head, is supported.")
+    if whole(name, size, head_dim) % 2:
+        raise ValueError(f"{name} is {size}; dimensions rotate in pairs.")
     return size
 
 

@@ -177,6 +177,11 @@ def transformer_config(
     sizes = {
         field: _size(key, _of(resolved, key)) for key, field in _SIZES.items() if field not in _OWN | fields.keys()
     }
+    if sizes["num_heads"] % sizes["num_kv_heads"]:
+        raise ValueError(
+            f"config.json: num_key_value_heads is {sizes['num_kv_heads']}, which does not divide num_attention_heads, "
+            f"{sizes['num_heads']}."
+        )
     even = sizes["hidden_size"] // sizes["num_heads"]
     sizes["head_dim"] = _size("head_dim", getattr(resolved, "head_dim", even))
     name = getattr(resolved, activation)

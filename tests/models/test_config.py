@@ -113,7 +113,7 @@ def test_silu_has_two_names():
         ({"num_hidden_layers": 10**12}, "num_hidden_layers"),
         ({"num_attention_heads": 0}, "num_attention_heads"),
         ({"num_attention_heads": True}, "num_attention_heads"),
-        ({"num_key_value_heads": 3}, "3 key-value heads"),
+        ({"num_key_value_heads": 3}, "num_key_value_heads is 3, which does not divide num_attention_heads"),
         ({"vocab_size": 2.5}, "vocab_size"),
         ({"num_labels": 10**12}, "num_labels"),
         ({"max_position_embeddings": "x" * 10**6}, "max_position_embeddings"),
