@@ -110,8 +110,7 @@ def families(scratch):
     for name in ("gemma3_text", "phi3", "gpt_neox", "mixtral", "olmo2"):  # GPT-2 has its own below
         model = family(name, scratch)
         specs = sx.models.tensor_parallel(model.parameters, mesh(1, 2))
-        whole = [k for k, spec in jax.tree_util.tree_leaves_with_path(specs, is_leaf=is_spec) if not any(spec)]
-        assert len(whole) < len(jax.tree.leaves(model.parameters)) / 2 + 3
+        assert sum(any(spec) for spec in jax.tree.leaves(specs, is_leaf=is_spec)) >= 8
         put = jax.tree.map(
             lambda leaf, spec: jax.device_put(leaf, NamedSharding(mesh(1, 2), spec)), model.parameters, specs
         )

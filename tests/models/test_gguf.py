@@ -4,6 +4,7 @@ import json
 import re
 import shutil
 
+import gguf
 import numpy as np
 import pytest
 from common import GOLDEN
@@ -11,7 +12,7 @@ from gguf_files import write_gguf
 from safetensors.numpy import load_file, save_file
 from test_golden_logits import logits
 
-from spexjax.models import load_model
+from spexjax.models import _gguf, load_model
 from spexjax.models._gguf import GGUF
 
 LLAMA, QWEN2 = GOLDEN / "tiny_llama", GOLDEN / "tiny_qwen2"
@@ -97,6 +98,57 @@ def test_what_is_special_of_families(tmp_path):
     assert read(tmp_path, architecture="gemma2", **{"attention.sliding_window": 8}).sliding == (True, False, True)
     with pytest.raises(ValueError, match=r"'rope_factors_long.weight', but no 'rope_factors_short.weight'"):
         read(tmp_path, architecture="phi3", rope=("rope_factors_long.weight", np.ones(4)))
+
+
+BASES = {
+    "llama": {},
+    "qwen2": {},
+    "smollm3": {},
+    "granite": {},
+    "olmo2": {},
+    "phi3": {},
+    "gemma2": {"attention.sliding_window": 8},
+    "gemma3": {"attention.sliding_window": 8, "attention.sliding_window_pattern": 2},
+    "gpt2": LAYERED,
+    "gptneox": LAYERED | {"use_parallel_residual": True},
+    "qwen3moe": {"expert_count": 4, "expert_used_count": 2},
+}
+INERT = {  # says nothing that the weights or another entry do not say
+    "tensor_data_layout",
+    "pooling_type",
+    "rope.scaling.original_context_length",
+    "rope.scaling.yarn_beta_fast",
+    "rope.scaling.yarn_beta_slow",
+}
+
+
+@pytest.mark.parametrize("architecture", BASES)
+def test_no_entry_that_llama_cpp_knows_is_ignored(tmp_path, architecture):
+    """Whatever is written there, the config is another one, or the entry is refused by name."""
+    path, base = tmp_path / "tiny.gguf", BASES[architecture]
+    write_gguf(path, QWEN2, metadata=base, architecture=architecture)
+    (part,) = _gguf._parts(path)
+    plain, ignored = GGUF(path).config(), set()
+    groups = (gguf.Keys.LLM, gguf.Keys.Attention, gguf.Keys.Rope)
+    for name in {v.partition(".")[2] for group in groups for v in vars(group).values() if "{arch}." in str(v)} - INERT:
+        key, norm = f"{architecture}.{name}", "attention.layer_norm_"
+        unused = norm + ("rms_epsilon" if norm + "epsilon" in base else "epsilon")
+        before = part.fields.get(key)
+        for value in (5, 0.37, "other"):
+            part.fields[key] = value
+            try:
+                with pytest.MonkeyPatch.context() as patch:
+                    patch.setattr(_gguf, "_parts", lambda path: [part])
+                    same = GGUF(path).config() == plain
+            except ValueError as error:
+                same = f"{architecture}." not in str(error)
+            if same and name != unused and not (architecture == "gpt2" and name.startswith("rope.")):
+                ignored.add((name, str(value)))
+        if before is None:
+            del part.fields[key]
+        else:
+            part.fields[key] = before
+    assert ignored == set()
 
 
 def test_defaults_and_what_says_nothing_new(tmp_path):

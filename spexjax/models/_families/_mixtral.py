@@ -32,10 +32,9 @@ def gguf_experts(file: Any) -> dict[str, Any]:
       ValueError: if that is not possible.
     """
     count = whole(file.key("expert_count"), file.entry("expert_count", 0), MOST_EXPERTS, least=0)
-    if not count:
-        return {}
-    used = whole(file.key("expert_used_count"), file.entry("expert_used_count"), count)
-    return {"num_experts": count, "num_chosen": used}
+    used = file.entry("expert_used_count", None if count else 0)
+    used = whole(file.key("expert_used_count"), used, count, least=min(count, 1))
+    return {"num_experts": count, "num_chosen": used} if count else {}
 
 
 def _config(config: Mapping[str, Any]) -> TransformerConfig:

@@ -3,7 +3,7 @@
 LongRoPE is run up to the original length of the context; beyond it all its frequencies are others.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from spexjax.models._architecture import Architecture, GGUFForm, register_architecture
@@ -17,24 +17,23 @@ def _config(config: Mapping[str, Any]) -> TransformerConfig:
     return transformer_config(whole, window=whole.sliding_window, partial=True)
 
 
-def _stored(config: TransformerConfig, stored: Stored) -> Stored:
-    keys = config.num_kv_heads * config.head_dim
-    projections = {"q_proj": config.num_heads * config.head_dim, "k_proj": keys, "v_proj": keys}
-    stored = split(stored, "qkv_proj", rows(projections))
-    return split(stored, "gate_up_proj", rows(dict.fromkeys(("gate_proj", "up_proj"), config.intermediate_size)))
+def _cut(
+    qkv: str, three: Sequence[str], both: str, two: Sequence[str]
+) -> Callable[[TransformerConfig, Stored], Stored]:
+    """Cuts two tensors of each layer, `qkv` into three and `both` into two, which get these names."""
+
+    def stored(config: TransformerConfig, stored: Stored) -> Stored:
+        keys = config.num_kv_heads * config.head_dim
+        sizes = config.num_heads * config.head_dim, keys, keys
+        stored = split(stored, qkv, rows(dict(zip(three, sizes, strict=True))))
+        return split(stored, both, rows(dict.fromkeys(two, config.intermediate_size)))
+
+    return stored
 
 
 def _gguf(file: Any, sizes: Mapping[str, Any]) -> dict[str, Any]:
     """The window, which llama.cpp leaves out."""
     return {"window": file.window()}
-
-
-def _joined(config: TransformerConfig, stored: Stored) -> Stored:
-    keys = config.num_kv_heads * config.head_dim
-    stored = split(
-        stored, "attn_qkv", rows({"attn_q": config.num_heads * config.head_dim, "attn_k": keys, "attn_v": keys})
-    )
-    return split(stored, "ffn_up", rows(dict.fromkeys(("ffn_gate", "ffn_up"), config.intermediate_size)))
 
 
 _FORM = GGUFForm(
@@ -45,6 +44,7 @@ _FORM = GGUFForm(
     partial=True,
     rope_factors=True,
     joined=frozenset({"attn_qkv"}),
-    stored=_joined,
+    stored=_cut("attn_qkv", ("attn_q", "attn_k", "attn_v"), "ffn_up", ("ffn_gate", "ffn_up")),
 )
-register_architecture(Architecture("phi3", _config, gguf=_FORM, stored=_stored))
+_STORED = _cut("qkv_proj", ("q_proj", "k_proj", "v_proj"), "gate_up_proj", ("gate_proj", "up_proj"))
+register_architecture(Architecture("phi3", _config, gguf=_FORM, stored=_STORED))
