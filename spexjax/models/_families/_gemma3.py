@@ -24,7 +24,7 @@ def _config(config: Mapping[str, Any]) -> TransformerConfig:
             raise ValueError(
                 f"config.json: rope_type {shown(given['rope_type'])} is not supported in gemma3_text models."
             )
-    fields = _gemma2.gemma_fields(whole)
+    fields = _gemma2.gemma_fields(whole) | {"score_cap": None}  # transformers does not use attn_logit_softcapping here
     local = kinds["sliding_attention"] if fields["window"] is not None else None
     return transformer_config(whole, query_norm="head", rope=kinds["full_attention"], local=local, **fields)
 
