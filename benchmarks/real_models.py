@@ -54,6 +54,7 @@ def theirs(checkpoint: GGUF, sequences: list[list[int]]) -> tuple[list[np.ndarra
         max_position_embeddings=field("gemma3.context_length"),
     )
     names = {
+        **{module: name.removeprefix("model.layers.{layer}.") for module, name in sx.models.LLAMA_TENSORS.items()},
         "attention.query_norm": "self_attn.q_norm",
         "attention.key_norm": "self_attn.k_norm",
         "mlp_norm": "pre_feedforward_layernorm",
@@ -61,14 +62,12 @@ def theirs(checkpoint: GGUF, sequences: list[list[int]]) -> tuple[list[np.ndarra
         "attention_post_norm": "post_attention_layernorm",
         "mlp_post_norm": "post_feedforward_layernorm",
     }
-    places = {checkpoint.tensors[module].split("{layer}.")[1]: name for module, name in names.items()}
+    modules = {own.removeprefix("blk.{layer}."): module for module, own in checkpoint.tensors.items()}
     weights = {}
     for name in checkpoint.shapes:
-        at, value = name.removesuffix(".weight"), checkpoint.read(name)
-        front, _, layer = at.rpartition("layers.")
-        number, _, module = layer.partition(".")
-        if front and module in places:
-            at = f"{front}layers.{number}.{places[module]}"
+        *layer, own = name.removeprefix("blk.").removesuffix(".weight").split(".")
+        at, value = names[modules[own]], checkpoint.read(name)
+        at = f"model.layers.{layer[0]}.{at}" if layer else at
         weights[f"{at}.weight"] = torch.tensor(value - 1 if at.endswith("norm") else value)
     model = transformers.Gemma3ForCausalLM._from_config(config, attn_implementation="eager").eval()
     lacking = model.load_state_dict(weights, strict=False)

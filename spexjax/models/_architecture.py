@@ -50,7 +50,7 @@ class Biases(NamedTuple):
 def stored_biases(modules: Set[str]) -> Biases:
     """The biases that a GGUF file holds, `modules` being those that have one ("attn_q", "ffn_up", ...)."""
     return Biases(
-        qkv=not modules.isdisjoint({"attn_q", "attn_k", "attn_v"}),
+        qkv=not modules.isdisjoint({"attn_q", "attn_k", "attn_v", "attn_qkv"}),
         output="attn_output" in modules,
         mlp=not modules.isdisjoint({"ffn_gate", "ffn_up", "ffn_down"}),
     )
@@ -67,10 +67,18 @@ class GGUFForm:
       rope_divisors: whether a tensor `rope_freqs.weight` may hold a divisor for each rotary frequency.
       biases: the biases of a model, from the names of the modules for which the file holds one.
       fields: of the `TransformerConfig` that are the same for all models of the family.
-      more: gives those that depend on the file, from the open file and the sizes; it then honours the sliding window.
+      more: gives those that depend on the file, from the open file and the sizes.
       keys: the metadata that `more` reads and other families do not have.
-      modules: the file's names of modules that Llama does not have.
+      modules: the file's names of modules that Llama does not have, and the names of these in `Architecture.tensors`.
+        If a module has two names, the file's is that of the two which it holds.
       theta: RoPE's base where the file has none.
+      windowed: whether `more` honours the sliding window; otherwise no sequence is longer than the window.
+      partial: whether RoPE may rotate only the first dimensions of a head.
+      rope_factors: whether tensors `rope_factors_short.weight` and `rope_factors_long.weight` may hold divisors of
+        LongRoPE; sequences are then as long as the original context.
+      epsilon: the key of the norms' epsilon.
+      joined: the file's names of modules that `stored` cuts into others.
+      stored: gives the tensors of a file the names and shapes of the modules, where several are stored in one.
     """
 
     name: str
@@ -82,6 +90,12 @@ class GGUFForm:
     keys: Set[str] = frozenset()
     modules: Mapping[str, str] = dataclasses.field(default_factory=dict)
     theta: float = 10_000.0
+    windowed: bool = False
+    partial: bool = False
+    rope_factors: bool = False
+    epsilon: str = "attention.layer_norm_rms_epsilon"
+    joined: Set[str] = frozenset()
+    stored: Callable[[TransformerConfig, Stored], Stored] = lambda config, stored: stored
 
 
 @dataclasses.dataclass(frozen=True)

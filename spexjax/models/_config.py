@@ -58,9 +58,7 @@ class TransformerConfig:
             whole(name, getattr(self, name), most)
         number("norm_epsilon", self.norm_epsilon, 0, 1)
         if self.num_heads % self.num_kv_heads:
-            raise ValueError(
-                f"{self.num_heads} attention heads cannot share {self.num_kv_heads} key-value heads evenly."
-            )
+            raise ValueError(f"num_kv_heads is {self.num_kv_heads}, which does not divide num_heads, {self.num_heads}.")
         for frequencies in (self.rope_frequencies, self.rope_local or ()):
             if 2 * len(frequencies) > self.head_dim:
                 raise ValueError(

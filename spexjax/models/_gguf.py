@@ -1,16 +1,19 @@
-"""GGUF files: config, dequantised tensors under their Hugging Face names, and the tokenizer they carry."""
+"""GGUF files: config, dequantised tensors, and the tokenizer they carry."""
 
 import functools
 import re
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from spexjax.models._architecture import FURTHER_TENSORS, LLAMA_TENSORS, of_gguf
+from spexjax.models._architecture import of_gguf
 from spexjax.models._bounds import LARGEST, number, shown, whole
 from spexjax.models._config import TransformerConfig
 from spexjax.models._gguf_file import GGUFFile, Tensor
+from spexjax.models._gguf_keys import refuse_unknown
+from spexjax.models._gguf_rope import gguf_rope, rope_tensors
 from spexjax.models._stored import Stored
 
 _MODULES = {  # of GGUF -> of `Transformer`
@@ -26,56 +29,15 @@ _MODULES = {  # of GGUF -> of `Transformer`
     "ffn_down": "mlp.down",
     "attn_norm": "attention_norm",
     "ffn_norm": "mlp_norm",
-}
-_FURTHER = {  # of families that are not quite Llama
+    "position_embd": "positions",  # from here on of families that are not quite Llama
     "attn_q_norm": "attention.query_norm",
     "attn_k_norm": "attention.key_norm",
     "post_attention_norm": "attention_post_norm",
     "post_ffw_norm": "mlp_post_norm",
+    "ffn_gate_inp": "mlp.router",
 }
-_TENSORS = {**LLAMA_TENSORS, **{module: f"model.layers.{{layer}}.{module}" for module in FURTHER_TENSORS}}
-_ROPE_DIVISORS = "rope_freqs.weight"  # how GGUF stores Llama 3's scaling
-_READ = {  # metadata of the architecture that becomes part of the config
-    "vocab_size",
-    "context_length",
-    "embedding_length",
-    "block_count",
-    "feed_forward_length",
-    "attention.head_count",
-    "attention.head_count_kv",
-    "attention.key_length",
-    "attention.value_length",
-    "attention.layer_norm_rms_epsilon",
-    "attention.sliding_window",
-    "rope.dimension_count",
-    "rope.freq_base",
-    "rope.scale_linear",
-    "rope.scaling.type",
-    "rope.scaling.factor",
-}
-_HARMLESS = {  # metadata that changes nothing in these architectures
-    "attention.layer_norm_epsilon",
-    "rope.scaling.finetuned",
-    "rope.scaling.original_context_length",
-    "pooling_type",
-    "tensor_data_layout",
-}
-_NEUTRAL = {  # metadata that changes the function except at these values; anything in none of these lists is refused
-    "attention.causal": (True,),
-    "attention.clamp_kqv": (0,),
-    "attention.max_alibi_bias": (0,),
-    "attention.scale": (0,),
-    "attn_logit_softcapping": (0,),
-    "embedding_scale": (0, 1),
-    "expert_count": (0,),
-    "expert_shared_count": (0,),
-    "expert_used_count": (0,),
-    "final_logit_softcapping": (0,),
-    "logit_scale": (0, 1),
-    "residual_scale": (0, 1),
-    "rope.scaling.attn_factor": (1,),
-    "use_parallel_residual": (False,),
-}
+_OUTSIDE = ("token_embd", "output_norm", "output", "position_embd")  # of the layers
+_INTEGERS = ("I8", "I16", "I32", "I64")
 
 
 class GGUF:
@@ -83,14 +45,14 @@ class GGUF:
 
     Attributes:
       architecture: `general.architecture`.
-      shapes: the shape of each tensor, under its Hugging Face name.
+      shapes: the shape of each weight; linear weights are `[out, in]`.
+      tensors: the file's name of each module of the `Transformer`, as in `Architecture`.
+      rope_tensors: the tensors that are no weights, but say how RoPE is scaled.
       files: where the model is stored.
 
     Raises:
       ValueError: if it is not a complete GGUF model, or has metadata that spexjax does not honour.
     """
-
-    tensors = _TENSORS  # the names that `shapes` and `read` use
 
     def __init__(self, path: Path):
         parts = _parts(path)
@@ -106,9 +68,18 @@ class GGUF:
             raise ValueError(f"{path} is a LoRA adapter, not a model: merge it into its base model, and load that.")
         self.architecture = self.field("general.architecture")
         self._form = of_gguf(self.architecture)
-        self._refuse_unknown()
-        self.names = {self._rename(name): name for name in self._tensors if name != self._divisors}
-        self.shapes = {name: self._tensors[at][1].shape for name, at in self.names.items()}
+        refuse_unknown(self._fields, self._form)
+        self.rope_tensors = rope_tensors(self._form) & self._tensors.keys()
+        self.shapes = {
+            name: tensor.shape for name, (_, tensor) in self._tensors.items() if name not in self.rope_tensors
+        }
+        modules = {**_MODULES, **self._form.modules}
+        held = {self._module(name, modules) for name in self.shapes}
+        names: dict[str, str] = {}
+        for own, module in modules.items():
+            if names.get(module) not in held:
+                names[module] = own if own in held else names.get(module, own)
+        self.tensors = {m: own if own in _OUTSIDE else f"blk.{{layer}}.{own}" for m, own in names.items()}
 
     def field(self, key: str, default=None):
         """The metadata entry `key`, as Python values.
@@ -129,48 +100,74 @@ class GGUF:
 
     @functools.cached_property
     def _config(self) -> TransformerConfig:
-        layers = self._size("num_layers", "block_count")
-        heads = self._size("num_heads", "attention.head_count", layers=layers)
-        hidden = self._size("hidden_size", "embedding_length")
-        length = self._size("max_length", "context_length")
-        if self._form.more is None:  # in a sequence that fits the window, every token sees all before it
-            length = min(length, self.window() or length)
-        head_dim = self._size("head_dim", "attention.key_length", hidden // heads)
-        for key in ("attention.value_length", "rope.dimension_count"):
-            if self._of(key, head_dim) != head_dim:
-                raise ValueError(
-                    f"{self._key(key)} is {shown(self._of(key))}; only {head_dim}, the size of a head, is supported."
-                )
-        biases = self._form.biases({n.split(".")[2] for n in self._tensors if n.endswith(".bias")})
-        sizes: dict[str, Any] = {"num_layers": layers, "num_heads": heads, "hidden_size": hidden, "head_dim": head_dim}
-        return TransformerConfig(
+        form, sizes = self._form, self._sizes()
+        length, layers = sizes["max_length"], sizes["num_layers"]
+        rope = gguf_rope(self, form, sizes["head_dim"], length)
+        shared = self.size("num_kv_heads", "attention.head_count_kv", sizes["num_heads"], layers)
+        if sizes["num_heads"] % shared:
+            raise ValueError(
+                f"{self.key('attention.head_count_kv')} is {shared}, which does not divide the number of heads, "
+                f"{sizes['num_heads']}."
+            )
+        biases = form.biases({n.split(".")[-2] for n in self._tensors if n.endswith(".bias")})
+        fields = {
             **sizes,
-            **self._form.fields,
-            **(self._form.more(self, sizes) if self._form.more is not None else {}),
-            vocab_size=self._vocabulary(),
-            num_kv_heads=self._size("num_kv_heads", "attention.head_count_kv", heads, layers),
-            intermediate_size=self._size("intermediate_size", "feed_forward_length", layers=layers),
-            norm_epsilon=self.number("attention.layer_norm_rms_epsilon", None, 0, 1),
-            max_length=length,
-            tie_embeddings="output.weight" not in self._tensors,
-            rope_frequencies=self._rope_frequencies(head_dim),
-            qkv_bias=biases.qkv,
-            output_bias=biases.output,
-            mlp_bias=biases.mlp,
-        )
+            "vocab_size": self._vocabulary(),
+            "num_kv_heads": shared,
+            "intermediate_size": self.size("intermediate_size", "feed_forward_length", layers=layers),
+            "norm_epsilon": self.number(form.epsilon, None, 0, 1),
+            "max_length": min(length, rope.most or length),
+            "tie_embeddings": "output.weight" not in self._tensors,
+            "rope_frequencies": rope.frequencies,
+            "rope_scale": rope.scale,
+            "qkv_bias": biases.qkv,
+            "output_bias": biases.output,
+            "mlp_bias": biases.mlp,
+            **form.fields,
+            **(form.more(self, sizes) if form.more is not None else {}),
+        }
+        window = fields.get("window")
+        if window is not None and window >= length and fields.get("rope_local") is None:  # it hides nothing
+            fields |= {"window": None, "sliding": None}
+        return TransformerConfig(**fields)
+
+    def _sizes(self) -> dict[str, Any]:
+        layers = self.size("num_layers", "block_count")
+        heads = self.size("num_heads", "attention.head_count", layers=layers)
+        hidden = self.size("hidden_size", "embedding_length")
+        head_dim = self.size("head_dim", "attention.key_length", hidden // heads)
+        if self.entry("attention.value_length", head_dim) != head_dim:
+            raise ValueError(
+                f"{self.key('attention.value_length')} is {shown(self.entry('attention.value_length'))}; only "
+                f"{head_dim}, the size of a head, is supported."
+            )
+        length = self.size("max_length", "context_length")
+        if not self._form.windowed:  # in a sequence that fits the window, every token sees all before it
+            length = min(length, self.window() or length)
+        sizes = {"num_layers": layers, "num_heads": heads, "hidden_size": hidden, "head_dim": head_dim}
+        return sizes | {"max_length": length}
+
+    def stored(self) -> Stored:
+        """The tensors as `tensors` names them."""
+        return self._form.stored(self.config(), Stored(self.shapes, self.read))
 
     def read(self, name: str) -> np.ndarray:
-        """The tensor of Hugging Face name `name`, dequantised to float32; linear weights are `[out, in]`.
+        """The tensor `name`, dequantised to float32; linear weights are `[out, in]`.
 
         Raises:
           ValueError: if the `gguf` package cannot dequantise its type.
         """
-        value = self._dequantised(self.names[name])
-        if self._form.neighbours and self.names[name].split(".")[-2] in ("attn_q", "attn_k"):
+        value = self.dequantised(name)
+        if self._form.neighbours and name.split(".")[-2] in ("attn_q", "attn_k"):
             value = self._unpermute(value)
         return value
 
-    def _dequantised(self, name: str) -> np.ndarray:
+    def dequantised(self, name: str) -> np.ndarray:
+        """The tensor `name` as it is stored, in float32.
+
+        Raises:
+          ValueError: if the `gguf` package cannot dequantise its type.
+        """
         from gguf.quants import dequantize
 
         part, tensor = self._tensors[name]
@@ -188,57 +185,35 @@ class GGUF:
         heads = weight.shape[0] // head_dim
         return weight.reshape(heads, head_dim // 2, 2, -1).swapaxes(1, 2).reshape(weight.shape)
 
-    @property
-    def _divisors(self) -> str | None:
-        return _ROPE_DIVISORS if self._form.rope_divisors else None
-
-    def _rope_frequencies(self, head_dim: int) -> tuple[float, ...]:
-        """As in llama.cpp: scaling is linear unless a type is given, and older files use another key for its factor."""
-        kind = self._of("rope.scaling.type", "linear")
-        if kind not in ("none", "linear"):
-            raise ValueError(
-                f"{self._key('rope.scaling.type')} is {shown(kind)}, which is not supported; spexjax reads none and "
-                "linear from GGUF."
-            )
-        key = "rope.scaling.factor" if self._of("rope.scaling.factor") is not None else "rope.scale_linear"
-        slowed = self.number(key, 0, 0, 1e6) or 1.0
-        theta = self.number("rope.freq_base", self._form.theta, 1, 1e18)
-        divisors = np.full(head_dim // 2, 1.0 if kind == "none" else slowed)
-        if self._divisors in self._tensors:
-            stored = self._dequantised(_ROPE_DIVISORS)
-            if stored.shape != divisors.shape or not (np.isfinite(stored) & (stored > 0)).all():
-                raise ValueError(
-                    f"{_ROPE_DIVISORS} must hold {head_dim // 2} positive numbers, one per pair of a head."
-                )
-            divisors = divisors * stored
-        return tuple(theta ** (-2 * i / head_dim) / float(d) for i, d in enumerate(divisors))
-
     def _vocabulary(self) -> int:
         """The number of rows of the embedding, which is the size of the vocabulary even if the metadata lacks it."""
         if "token_embd.weight" not in self._tensors:
             raise ValueError("The file has no tensor 'token_embd.weight'; if it is a part of a model, give the first.")
         rows = self._tensors["token_embd.weight"][1].shape[0]
-        if self._of("vocab_size", rows) != rows:
+        if self.entry("vocab_size", rows) != rows:
             raise ValueError(
-                f"{self._key('vocab_size')} is {shown(self._of('vocab_size'))}, but token_embd.weight has {rows} rows."
+                f"{self.key('vocab_size')} is {shown(self.entry('vocab_size'))}, but token_embd.weight has {rows} rows."
             )
         return whole("The number of rows of token_embd.weight", rows, LARGEST["vocab_size"])
 
-    def _key(self, key: str) -> str:
+    def key(self, key: str) -> str:
+        """The whole name of an entry in the architecture's metadata."""
         return f"{self.architecture}.{key}"
 
-    def _of(self, key: str, default: Any = None) -> Any:
-        return self.field(self._key(key), default)
+    def entry(self, key: str, default: Any = None) -> Any:
+        """An entry in the architecture's metadata, as it is.
 
-    def stored(self) -> Stored:
-        """The tensors as `tensors` names them."""
-        return Stored(self.shapes, self.read)
+        Args:
+          key: without the name of the architecture.
+          default: if there is none.
+        """
+        return self.field(self.key(key), default)
 
     def window(self) -> int | None:
         """How far back tokens see in layers that limit it; None if the file has no window."""
-        if self._of("attention.sliding_window", 0) == 0:
+        if self.entry("attention.sliding_window", 0) == 0:
             return None
-        return self._size("max_length", "attention.sliding_window")
+        return self.size("max_length", "attention.sliding_window")
 
     def number(self, key: str, default: float | int | None, least: float | int, most: float | int) -> float:
         """A number in the architecture's metadata.
@@ -249,43 +224,36 @@ class GGUF:
           least: the lower bound.
           most: the upper bound.
         """
-        return number(self._key(key), self._of(key, default), least, most)
+        return number(self.key(key), self.entry(key, default), least, most)
 
-    def _size(self, field: str, key: str, default: int | None = None, layers: int | None = None) -> int:
-        """A size; if it is given layer by layer, it must be the same in all layers."""
-        value = self._of(key, default)
+    def size(self, field: str, key: str, default: int | None = None, layers: int | None = None) -> int:
+        """A size in the architecture's metadata; if it is given layer by layer, it must be the same in all layers.
+
+        Args:
+          field: of the `TransformerConfig`, which has the upper bound.
+          key: without the name of the architecture.
+          default: if there is none.
+          layers: how many there are, if it may be given layer by layer.
+        """
+        value = self.entry(key, default)
         if layers is not None and isinstance(value, list):
             if len(value) != layers or any(v != value[0] for v in value):
                 raise ValueError(
-                    f"{self._key(key)} differs from layer to layer ({shown(value)}), which is not supported."
+                    f"{self.key(key)} differs from layer to layer ({shown(value)}), which is not supported."
                 )
             value = value[0]
-        return whole(self._key(key), value, LARGEST[field])
+        return whole(self.key(key), value, LARGEST[field])
 
-    def _refuse_unknown(self) -> None:
-        for key, value in self._fields.items():
-            own = key.removeprefix(f"{self.architecture}.")
-            if (
-                own == key
-                or own in _READ
-                or own in _HARMLESS
-                or own in self._form.keys
-                or value in _NEUTRAL.get(own, ())
-            ):
-                continue
-            raise ValueError(f"The GGUF metadata {shown(key)} is {shown(value)}, which spexjax does not honour.")
-
-    def _rename(self, name: str) -> str:
+    def _module(self, name: str, modules: Mapping[str, str]) -> str:
+        """The module of a tensor, as the file calls it."""
         _, tensor = self._tensors[name]
-        if tensor.kind.name in ("I8", "I16", "I32", "I64"):
+        if tensor.kind.name in _INTEGERS:
             raise ValueError(f"Tensor {shown(name)} holds {tensor.kind.name} numbers; weights must be floats.")
-        match = re.fullmatch(r"(?:blk\.(\d+)\.)?(\w+)\.(weight|bias)", name)
-        known = {**_MODULES, **_FURTHER, **self._form.modules}
-        module = _TENSORS.get(known.get(match[2], "")) if match else None
-        inside = match is not None and match[1] is not None
-        if match is None or module is None or ("{layer}" in module) != inside or (match[3] == "bias" and not inside):
+        match = re.fullmatch(r"(blk\.\d+\.)?(\w+)\.(?:weight|bias)", name)
+        known = match is not None and (match[2] in modules or match[2] in self._form.joined)
+        if match is None or not known or (match[1] is None) != (match[2] in _OUTSIDE):
             raise ValueError(f"Tensor {shown(name)} is not part of the {self.architecture} architecture spexjax runs.")
-        return f"{module.format(layer=match[1])}.{match[3]}"
+        return match[2]
 
 
 def _parts(path: Path) -> list[GGUFFile]:

@@ -22,7 +22,7 @@ _SIZES = {
 }
 _NO_BIASES = Biases()
 _OWN = {"head_dim"}
-_EXPERTS = 1 << 12
+MOST_EXPERTS = 1 << 12  # of a layer
 _ACTIVATIONS = {  # transformers' names of activations -> those of `ACTIVATIONS`
     "silu": "silu",
     "swish": "silu",
@@ -139,7 +139,7 @@ def expert_sizes(resolved: Any) -> dict[str, Any]:
     Raises:
       ValueError: if that is not possible.
     """
-    count = whole("config.json: num_local_experts", resolved.num_local_experts, _EXPERTS)
+    count = whole("config.json: num_local_experts", resolved.num_local_experts, MOST_EXPERTS)
     return {
         "num_experts": count,
         "num_chosen": whole("config.json: num_experts_per_tok", resolved.num_experts_per_tok, count),
@@ -177,6 +177,11 @@ def transformer_config(
     sizes = {
         field: _size(key, _of(resolved, key)) for key, field in _SIZES.items() if field not in _OWN | fields.keys()
     }
+    if sizes["num_heads"] % sizes["num_kv_heads"]:
+        raise ValueError(
+            f"config.json: num_key_value_heads is {sizes['num_kv_heads']}, which does not divide num_attention_heads, "
+            f"{sizes['num_heads']}."
+        )
     even = sizes["hidden_size"] // sizes["num_heads"]
     sizes["head_dim"] = _size("head_dim", getattr(resolved, "head_dim", even))
     name = getattr(resolved, activation)

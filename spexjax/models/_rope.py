@@ -45,16 +45,20 @@ def rope_frequencies(rope: Mapping[str, Any], head_dim: int, length: int = 1, *,
     given, dim = _Given(rope), head_dim
     if rope.get("partial_rotary_factor", 1) != 1:
         if not partial:
+            partial_factor = shown(rope["partial_rotary_factor"])
             raise ValueError(
-                f"partial_rotary_factor is {shown(rope['partial_rotary_factor'])}; this family rotates whole heads."
+                f"config.json: partial_rotary_factor is {partial_factor}; this family rotates whole heads."
             )
         dim = int(head_dim * given.value("partial_rotary_factor", 0, 1))
     kind, theta = rope.get("rope_type"), given.value("rope_theta", 1)
     if kind not in _KINDS:
-        raise ValueError(f"RoPE scaling {shown(kind)} is not supported; spexjax knows {', '.join(_KINDS)}.")
+        raise ValueError(
+            f"config.json: the RoPE parameter rope_type is {shown(kind)}; spexjax knows {', '.join(_KINDS)}."
+        )
     if dim % 2 or dim == 0 or (kind == "dynamic" and dim == 2):
         raise ValueError(
-            f"{dim} of a head's {head_dim} dimensions cannot rotate in pairs; see head_dim and partial_rotary_factor."
+            f"config.json: {dim} of a head's {head_dim} dimensions cannot rotate in pairs by rope_type {kind}; see "
+            "head_dim and partial_rotary_factor."
         )
     base = [theta ** (-2 * i / dim) for i in range(dim // 2)]
     if kind == "default":

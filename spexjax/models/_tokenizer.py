@@ -15,10 +15,23 @@ _LLAMA3 = (
     r"|\s*[\r\n]+|\s+(?!\S)|\s+"
 )
 _QWEN2 = _LLAMA3.replace(r"\p{N}{1,3}", r"\p{N}")
+_UPPER, _LOWER = r"[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]", r"[\p{Ll}\p{Lm}\p{Lo}\p{M}]"
+_SHORT = r"(?i:'s|'t|'re|'ve|'m|'ll|'d)?"
+_GPT4O = (
+    rf"[^\r\n\p{{L}}\p{{N}}]?{_UPPER}*{_LOWER}+{_SHORT}|[^\r\n\p{{L}}\p{{N}}]?{_UPPER}+{_LOWER}*{_SHORT}"
+    r"|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n/]*|\s*[\r\n]+|\s+(?!\S)|\s+"
+)
 _SPLITS = {  # tokenizer.ggml.pre -> how text is split, step by step, before byte-level merges; () is GPT-2's rule
     "default": (r"[\p{P}\$\+<=>\^~\|]+", _WORDS, r"\p{N}+", "[0-9][0-9][0-9]"),  # llama.cpp's for files that do not say
     "gpt-2": (),
+    "mpt": (),
+    "olmo": (),  # of Pythia and GPT-NeoX, too
     "smollm": (),
+    "refact": (),
+    "starcoder": (),
+    "dbrx": (_LLAMA3,),  # of Phi-4 and OLMo 2
+    "smaug-bpe": (_LLAMA3,),
+    "gpt-4o": (_GPT4O,),  # of Phi-4-mini
     "llama-bpe": (_LLAMA3,),
     "llama3": (_LLAMA3,),
     "llama-v3": (_LLAMA3,),
@@ -26,6 +39,8 @@ _SPLITS = {  # tokenizer.ggml.pre -> how text is split, step by step, before byt
     "qwen2": (_QWEN2,),
     "deepseek-r1-qwen": (_QWEN2,),
 }
+_BEGINNING = ("llama-bpe", "llama3", "llama-v3", "falcon3")  # those that mark it; whole words need no merges there
+_DIGITS = ("smollm", "refact", "starcoder")  # those that cut every digit off
 _CONTROL, _USER_DEFINED = 3, 4  # token types
 _SENTENCE_PIECE = {"bos": 1, "eos": 2, "unknown": 0}  # ids of a sentence-piece model that does not say
 
@@ -46,7 +61,7 @@ def gguf_tokenizer(gguf: GGUF) -> LazyTokenizer:
     tokens = _strings(gguf, "tokens")
     ids = {name: _id(gguf, name, len(tokens), kind) for name in ("bos", "eos", "unknown", "padding", "eot", "eom")}
     types = _types(gguf, tokens, ids)
-    splits = _splits(gguf) if kind == "gpt2" else ()
+    splits, pre = _splits(gguf) if kind == "gpt2" else (), gguf.field("tokenizer.ggml.pre")
     scores = _numbers(gguf, "scores", len(tokens)) if kind == "llama" else []
     names = {"bos": "bos", "eos": "eos", "unknown": "unk", "padding": "pad"}
     named = {f"{short}_token": tokens[i] for name, short in names.items() if (i := ids[name]) is not None}
@@ -62,7 +77,7 @@ def gguf_tokenizer(gguf: GGUF) -> LazyTokenizer:
         )
         core.add_special_tokens(_added(tokens, types, _CONTROL))
         core.add_tokens(_added(tokens, types, _USER_DEFINED))
-        begins = kind == "llama" or _LLAMA3 in splits
+        begins = kind == "llama" or pre in _BEGINNING
         if ids["bos"] is not None and (begins if adds_bos is None else adds_bos):
             _begin_with(core, tokens[ids["bos"]], ids["bos"])
         return LazyTokenizer(core, named, template)
@@ -144,9 +159,10 @@ def _byte_level(gguf: GGUF, tokens: list[str], splits: tuple[str, ...]) -> Any:
 
     merges = [tuple(m.split(" ", 1)) for m in gguf.field("tokenizer.ggml.merges")]
     vocabulary = {token: i for i, token in enumerate(tokens)}
-    core = Tokenizer(models.BPE(vocabulary, merges, ignore_merges=_LLAMA3 in splits))
+    pre = gguf.field("tokenizer.ggml.pre")
+    core = Tokenizer(models.BPE(vocabulary, merges, ignore_merges=pre in _BEGINNING))
     steps: list[Any] = [pre_tokenizers.Split(Regex(pattern), behavior="isolated") for pattern in splits]
-    if gguf.field("tokenizer.ggml.pre") == "smollm":
+    if pre in _DIGITS:
         steps.append(pre_tokenizers.Digits(individual_digits=True))
     steps.append(pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=not splits))
     core.pre_tokenizer = pre_tokenizers.Sequence(steps)

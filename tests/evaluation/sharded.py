@@ -2,18 +2,26 @@
 
 import dataclasses
 import itertools
+import json
 import sys
+from pathlib import Path
 
 import chex
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from jax.sharding import NamedSharding
 
 import spexjax as sx
 from spexjax.evaluation import mesh, run
 
+TESTS = Path(__file__).parents[1]
+sys.path[:0] = [str(TESTS), str(TESTS / "models")]
+from tiny_families import write_family  # noqa: E402
+
 MESHES = [(1, 8), (8, 1), (2, 4)]
+FAMILIES = json.loads((TESTS / "golden" / "families.json").read_text())
 
 
 def functions():
@@ -82,7 +90,7 @@ def language_model(folder, scratch):
     for shape in MESHES:
         np.testing.assert_allclose(sx.evaluate(ablation, masks, mesh=mesh(*shape)), alone, atol=1e-5)
     specs = sx.models.tensor_parallel(model.parameters, mesh(2, 4))
-    cut = {str(spec) for spec in jax.tree.leaves(specs, is_leaf=lambda x: isinstance(x, jax.sharding.PartitionSpec))}
+    cut = {str(spec) for spec in jax.tree.leaves(specs, is_leaf=is_spec)}
     assert len(cut) > 2, "no weight is cut"
     saved = sx.models.save_model(model, f"{scratch}/model")
     parts = sx.load_model(saved, mesh=mesh(2, 4))
@@ -92,9 +100,53 @@ def language_model(folder, scratch):
     )
 
 
+def family(name, scratch):
+    """A tiny model of a family."""
+    return sx.load_model(write_family(Path(scratch) / name, FAMILIES["families"][name]))
+
+
+def families(scratch):
+    """Weights of every kind cut over two devices, against transformers: joined, plain, stacked, beside each other."""
+    for name in ("gemma3_text", "phi3", "gpt_neox", "mixtral"):  # GPT-2 has its own below
+        model = family(name, scratch)
+        specs = sx.models.tensor_parallel(model.parameters, mesh(1, 2))
+        assert sum(any(spec) for spec in jax.tree.leaves(specs, is_leaf=is_spec)) >= 8
+        put = jax.tree.map(
+            lambda leaf, spec: jax.device_put(leaf, NamedSharding(mesh(1, 2), spec)), model.parameters, specs
+        )
+        cut = dataclasses.replace(model, parameters=put)
+        logits = sx.models.logits(cut, FAMILIES["ids"])[FAMILIES["places"], :8]
+        np.testing.assert_allclose(logits, FAMILIES["families"][name]["logits"], atol=1e-5, err_msg=name)
+
+
+def is_spec(leaf):
+    return isinstance(leaf, jax.sharding.PartitionSpec)
+
+
+def own_values(scratch):
+    """Functions of one's own, of a text and of components, over four devices of which two share the weights."""
+
+    def divergence(log_probs, targets, unablated):
+        return (jnp.exp(unablated) * (unablated - log_probs)).sum(-1).mean()
+
+    def entropy(log_probs, targets):
+        return -(jnp.exp(log_probs) * log_probs).sum(-1).mean()
+
+    model = family("gpt2", scratch)
+    text = sx.ablations.text(model, "a b c d", answer_prefix="so", answers=" y", value=entropy)
+    heads = sx.ablations.components(model, ["a b c"], " y", units="head", value=divergence)
+    for ablation in (text, heads):
+        masks = np.random.default_rng(0).random((8, ablation.num_features)) < 0.6
+        alone = sx.evaluate(ablation, masks, mesh=mesh(1, 1))
+        assert np.ptp(alone) > 1e-4
+        np.testing.assert_allclose(sx.evaluate(ablation, masks, mesh=mesh(2, 2)), alone, atol=1e-5)
+
+
 if __name__ == "__main__":
     functions()
     several_values()
     decoder()
     games()
     language_model(*sys.argv[1:])
+    families(sys.argv[2])
+    own_values(sys.argv[2])

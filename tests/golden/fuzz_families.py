@@ -1,4 +1,5 @@
-"""Random configs of every family in spexjax and in transformers + torch: equal, or refused by one sentence.
+"""Random configs of every family in spexjax and in transformers + torch: equal, or refused by one sentence that names
+the field.
 
 Needs torch, which spexjax does not; run by hand:
 

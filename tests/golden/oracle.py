@@ -2,6 +2,7 @@
 
 import copy
 import json
+import re
 import sys
 import types
 from pathlib import Path
@@ -58,8 +59,41 @@ def ours(folder):
     return types.SimpleNamespace(**dict(zip(("config", "graph", "parameters"), found, strict=True)))
 
 
+ALIASES = {  # what transformers makes of a field, whose name a sentence may give as well
+    "rope_scaling": {"rope_parameters"},
+    "rope_theta": {"rope_parameters"},
+    "rotary_pct": {"partial_rotary_factor"},
+    "rotary_emb_base": {"rope_theta"},
+    "sliding_window_pattern": {"layer_types"},
+    "max_window_layers": {"layer_types"},
+    "use_sliding_window": {"layer_types", "sliding_window"},
+    "num_experts": {"num_local_experts", "num_experts_per_tok"},
+    "num_local_experts": {"num_experts_per_tok"},
+    "num_attention_heads": {"head_dim"},
+    "num_hidden_layers": {"layer_types"},
+}
+
+
+def names_the_field(sentence, config):
+    """Whether a refusal names one of the fields in which the config is not that of the family, or part of it."""
+    base, fields = FAMILIES[config["model_type"]][1], set()
+    for key in (k for k in config if k != "model_type" and (k not in base or config[k] != base[k])):
+        fields |= {key, *ALIASES.get(key, ()), *_inside(config[key])}
+    return bool(set(re.findall(r"\w+", sentence)) & fields)
+
+
+def _inside(value):
+    """The keys of a dictionary, and of those in it."""
+    if not isinstance(value, dict):
+        return set()
+    return set(value).union(*map(_inside, value.values()))
+
+
 def judge(config, folder, seed=0):
-    """ "equal", "refused", "both refuse", or what is wrong, with what it was."""
+    """ "equal", "refused", "both refuse", or what is wrong, with what it was.
+
+    A refusal is one sentence that names the field.
+    """
     try:
         model = torch_model(config, seed)
         ids = token_ids(model.config.vocab_size)[: config.get("n_positions", LENGTH)]
@@ -73,14 +107,12 @@ def judge(config, folder, seed=0):
         try:
             from_hugging_face(config)
         except ValueError as error:
-            return "both refuse", str(error)
+            return _refusal("both refuse", str(error), config)
         return "only transformers refuses", why
     try:
         model = ours(folder)
     except ValueError as error:
-        sentence = str(error)
-        fine = sentence and "\n" not in sentence
-        return ("refused" if fine else "not one sentence"), sentence
+        return _refusal("refused", str(error), config)
     except Exception as error:
         return "crash", f"{type(error).__name__}: {error}"
     length = min(model.config.max_length, len(ids))
@@ -89,3 +121,9 @@ def judge(config, folder, seed=0):
     mine = logits(model, ids)[:length]
     error = float(np.abs(mine - theirs).max() / max(1.0, np.abs(theirs).max() / 10))
     return ("equal" if error < 1e-4 else "different"), f"{error:.1e} of {np.abs(theirs).max():.1f}"
+
+
+def _refusal(verdict, sentence, config):
+    if not sentence or "\n" in sentence:
+        return "not one sentence", sentence
+    return (verdict if names_the_field(sentence, config) else f"{verdict} without the field"), sentence

@@ -59,7 +59,7 @@ def write_gguf(
     writer.add_token_types([3] + [1] * (len(vocabulary) - 1))
     writer.add_token_merges([" ".join(m) for m in core["model"]["merges"]])
     writer.add_eos_token_id(0)
-    names = {LLAMA_TENSORS[module]: name for name, module in _MODULES.items()}
+    names = {LLAMA_TENSORS[module]: name for name, module in _MODULES.items() if module in LLAMA_TENSORS}
     for file in sorted(folder.glob("*.safetensors")):
         for name, value in load_file(file).items():
             module, leaf = name.rsplit(".", 1)
@@ -75,7 +75,8 @@ def write_gguf(
             elif short:
                 writer.add_tensor(short, value)
     if rope is not None:
-        writer.add_tensor("rope_freqs.weight", rope.astype(np.float32))
+        name, divisors = rope if isinstance(rope, tuple) else ("rope_freqs.weight", rope)
+        writer.add_tensor(name, divisors.astype(np.float32))
     writer.write_header_to_file()
     writer.write_kv_data_to_file()
     writer.write_tensors_to_file()

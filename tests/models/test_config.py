@@ -113,7 +113,7 @@ def test_silu_has_two_names():
         ({"num_hidden_layers": 10**12}, "num_hidden_layers"),
         ({"num_attention_heads": 0}, "num_attention_heads"),
         ({"num_attention_heads": True}, "num_attention_heads"),
-        ({"num_key_value_heads": 3}, "3 key-value heads"),
+        ({"num_key_value_heads": 3}, "num_key_value_heads is 3, which does not divide num_attention_heads"),
         ({"vocab_size": 2.5}, "vocab_size"),
         ({"num_labels": 10**12}, "num_labels"),
         ({"max_position_embeddings": "x" * 10**6}, "max_position_embeddings"),
@@ -144,3 +144,15 @@ def test_null_head_dim_of_qwen2_is_refused_as_transformers_does():
     assert from_hugging_face(base("llama", head_dim=None)).head_dim == 8
     with pytest.raises(ValueError, match="head_dim is missing or null"):
         from_hugging_face(base("qwen2", head_dim=None))
+
+
+def test_gemma3_does_not_cap_scores_which_transformers_does_not_do_either():
+    capped = {"attn_logit_softcapping": 2.0, "final_logit_softcapping": 3.0}
+    assert [from_hugging_face({"model_type": f"gemma{v}", **capped}).score_cap for v in ("2", "3_text")] == [2.0, None]
+
+
+def test_smollm3_says_which_layers_have_no_rope_in_a_list_of_their_number():
+    with pytest.raises(
+        ValueError, match=r"config\.json: no_rope_layers is \[1\]; it must have a 0 or 1 for each layer"
+    ):
+        from_hugging_face({"model_type": "smollm3", "num_hidden_layers": 2, "no_rope_layers": [1]})

@@ -2,13 +2,15 @@
 
 import json
 
+import chex
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
 from common import GOLDEN
 from flax import nnx
-from tiny_families import write_family
+from gguf_families import CHANGES, for_gguf, write_family_gguf
+from tiny_families import single, weights, write_family
 
 import spexjax as sx
 from spexjax import models
@@ -19,6 +21,10 @@ FAMILIES, PLACES = RECORD["families"], RECORD["places"]
 BRANCHING = ("mistral", "gemma3_text", "smollm3", "gpt2", "mixtral")
 
 
+def load_family(folder, record):
+    return sx.load_model(write_family(folder, record))
+
+
 @pytest.fixture(scope="module")
 def loaded(tmp_path_factory):
     """Models by family, each loaded once."""
@@ -27,7 +33,7 @@ def loaded(tmp_path_factory):
     def load(family):
         if family not in there:
             folder = tmp_path_factory.mktemp("families") / family
-            there[family] = sx.load_model(write_family(folder, FAMILIES[family]))
+            there[family] = load_family(folder, FAMILIES[family])
         return there[family]
 
     return load
@@ -37,6 +43,18 @@ def loaded(tmp_path_factory):
 def test_logits_equal_transformers(family, loaded):
     ours = models.logits(loaded(family), RECORD["ids"])
     np.testing.assert_allclose(ours[PLACES, :8], FAMILIES[family]["logits"], atol=1e-4)
+
+
+@pytest.mark.parametrize("family", [*FAMILIES, *(name for name in CHANGES if " " in name)])
+def test_gguf_equals_safetensors(family, loaded, tmp_path):
+    """The same config and the same weights, bit by bit, so that the same program gives the same logits."""
+    record = for_gguf(FAMILIES[family.split()[0]], family)
+    path = write_family_gguf(tmp_path / "tiny.gguf", single(record["config"]), weights(record["shapes"]))
+    there, here = sx.load_model(path), load_family(tmp_path / "folder", record) if family in CHANGES else loaded(family)
+    assert there.config == here.config
+    chex.assert_trees_all_equal(there.parameters, here.parameters)
+    if family not in CHANGES:
+        np.testing.assert_allclose(models.logits(there, RECORD["ids"]), models.logits(here, RECORD["ids"]), atol=1e-5)
 
 
 @pytest.mark.parametrize("family", [family for family, record in FAMILIES.items() if "gated" in record])

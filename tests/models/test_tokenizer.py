@@ -53,6 +53,10 @@ def byte_level(pre="gpt-2", extra=(), **fields):
         ("llama-bpe", ["It", "'s", "Ġ", "123", "45", "Ġthings", "ĊĊ", "OK", "!!"]),
         ("default", ["It", "'", "s", "Ġ", "123", "45", "Ġthings", "Ċ", "Ċ", "OK", "!!"]),
         ("qwen2", ["It", "'s", "Ġ", "1", "2", "3", "4", "5", "Ġthings", "ĊĊ", "OK", "!!"]),
+        ("olmo", ["It", "'s", "Ġ12345", "Ġthings", "Ċ", "Ċ", "OK", "!!"]),
+        ("refact", ["It", "'s", "Ġ", "1", "2", "3", "4", "5", "Ġthings", "Ċ", "Ċ", "OK", "!!"]),
+        ("dbrx", ["It", "'s", "Ġ", "123", "45", "Ġthings", "ĊĊ", "OK", "!!"]),
+        ("gpt-4o", ["It's", "Ġ", "123", "45", "Ġthings", "ĊĊ", "OK", "!!"]),
     ],
 )
 def test_text_is_cut_as_each_family_cuts_it(pre, pieces):
@@ -73,6 +77,7 @@ def test_a_file_that_does_not_say_how_text_is_cut_is_cut_as_llama_cpp_does():
         ("llama3", None, True),
         ("llama-bpe", False, False),
         ("gpt-2", None, False),
+        ("dbrx", None, False),
         ("qwen2", None, False),
         ("qwen2", True, True),
     ],

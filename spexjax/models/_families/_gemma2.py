@@ -5,7 +5,7 @@ from types import MappingProxyType
 from typing import Any
 
 from spexjax.models._architecture import LLAMA_TENSORS, Architecture, Biases, GGUFForm, register_architecture
-from spexjax.models._bounds import flag, number, shown
+from spexjax.models._bounds import LARGEST, flag, number, shown, whole
 from spexjax.models._config import TransformerConfig
 from spexjax.models._hugging_face import complete_config, sliding, transformer_config
 from spexjax.models._stored import Stored, changed, plus_one
@@ -18,6 +18,7 @@ TENSORS: Mapping[str, str] = MappingProxyType(
         "mlp_post_norm": "model.layers.{layer}.post_feedforward_layernorm",
     }
 )
+PATTERN = "attention.sliding_window_pattern"
 
 
 def gemma_fields(whole: Any) -> dict[str, Any]:
@@ -46,6 +47,23 @@ def norms_from_one(config: TransformerConfig, stored: Stored) -> Stored:
     return changed(stored, r"norm\.weight", plus_one)
 
 
+def gguf_sliding(file: Any, layers: int, period: int) -> tuple[bool, ...]:
+    """Which layers of a GGUF model slide: all but the last of every period, unless the file lists them.
+
+    Args:
+      file: the open `GGUF`.
+      layers: how many there are.
+      period: if the file has none.
+    """
+    given = file.entry(PATTERN, period)
+    if isinstance(given, list):
+        if len(given) != layers or any(v not in (0, 1) for v in given):
+            raise ValueError(f"{file.key(PATTERN)} is {shown(given)}; it must say yes or no for each layer.")
+        return tuple(map(bool, given))
+    period = whole(file.key(PATTERN), given, LARGEST["num_layers"], least=0)
+    return tuple(period == 0 or i % period < period - 1 for i in range(layers))
+
+
 def _config(config: Mapping[str, Any]) -> TransformerConfig:
     whole = complete_config(config, "Gemma2Config")
     return transformer_config(whole, **gemma_fields(whole))
@@ -53,7 +71,7 @@ def _config(config: Mapping[str, Any]) -> TransformerConfig:
 
 def _gguf(file: Any, sizes: Mapping[str, Any]) -> dict[str, Any]:
     """The caps and the window; scores are scaled by the size of a head, in the 27B model by that of hidden / heads."""
-    layers, size = sizes["num_layers"], sizes["head_dim"]
+    layers, size, window = sizes["num_layers"], sizes["head_dim"], file.window() or 4096
     return {
         "activation": "gelu_tanh",
         "embedding_scale": sizes["hidden_size"] ** 0.5,
@@ -61,12 +79,11 @@ def _gguf(file: Any, sizes: Mapping[str, Any]) -> dict[str, Any]:
         "query_scale": (sizes["hidden_size"] / sizes["num_heads"] if layers == 46 else size) ** -0.5,
         "score_cap": file.number("attn_logit_softcapping", 50.0, 1e-6, 1e9),
         "logit_cap": file.number("final_logit_softcapping", 30.0, 1e-6, 1e9),
-        "window": file.window() or 4096,
-        "sliding": tuple(i % 2 == 0 for i in range(layers)),
+        "window": window,
+        "sliding": gguf_sliding(file, layers, 2),
     }
 
 
-_KEYS = frozenset({"attn_logit_softcapping", "final_logit_softcapping"})
-FORM_MODULES = {"post_attention_norm": "attention_post_norm", "post_ffw_norm": "mlp_post_norm"}
-_FORM = GGUFForm("gemma2", more=_gguf, keys=_KEYS, modules=FORM_MODULES)
+_KEYS = frozenset({"attn_logit_softcapping", "final_logit_softcapping", PATTERN})
+_FORM = GGUFForm("gemma2", more=_gguf, keys=_KEYS, windowed=True)
 register_architecture(Architecture("gemma2", _config, TENSORS, _FORM, norms_from_one))

@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from spexjax.models._architecture import LLAMA_TENSORS, Architecture, Biases, register_architecture
+from spexjax.models._architecture import LLAMA_TENSORS, Architecture, Biases, GGUFForm, register_architecture
 from spexjax.models._bounds import LARGEST, flag, whole
 from spexjax.models._config import TransformerConfig
 from spexjax.models._hugging_face import complete_config, transformer_config
@@ -57,4 +57,16 @@ def _stored(config: TransformerConfig, stored: Stored) -> Stored:
     return split(stored, "c_attn", rows(dict.fromkeys("qkv", size)))
 
 
-register_architecture(Architecture("gpt2", _config, _TENSORS, None, _stored))
+def _joined(config: TransformerConfig, stored: Stored) -> Stored:
+    size = config.num_heads * config.head_dim
+    return split(stored, "attn_qkv", rows(dict.fromkeys(("attn_q", "attn_k", "attn_v"), size)))
+
+
+_FORM = GGUFForm(
+    "gpt2",
+    fields={**_DIFFERENT, "activation": "gelu_tanh", "rope_frequencies": ()},
+    epsilon="attention.layer_norm_epsilon",
+    joined=frozenset({"attn_qkv"}),
+    stored=_joined,
+)
+register_architecture(Architecture("gpt2", _config, _TENSORS, _FORM, _stored))

@@ -5,11 +5,11 @@ from typing import Any
 
 import numpy as np
 
-from spexjax.models._architecture import LLAMA_TENSORS, Architecture, Biases, register_architecture
+from spexjax.models._architecture import LLAMA_TENSORS, Architecture, Biases, GGUFForm, register_architecture
 from spexjax.models._bounds import flag
 from spexjax.models._config import TransformerConfig
 from spexjax.models._hugging_face import complete_config, transformer_config
-from spexjax.models._stored import Stored, split, without
+from spexjax.models._stored import Stored, rows, split, without
 
 _TENSORS = {
     **LLAMA_TENSORS,
@@ -58,4 +58,25 @@ def _stored(config: TransformerConfig, stored: Stored) -> Stored:
     return split(stored, "query_key_value", {name: part(i) for i, name in enumerate("qkv")})
 
 
-register_architecture(Architecture("gpt_neox", _config, _TENSORS, stored=_stored))
+def _gguf(file: Any, sizes: Mapping[str, Any]) -> dict[str, Any]:
+    key = "use_parallel_residual"
+    return {"parallel": flag(file.key(key), file.entry(key))}
+
+
+def _joined(config: TransformerConfig, stored: Stored) -> Stored:
+    """In GGUF files all queries come first, then all keys, then all values."""
+    size = config.num_heads * config.head_dim
+    return split(stored, "attn_qkv", rows(dict.fromkeys(("attn_q", "attn_k", "attn_v"), size)))
+
+
+_FORM = GGUFForm(
+    "gptneox",
+    fields={"norm": "layer", "gated": False, "activation": "gelu"},  # the exact one, as in Pythia: files do not say
+    more=_gguf,
+    keys=frozenset({"use_parallel_residual"}),
+    partial=True,
+    epsilon="attention.layer_norm_epsilon",
+    joined=frozenset({"attn_qkv"}),
+    stored=_joined,
+)
+register_architecture(Architecture("gpt_neox", _config, _TENSORS, _FORM, _stored))

@@ -28,12 +28,13 @@ def _config(config: Mapping[str, Any]) -> TransformerConfig:
 
 
 def _gguf(file: Any, sizes: Mapping[str, Any]) -> dict[str, Any]:
-    """The same multipliers; one that is missing, or 0, changes nothing."""
+    """The same multipliers; one that is missing, or 0, changes nothing. A model that is not "finetuned" has no RoPE."""
 
     def scale(key: str, default: float | None = 1.0) -> float | None:
         return file.number(key, 0, 0, 1e9) or default
 
     return {
+        "rotated": None if file.entry("rope.scaling.finetuned", True) else (False,) * sizes["num_layers"],
         "embedding_scale": scale("embedding_scale"),
         "query_scale": scale("attention.scale", None),
         "residual_scale": scale("residual_scale"),

@@ -6,6 +6,7 @@ from typing import Any
 from spexjax.models._architecture import Architecture, Biases, GGUFForm, register_architecture
 from spexjax.models._bounds import flag
 from spexjax.models._config import TransformerConfig
+from spexjax.models._families._mixtral import GGUF_EXPERT_KEYS, GGUF_EXPERTS, gguf_experts
 from spexjax.models._hugging_face import complete_config, layer_types, transformer_config
 
 
@@ -17,4 +18,18 @@ def _config(config: Mapping[str, Any]) -> TransformerConfig:
     return transformer_config(whole, biases=Biases(qkv=attention, output=attention, mlp=mlp))
 
 
-register_architecture(Architecture("llama", _config, gguf=GGUFForm("llama", neighbours=True, rope_divisors=True)))
+def _gguf(file: Any, sizes: Mapping[str, Any]) -> dict[str, Any]:
+    """Mistral's and Mixtral's files call themselves llama: all layers slide, and there may be experts."""
+    return {"window": file.window(), **gguf_experts(file)}
+
+
+_FORM = GGUFForm(
+    "llama",
+    neighbours=True,
+    rope_divisors=True,
+    more=_gguf,
+    keys=GGUF_EXPERT_KEYS,
+    modules=GGUF_EXPERTS,
+    windowed=True,
+)
+register_architecture(Architecture("llama", _config, gguf=_FORM))

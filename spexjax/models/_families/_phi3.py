@@ -3,10 +3,10 @@
 LongRoPE is run up to the original length of the context; beyond it all its frequencies are others.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from spexjax.models._architecture import Architecture, register_architecture
+from spexjax.models._architecture import Architecture, GGUFForm, register_architecture
 from spexjax.models._config import TransformerConfig
 from spexjax.models._hugging_face import complete_config, transformer_config
 from spexjax.models._stored import Stored, rows, split
@@ -17,11 +17,34 @@ def _config(config: Mapping[str, Any]) -> TransformerConfig:
     return transformer_config(whole, window=whole.sliding_window, partial=True)
 
 
-def _stored(config: TransformerConfig, stored: Stored) -> Stored:
-    keys = config.num_kv_heads * config.head_dim
-    projections = {"q_proj": config.num_heads * config.head_dim, "k_proj": keys, "v_proj": keys}
-    stored = split(stored, "qkv_proj", rows(projections))
-    return split(stored, "gate_up_proj", rows(dict.fromkeys(("gate_proj", "up_proj"), config.intermediate_size)))
+def _cut(
+    qkv: str, three: Sequence[str], both: str, two: Sequence[str]
+) -> Callable[[TransformerConfig, Stored], Stored]:
+    """Cuts two tensors of each layer, `qkv` into three and `both` into two, which get these names."""
+
+    def stored(config: TransformerConfig, stored: Stored) -> Stored:
+        keys = config.num_kv_heads * config.head_dim
+        sizes = config.num_heads * config.head_dim, keys, keys
+        stored = split(stored, qkv, rows(dict(zip(three, sizes, strict=True))))
+        return split(stored, both, rows(dict.fromkeys(two, config.intermediate_size)))
+
+    return stored
 
 
-register_architecture(Architecture("phi3", _config, stored=_stored))
+def _gguf(file: Any, sizes: Mapping[str, Any]) -> dict[str, Any]:
+    """The window, which llama.cpp leaves out."""
+    return {"window": file.window()}
+
+
+_FORM = GGUFForm(
+    "phi3",
+    more=_gguf,
+    keys=frozenset({"rope.scaling.attn_factor"}),
+    windowed=True,
+    partial=True,
+    rope_factors=True,
+    joined=frozenset({"attn_qkv"}),
+    stored=_cut("attn_qkv", ("attn_q", "attn_k", "attn_v"), "ffn_up", ("ffn_gate", "ffn_up")),
+)
+_STORED = _cut("qkv_proj", ("q_proj", "k_proj", "v_proj"), "gate_up_proj", ("gate_proj", "up_proj"))
+register_architecture(Architecture("phi3", _config, gguf=_FORM, stored=_STORED))

@@ -3,9 +3,10 @@
 from collections.abc import Mapping
 from typing import Any
 
-from spexjax.models._architecture import Architecture, Biases, register_architecture
+from spexjax.models._architecture import Architecture, Biases, GGUFForm, register_architecture
 from spexjax.models._bounds import LARGEST, flag, shown, whole
 from spexjax.models._config import TransformerConfig
+from spexjax.models._families._mixtral import GGUF_EXPERT_KEYS, GGUF_EXPERTS, gguf_experts
 from spexjax.models._families._qwen3 import TENSORS
 from spexjax.models._hugging_face import complete_config, expert_sizes, transformer_config
 from spexjax.models._stored import Stored, stacked
@@ -43,4 +44,21 @@ def _stored(config: TransformerConfig, stored: Stored) -> Stored:
     return stored
 
 
-register_architecture(Architecture("qwen3_moe", _config, _TENSORS, None, _stored))
+def _gguf(file: Any, sizes: Mapping[str, Any]) -> dict[str, Any]:
+    """The experts; each has its share of the whole length if the file does not say more."""
+    experts = gguf_experts(file)
+    if not experts:
+        raise ValueError(f"{file.key('expert_count')} is 0 or missing; a qwen3moe model has experts.")
+    share = file.size("intermediate_size", "feed_forward_length", layers=sizes["num_layers"]) // experts["num_chosen"]
+    size = file.size("intermediate_size", "expert_feed_forward_length", share)
+    return {**experts, "intermediate_size": size}
+
+
+_FORM = GGUFForm(
+    "qwen3moe",
+    fields={"query_norm": "head"},
+    more=_gguf,
+    keys=GGUF_EXPERT_KEYS | {"expert_feed_forward_length"},
+    modules=GGUF_EXPERTS,
+)
+register_architecture(Architecture("qwen3_moe", _config, _TENSORS, _FORM, _stored))

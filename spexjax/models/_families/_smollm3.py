@@ -10,14 +10,21 @@ from spexjax.models._hugging_face import complete_config, sliding, transformer_c
 
 
 def _config(config: Mapping[str, Any]) -> TransformerConfig:
+    given, layers = config.get("no_rope_layers"), config.get("num_hidden_layers")
+    if isinstance(given, list) and layers is not None:  # what transformers indexes before it looks
+        _check(given, layers)
     whole = complete_config(config, "SmolLM3Config")
     attention = flag("config.json: attention_bias", whole.attention_bias)
     mlp = flag("config.json: mlp_bias", whole.mlp_bias)
-    given = whole.no_rope_layers  # 1 where there is RoPE, whatever the name says
-    if not isinstance(given, list) or len(given) != whole.num_hidden_layers or any(v not in (0, 1) for v in given):
-        raise ValueError(f"config.json: no_rope_layers is {shown(given)}; it must have a 0 or 1 for each layer.")
+    _check(whole.no_rope_layers, whole.num_hidden_layers)
     biases = Biases(qkv=attention, output=attention, mlp=mlp)
-    return transformer_config(whole, biases=biases, rotated=tuple(map(bool, given)), **sliding(whole))
+    rotated = tuple(map(bool, whole.no_rope_layers))  # 1 where there is RoPE, whatever the name says
+    return transformer_config(whole, biases=biases, rotated=rotated, **sliding(whole))
+
+
+def _check(given: Any, layers: int) -> None:
+    if not isinstance(given, list) or len(given) != layers or any(v not in (0, 1) for v in given):
+        raise ValueError(f"config.json: no_rope_layers is {shown(given)}; it must have a 0 or 1 for each layer.")
 
 
 def _gguf(file: Any, sizes: Mapping[str, Any]) -> dict[str, Any]:
