@@ -28,8 +28,8 @@ from results_page import QUESTIONS, benchmark_tables, written_page
 TRIED = ("review16", "facts20", "recommend70", "exact_wine", "exact_training")
 # The name of a result, and what measures it on a small budget.
 COMMANDS = {
-    "faithfulness": "faithfulness.py --methods auto lasso --draws 1 --peer-draws 0 --budgets 64 256 1024",
-    "index_error": "index_error.py --methods auto --draws 1 --budgets 64 256 1024 --peers",
+    "faithfulness": "faithfulness.py --methods auto lasso --draws 1 --peer-draws 0 --budgets 64 256",
+    "index_error": "index_error.py --methods auto --draws 1 --budgets 64 256 --peers",
     "calibration": "calibration.py --draws 1",
     "strings": "strings.py --games review16",
     "spans": "spans.py",

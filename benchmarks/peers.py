@@ -82,9 +82,9 @@ def shapiq_approximators(n: int, index: str, order: int, seed: int, budget: int 
     """What shapiq has for SV, SII, FSII or FBII: `{name: function that makes the approximator}`.
 
     Settings are shapiq's defaults, but for these. "kernelshap" is what shapiq chooses by itself: KernelSHAP for SV,
-    KernelSHAP-IQ for SII, regressions for FSII and FBII. None of these samples complements together unless it is asked to;
-    names that end in "paired" do, and "svarmiq", which is SVARM for SV. "proxyshap-adjusted" adds to ProxySHAP the
-    correction of its trees' residuals, off by default; "regressionmsr" is ProxySHAP with that correction and the
+    KernelSHAP-IQ for SII, regressions for FSII and FBII. None of these samples complements together unless it is
+    asked to; names that end in "paired" do, and "svarmiq", which is SVARM for SV. "proxyshap-adjusted" adds to
+    ProxySHAP the correction of its trees' residuals, off by default; "regressionmsr" is ProxySHAP with that correction and the
     sampling made for SV. "inconsistent" is the variant of KernelSHAP-IQ that shapiq prefers at low budgets.
     "polyshap" has all pairs; with complements it would be paired KernelSHAP, so the paired one has all triples.
     OddSHAP needs 10 ablations. "shapleig" fits a Gaussian process anew after each ablation: it is there for n + 2 to
