@@ -83,9 +83,10 @@ def shapiq_approximators(n: int, index: str, order: int, seed: int, budget: int 
 
     Settings are shapiq's defaults, but for these. "kernelshap" is what shapiq chooses by itself: KernelSHAP for SV,
     KernelSHAP-IQ for SII, regressions for FSII and FBII. None of these samples complements together unless it is
-    asked to; names that end in "paired" do, and "svarmiq", which is SVARM for SV. "proxyshap-adjusted" adds to
-    ProxySHAP the correction of its trees' residuals, off by default; "regressionmsr" is ProxySHAP with that correction and the
-    sampling made for SV. "inconsistent" is the variant of KernelSHAP-IQ that shapiq prefers at low budgets.
+    asked to; names that end in "paired" do, and "shapiq" and "svarmiq", which is SVARM for SV. "proxyshap-adjusted"
+    adds to ProxySHAP the correction of its trees' residuals, off by default; "regressionmsr" is ProxySHAP with that
+    correction and the sampling made for SV. "inconsistent" is the variant of KernelSHAP-IQ that shapiq prefers at low
+    budgets.
     "polyshap" has all pairs; with complements it would be paired KernelSHAP, so the paired one has all triples.
     OddSHAP needs 10 ablations. "shapleig" fits a Gaussian process anew after each ablation: it is there for n + 2 to
     `SHAPLEIG_BUDGET` ablations only, and needs "shapiq[shapleig]". SPEX refuses fewer than some 1,000.

@@ -6,7 +6,10 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from spexjax.models._config import TransformerConfig
+
 Shape = tuple[int, ...]
+GGUF_QKV = ("attn_q", "attn_k", "attn_v")
 
 
 class Stored(NamedTuple):
@@ -50,6 +53,25 @@ def rows(sizes: Mapping[str, int]) -> dict[str, tuple[Shape, Callable[[np.ndarra
         parts[name] = (size,), _cut(start, size, whole)
         start += size
     return parts
+
+
+def split_qkv(config: TransformerConfig, stored: Stored, module: str, names: Sequence[str]) -> Stored:
+    """Cuts a module that has all queries, then all keys, then all values.
+
+    Args:
+      config: has the numbers of heads.
+      stored: the checkpoint.
+      module: the last names of the module.
+      names: those of the three parts.
+    """
+    keys = config.num_kv_heads * config.head_dim
+    sizes = config.num_heads * config.head_dim, keys, keys
+    return split(stored, module, rows(dict(zip(names, sizes, strict=True))))
+
+
+def split_gguf_qkv(config: TransformerConfig, stored: Stored) -> Stored:
+    """Cuts `attn_qkv` of a GGUF file as `split_qkv` does."""
+    return split_qkv(config, stored, "attn_qkv", GGUF_QKV)
 
 
 def _cut(start: int, size: int, whole: int) -> Callable[[np.ndarray], np.ndarray]:

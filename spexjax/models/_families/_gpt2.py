@@ -9,7 +9,7 @@ from spexjax.models._architecture import LLAMA_TENSORS, Architecture, Biases, GG
 from spexjax.models._bounds import LARGEST, flag, whole
 from spexjax.models._config import TransformerConfig
 from spexjax.models._hugging_face import complete_config, transformer_config
-from spexjax.models._stored import Stored, changed, rows, split, without
+from spexjax.models._stored import Stored, changed, split_gguf_qkv, split_qkv, without
 
 _TENSORS = {
     **LLAMA_TENSORS,
@@ -53,13 +53,7 @@ def _stored(config: TransformerConfig, stored: Stored) -> Stored:
     stored = without(stored, [r"\.attn\.bias", r"\.attn\.masked_bias"])  # the causal mask of old checkpoints
     matrices = r"(?:^|\.)(?:c_attn|c_proj|c_fc)\.weight"
     stored = changed(stored, matrices, np.transpose, lambda shape: shape[::-1])
-    size = config.num_heads * config.head_dim
-    return split(stored, "c_attn", rows(dict.fromkeys("qkv", size)))
-
-
-def _joined(config: TransformerConfig, stored: Stored) -> Stored:
-    size = config.num_heads * config.head_dim
-    return split(stored, "attn_qkv", rows(dict.fromkeys(("attn_q", "attn_k", "attn_v"), size)))
+    return split_qkv(config, stored, "c_attn", "qkv")
 
 
 _FORM = GGUFForm(
@@ -67,6 +61,6 @@ _FORM = GGUFForm(
     fields={**_DIFFERENT, "activation": "gelu_tanh", "rope_frequencies": ()},
     epsilon="attention.layer_norm_epsilon",
     joined=frozenset({"attn_qkv"}),
-    stored=_joined,
+    stored=split_gguf_qkv,
 )
 register_architecture(Architecture("gpt2", _config, _TENSORS, _FORM, _stored))

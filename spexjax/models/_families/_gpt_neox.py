@@ -9,7 +9,7 @@ from spexjax.models._architecture import LLAMA_TENSORS, Architecture, Biases, GG
 from spexjax.models._bounds import flag
 from spexjax.models._config import TransformerConfig
 from spexjax.models._hugging_face import complete_config, transformer_config
-from spexjax.models._stored import Stored, rows, split, without
+from spexjax.models._stored import Stored, split, split_gguf_qkv, without
 
 _TENSORS = {
     **LLAMA_TENSORS,
@@ -63,12 +63,6 @@ def _gguf(file: Any, sizes: Mapping[str, Any]) -> dict[str, Any]:
     return {"parallel": flag(file.key(key), file.entry(key))}
 
 
-def _joined(config: TransformerConfig, stored: Stored) -> Stored:
-    """In GGUF files all queries come first, then all keys, then all values."""
-    size = config.num_heads * config.head_dim
-    return split(stored, "attn_qkv", rows(dict.fromkeys(("attn_q", "attn_k", "attn_v"), size)))
-
-
 _FORM = GGUFForm(
     "gptneox",
     fields={"norm": "layer", "gated": False, "activation": "gelu"},  # the exact one, as in Pythia: files do not say
@@ -77,6 +71,6 @@ _FORM = GGUFForm(
     partial=True,
     epsilon="attention.layer_norm_epsilon",
     joined=frozenset({"attn_qkv"}),
-    stored=_joined,
+    stored=split_gguf_qkv,  # unlike checkpoints: all queries come first, then all keys
 )
 register_architecture(Architecture("gpt_neox", _config, _TENSORS, _FORM, _stored))

@@ -9,7 +9,7 @@ from typing import Any
 from spexjax.models._architecture import Architecture, GGUFForm, register_architecture
 from spexjax.models._config import TransformerConfig
 from spexjax.models._hugging_face import complete_config, transformer_config
-from spexjax.models._stored import Stored, rows, split
+from spexjax.models._stored import GGUF_QKV, Stored, rows, split, split_qkv
 
 
 def _config(config: Mapping[str, Any]) -> TransformerConfig:
@@ -23,9 +23,7 @@ def _cut(
     """Cuts two tensors of each layer, `qkv` into three and `both` into two, which get these names."""
 
     def stored(config: TransformerConfig, stored: Stored) -> Stored:
-        keys = config.num_kv_heads * config.head_dim
-        sizes = config.num_heads * config.head_dim, keys, keys
-        stored = split(stored, qkv, rows(dict(zip(three, sizes, strict=True))))
+        stored = split_qkv(config, stored, qkv, three)
         return split(stored, both, rows(dict.fromkeys(two, config.intermediate_size)))
 
     return stored
@@ -44,7 +42,7 @@ _FORM = GGUFForm(
     partial=True,
     rope_factors=True,
     joined=frozenset({"attn_qkv"}),
-    stored=_cut("attn_qkv", ("attn_q", "attn_k", "attn_v"), "ffn_up", ("ffn_gate", "ffn_up")),
+    stored=_cut("attn_qkv", GGUF_QKV, "ffn_up", ("ffn_gate", "ffn_up")),
 )
 _STORED = _cut("qkv_proj", ("q_proj", "k_proj", "v_proj"), "gate_up_proj", ("gate_proj", "up_proj"))
 register_architecture(Architecture("phi3", _config, gguf=_FORM, stored=_STORED))
