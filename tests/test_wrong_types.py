@@ -29,6 +29,10 @@ CASES = {
         "standard_errors takes a table, such as explanation.interactions('SV'); got 'SV'"
     ),
     "sx.explain_each(several, key=jax.random.key(0), budget=99, keep='auto')": "give explain_each a number",
+    "explain(store='folder')": "`store` takes an sx.Store; make one of the folder: store=sx.Store('folder')",
+    "sx.ablations.text('gpt2', 'not bad', answers=('a', 'b'))": "not str: model=sx.load_model('gpt2')",
+    "sx.ablations.components('gpt2', ['not'], ('a', 'b'))": "not str: model=sx.load_model('gpt2')",
+    "sx.models.logits(None, [1])": "`model` is what sx.load_model gives, not NoneType: model=sx.load_model('smollm2')",
     "explain(budget=np.int64(50))": "50 ablations",  # the last, as it spends them
 }
 SCRIPT = """

@@ -23,6 +23,8 @@ class Ledger:
           store: None keeps values only in memory.
           probe: whether to try if the store can be written, should a value be missing; `probed` says if that was done.
         """
+        if not isinstance(store, Store | None):
+            raise ValueError(f"`store` takes an sx.Store; make one of the folder: store=sx.Store({str(store)!r}).")
         _, first, inverse = np.unique(np.packbits(masks, axis=1), axis=0, return_index=True, return_inverse=True)
         self.distinct = masks[first]
         self.report: Callable[[int, int], None] = lambda done, total: None

@@ -100,5 +100,6 @@ def measured(
     weights = size_weights(masks[rows], keep or 0.5) if by_size or keep else None
     predictions = values[rows], np.asarray(fit.held_out)[rows], weights
     if (few := few_hold_half(*predictions)) <= max(1, len(rows) // 50):
-        scheme += f"; {few} of them make up half of the error, so unseen masks may hold more like them"
+        make = "makes" if few == 1 else "make"
+        scheme += f"; {few} of them {make} up half of the error, so unseen masks may hold more like them"
     return Faithfulness(r2(*predictions), rows, scheme, r2_error(*predictions, folds=_FOLDS))

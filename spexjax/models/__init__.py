@@ -15,7 +15,7 @@ from spexjax.models._config import TransformerConfig
 from spexjax.models._facts import Facts, model_facts
 from spexjax.models._generate import greedy_answer, next_log_probabilities
 from spexjax.models._hugging_face import complete_config, transformer_config
-from spexjax.models._language_model import LanguageModel, load_model
+from spexjax.models._language_model import LanguageModel, check_model, load_model
 from spexjax.models._logits import logits
 from spexjax.models._memory import nodes_that_fit
 from spexjax.models._sharding import tensor_parallel
@@ -39,6 +39,7 @@ __all__ = [
     "TransformerConfig",
     "architecture_names",
     "chat_template",
+    "check_model",
     "complete_config",
     "greedy_answer",
     "load_model",

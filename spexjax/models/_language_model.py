@@ -87,6 +87,17 @@ class LanguageModel:
         )
 
 
+def check_model(model: object) -> None:
+    """Raises unless this is a loaded model.
+
+    Raises:
+      ValueError: if it is something else, such as a name.
+    """
+    if not isinstance(model, LanguageModel):
+        named = f"sx.load_model({model!r})" if isinstance(model, str) else "sx.load_model('smollm2')"
+        raise ValueError(f"`model` is what sx.load_model gives, not {type(model).__name__}: model={named}.")
+
+
 def load_model(
     source: str | Path = "smollm2",
     *,

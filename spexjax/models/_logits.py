@@ -9,7 +9,7 @@ import numpy as np
 from flax import nnx
 from jaxtyping import Float
 
-from spexjax.models._language_model import LanguageModel
+from spexjax.models._language_model import LanguageModel, check_model
 from spexjax.models._transformer import Gates, Prefix
 
 
@@ -24,6 +24,7 @@ def logits(model: LanguageModel, token_ids: Sequence[int], *, gates: Gates | Non
     Raises:
       ValueError: if there is no token, a token is not in the vocabulary, or there are more than the context holds.
     """
+    check_model(model)
     ids, most = np.asarray(token_ids), model.config.max_length
     if ids.ndim != 1 or not 0 < len(ids) <= most:
         raise ValueError(f"token_ids must be a list of 1 to {most} token ids, the length of the model's context.")

@@ -1,6 +1,7 @@
 """Batches as tasks of a Ray cluster that is running: Ray places them, repeats them and survives the loss of a node."""
 
 import dataclasses
+import logging
 import secrets
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -65,7 +66,7 @@ class RayTasks:
             raise ImportError("The executor ray needs Ray: pip install 'spexjax[ray]'.") from error
         if not ray.is_initialized():
             try:
-                ray.init(address=self.address or "auto", log_to_driver=False, logging_level="error")
+                ray.init(address=self.address or "auto", log_to_driver=False, logging_level=logging.ERROR)
             except ConnectionError as error:
                 raise ValueError(
                     "`executor`: there is no Ray cluster; start one, or name it by RAY_ADDRESS."

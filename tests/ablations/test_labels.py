@@ -84,7 +84,7 @@ def test_other_values_take_fewer_answers(tiny):
 
 def test_one_label_may_be_much_longer_than_the_whole_prompt(tiny):
     """Here nothing of the text is left, and the prompt has fewer tokens than the label."""
-    answers = ("e", "a", "a very long label, much longer than all that is asked, said twice or even three times")
+    answers = ("e", "i", "a very long label, much longer than all that is asked, said twice or even three times")
     for options in ({}, {"template": None, "question": "?"}):
         ablation = ablations.text(tiny, "a b", answers=answers, **({"question": "?"} | options))
         masks = np.array([[True, True], [False, False], [True, False]])

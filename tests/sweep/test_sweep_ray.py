@@ -11,6 +11,7 @@ import spexjax as sx
 
 pytest.importorskip("pyarrow", reason="the table of a sweep needs pyarrow")
 ray = pytest.importorskip("ray", reason="tasks of Ray need ray: pip install 'spexjax[ray]'")
+pytestmark = pytest.mark.filterwarnings("ignore:os.fork", "ignore::pytest.PytestUnraisableExceptionWarning")
 HERE = Path(__file__).parent
 
 

@@ -19,7 +19,7 @@ from spexjax.ablations._components._prompt_set import AVERAGES, Forest, PromptSe
 from spexjax.ablations._gradient import Gradient
 from spexjax.ablations._identity import fingerprint_of
 from spexjax.ablations._prompts._own_value import Value, check_scalar, own_value
-from spexjax.models import LanguageModel, nodes_that_fit, tensor_parallel
+from spexjax.models import LanguageModel, check_model, nodes_that_fit, tensor_parallel
 from spexjax.typing import Masks
 
 _MANY = 8  # steps; from here on, one that is not full costs little
@@ -209,6 +209,7 @@ def components(
     """
     options: dict[str, Any] = {"fill": fill, "references": references, "rescale": rescale, "value": value}
     precheck_components(prompts, answers, units=units, **options)
+    check_model(model)
     filling = FILLS.get(fill)
     found = select(model.config, units, layers)
     own = own_value(value, AVERAGES, answers)

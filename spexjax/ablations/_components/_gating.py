@@ -45,6 +45,8 @@ def select(config: TransformerConfig, units: str, layers: Iterable[int] | None) 
         raise ValueError(f"Units must be one of {', '.join(COMPONENTS)}, not {units!r}.")
     if units == "expert" and not config.num_experts:
         raise ValueError("This model has no experts; the units are head, mlp, layer or head+mlp.")
+    if isinstance(layers, int | str):
+        raise ValueError(f"Layers must be a list of numbers, such as [0, 1] or range(2); got {layers!r}.")
     chosen = list(range(config.num_layers)) if layers is None else sorted(layers)
     if not chosen or len(set(chosen)) < len(chosen) or not set(chosen) <= set(range(config.num_layers)):
         raise ValueError(

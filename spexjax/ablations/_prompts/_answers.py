@@ -9,6 +9,7 @@ from spexjax.ablations._prompts._strings import (
     check_beginnings,
     check_different,
     check_length,
+    check_not_nested,
     check_text,
     warn_of_spelling,
 )
@@ -73,6 +74,7 @@ def read_answers(
     for group, each in zip(groups, found, strict=True):
         if value == WHOLE:
             check_different(group, each)
+            check_not_nested(group, each)
         else:
             check_beginnings(group, each)
     doubts = warn_of_spelling(model, prompts[0], ids[0], groups[0], depth=depth)

@@ -117,7 +117,10 @@ def check_scalar(own: Value, lengths: Collection[int], num_tokens: int) -> None:
         except Exception as error:
             reason = f"{type(error).__name__}: {error}".split("\n")[0]
             raise ValueError(
-                f"The value {own.called} fails on log-probabilities [{k}, {num_tokens}] and targets [{k}]: {reason}."
+                f"The value {own.called} fails on log-probabilities [{k}, {num_tokens}] and targets [{k}]: "
+                f"{reason.rstrip('. ')}. It must be written in jax.numpy, without `if` or float() of what it is given."
             ) from error
         if found.shape != ():
             raise ValueError(f"The value {own.called} must give one number; it gives an array of shape {found.shape}.")
+        if jnp.issubdtype(found.dtype, jnp.complexfloating):
+            raise ValueError(f"The value {own.called} must give one real number; it gives {found.dtype}.")

@@ -128,6 +128,25 @@ def check_different(answers: Sequence[str], tokens: Sequence[Hashable]) -> None:
             raise ValueError(f"The answers {answers[j]!r} and {answers[i]!r} are the same; give different ones.")
 
 
+def check_not_nested(answers: Sequence[str], tokens: Sequence[Sequence[int]]) -> None:
+    """Raises if an answer begins another, so that whatever counts for the longer one counts for both.
+
+    Args:
+      answers: the strings.
+      tokens: of each.
+
+    Raises:
+      ValueError: if so.
+    """
+    for one, short in zip(answers, tokens, strict=True):
+        for other, long in zip(answers, tokens, strict=True):
+            if one != other and tuple(long[: len(short)]) == tuple(short):
+                raise ValueError(
+                    f"The answer {one!r} begins the answer {other!r}, so that what is said of one counts for both; "
+                    "choose others, such as A and B."
+                )
+
+
 def warn_of_spelling(
     model: LanguageModel, prompt: str, ids: Sequence[int], answers: Sequence[str], *, depth: int
 ) -> tuple[str, ...]:

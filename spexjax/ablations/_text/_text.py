@@ -24,7 +24,7 @@ from spexjax.ablations._text._inputs import FromText, FromTokens, cut
 from spexjax.ablations._text._pieces import marked
 from spexjax.ablations._text._precheck import precheck_text
 from spexjax.ablations._text._removal import REMOVALS, check_replacement
-from spexjax.models import Gates, LanguageModel, Prefix, greedy_answer, nodes_that_fit, tensor_parallel
+from spexjax.models import Gates, LanguageModel, Prefix, check_model, greedy_answer, nodes_that_fit, tensor_parallel
 from spexjax.typing import Array, Masks
 
 
@@ -247,6 +247,7 @@ def text(
     framing |= {"template": template, "chat_template_kwargs": chat_template_kwargs}
     cutting: dict[str, Any] = {"features": features, "removal": removal, "replacement": replacement}
     precheck_text(text, answers=answers, value=value, **framing, **cutting)
+    check_model(model)
     own, stand_in = own_value(value, (*VALUES, RAW), answers), check_replacement(removal, replacement)
     read_as = value if isinstance(value, str | None) else "log-probability"  # which reads the same tokens
     given = {"text": text, "question": question, "answer prefix": answer_prefix, "system turn": system}
