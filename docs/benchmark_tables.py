@@ -121,19 +121,19 @@ def ablations_needed() -> str:
     for held_out, (peer, name) in product((False, True), peers):
         some = [r for r in rows if (r["game"] in HELD_OUT) == held_out]
         if some:
-            games, *cells = _times_needed(grouped(some, ("method", "game", "m"), "r2"), peer)
+            games, *cells = _needed_cells(grouped(some, ("method", "game", "m"), "r2"), peer)
             lines.append((f"{name}, {games} games {'held out' if held_out else 'looked at'}", *cells))
     head = "where its curve reaches that R2 (pairs)", "everywhere (pairs)", "extrapolated", "cut off at 8 times"
     return table(("times the ablations, geometric mean and 95 % interval", *head), lines)
 
 
-def _times_needed(scores: dict, peer: str) -> tuple[int, str, str, str, str]:
+def _needed_cells(scores: dict, peer: str) -> tuple[int, str, str, str, str]:
     """The games that both played, and the cells of `ablations_needed`."""
     rng, cells = np.random.default_rng(0), []
-    ratios, sampled = _ratios(scores, peer, lambda draws: draws), defaultdict(list)
+    ratios, sampled = times_needed(scores, peer, lambda draws: draws), defaultdict(list)
     games = sorted({game for some in ratios.values() for game, _ in some})
     for _ in range(1000):
-        again = _ratios(scores, peer, lambda draws: rng.choice(draws, len(draws)))
+        again = times_needed(scores, peer, lambda draws: rng.choice(draws, len(draws)))
         chosen = rng.choice(games, len(games))
         for kind in ("measured", "every"):
             found = [ratio for game in chosen for of, ratio in again[kind] if of == game]
@@ -148,7 +148,7 @@ def _times_needed(scores: dict, peer: str) -> tuple[int, str, str, str, str]:
     return len(games), *cells, str(len(ratios["extrapolated"])), str(len(ratios["capped"]))
 
 
-def _ratios(scores: dict, peer: str, draws_of: Callable) -> dict[str, list[tuple[str, float]]]:
+def times_needed(scores: dict, peer: str, draws_of: Callable) -> dict[str, list[tuple[str, float]]]:
     """By how it is known, and of "every" kind: the game, and the log of how many times our ablations a peer needs."""
     found = defaultdict(list)
     for _, game, m in sorted(key for key in scores if key[0] == "auto"):
@@ -308,6 +308,8 @@ def equal_quality() -> str:
     rows, tasks = {(r["method"], r["task"]): r for r in found["rows"]}, dict.fromkeys(r["task"] for r in found["rows"])
     for method, name in names.items():
         cells = []
+        if not any((method, task) in rows for task in tasks):
+            continue
         for task in tasks:
             row = rows.get((method, task))
             if row is None:
