@@ -58,8 +58,8 @@ def _index_errors() -> str:
     lead = np.exp(np.mean(np.log(few)))
     return (
         f"The mean squared error of indices is {over:.2f} times that of shapiq's ProxySHAP on average over "
-        f"{len(shared)} cells from 256 ablations on; from 32 to 128 it is {lead:.2f} times that of the best of shapiq's "
-        f"approximators (geometric mean of {len(few)} cells, each its own best)."
+        f"{len(shared)} cells from 256 ablations on; from 32 to 128 it is {lead:.2f} times that of the best of "
+        f"shapiq's approximators (geometric mean of {len(few)} cells, each its own best)."
     )
 
 
