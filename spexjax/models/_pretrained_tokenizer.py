@@ -59,8 +59,8 @@ def checked(build: Callable[[], Any]) -> Any:
         raise ValueError(f"{' '.join(str(error).split())} ({type(error).__name__})") from error
     if len(set(plain)) < 2:
         raise ValueError(
-            f"it makes {'one and the same token' if plain else 'no tokens'} of a whole text, so its vocabulary is empty; "
-            "fetch its files again"
+            f"it makes {'one and the same token' if plain else 'no tokens'} of a whole text, so its vocabulary is "
+            "empty; fetch its files again"
         )
     if len(set(vocabulary.values())) < len(vocabulary):
         seen: dict[int, str] = {}

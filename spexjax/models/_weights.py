@@ -54,7 +54,8 @@ def load_weights(
     def value(name: str) -> np.ndarray:
         tensor = read(stored[name])
         if not _finite(tensor):
-            raise ValueError(f"Tensor {_told(stored[name], origin)} holds numbers that are not finite; fetch the model again.")
+            told = _told(stored[name], origin)
+            raise ValueError(f"Tensor {told} holds numbers that are not finite; fetch the model again.")
         return tensor
 
     if config.tie_embeddings:

@@ -74,7 +74,7 @@ def test_what_is_broken_is_one_sentence(folder, breaks, message):
 def test_a_folder_without_a_vocabulary_has_no_tokenizer(family, tmp_path):
     """For these families transformers makes an empty tokenizer of nothing."""
     (tmp_path / "config.json").write_text(json.dumps({"model_type": family}))
-    with pytest.raises(ValueError, match="has no tokenizer.json, and no other file with a vocabulary; fetch"):
+    with pytest.raises(ValueError, match=r"has no tokenizer.json, and no other file with a vocabulary; fetch"):
         load_tokenizer(tmp_path)
     (tmp_path / "vocab.json").write_text("{}")
     (tmp_path / "merges.txt").write_text("")
