@@ -23,7 +23,8 @@ def download(name: str) -> Path:
     """Downloads a model, or finds it in the hub's cache, and returns its folder.
 
     Raises:
-      ValueError: if the name is that of a file, or a path where nothing is; if it cannot be reached, or, before any weights are fetched, if its config is not supported.
+      ValueError: if the name is that of a file, or a path where nothing is; if it cannot be reached; or, before any
+        weights are fetched, if its config is not supported.
     """
     _refuse_path(name)
     folder = _fetch(name, _CONFIG)

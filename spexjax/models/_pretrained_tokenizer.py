@@ -22,11 +22,7 @@ def load_tokenizer(folder: Path) -> Any:
     Raises:
       ValueError: if the tokenizer cannot be read, or needs code of its own.
     """
-    if not any(any(folder.glob(name)) for name in _CORES) and not all((folder / name).is_file() for name in _PAIR):
-        raise ValueError(  # transformers would make some families an empty one
-            f"The tokenizer in {folder} has no tokenizer.json, and no other file with a vocabulary; fetch the model "
-            "again, or save its tokenizer there (save_pretrained)."
-        )
+    require_vocabulary(folder)
     read = transformers().AutoTokenizer.from_pretrained
     found = {name: read_json(folder / name, _LARGEST) for name in _JSON if (folder / name).is_file()}
     try:
@@ -39,6 +35,19 @@ def load_tokenizer(folder: Path) -> Any:
         else:
             reason = f"cannot be read: {error}"
         raise ValueError(f"The tokenizer in {folder} {reason}.") from error
+
+
+def require_vocabulary(folder: Path) -> None:
+    """Looks whether the folder has the files of a tokenizer.
+
+    Raises:
+      ValueError: if it has none.
+    """
+    if not any(any(folder.glob(name)) for name in _CORES) and not all((folder / name).is_file() for name in _PAIR):
+        raise ValueError(  # transformers would make some families an empty one
+            f"The tokenizer in {folder} has no tokenizer.json, and no other file with a vocabulary; fetch the model "
+            "again, or save its tokenizer there (save_pretrained)."
+        )
 
 
 def checked(build: Callable[[], Any]) -> Any:

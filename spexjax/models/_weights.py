@@ -46,10 +46,7 @@ def load_weights(
         architecture.
     """
     names = _Names(tensors, config.num_layers)
-    expected = _expected(config, names)
-    base = tensors["embedding"].partition(".")[0]
-    stored = _named(expected, [n for n in shapes if not n.endswith("rotary_emb.inv_freq")], base)
-    _check(config, names, expected, {name: shapes[at] for name, at in stored.items()}, origin)
+    stored = check_shapes(config, shapes, origin, tensors)
 
     def value(name: str) -> np.ndarray:
         tensor = read(stored[name])
@@ -69,6 +66,25 @@ def load_weights(
         array = jnp.asarray(np.stack(parts) if path[0] == "layers" else parts[0], dtype)
         filled.append((path, variable.replace(array)))
     return config, graph, nnx.from_flat_state(filled)
+
+
+def check_shapes(
+    config: TransformerConfig,
+    shapes: Mapping[str, tuple[int, ...]],
+    origin: Callable[[str], str],
+    tensors: Mapping[str, str],
+) -> dict[str, str]:
+    """The checkpoint's name of each tensor of the architecture; the arguments are those of `load_weights`.
+
+    Raises:
+      ValueError: if a tensor is missing, has another shape, or is not part of the architecture.
+    """
+    names = _Names(tensors, config.num_layers)
+    expected = _expected(config, names)
+    base = tensors["embedding"].partition(".")[0]
+    stored = _named(expected, [n for n in shapes if not n.endswith("rotary_emb.inv_freq")], base)
+    _check(config, names, expected, {name: shapes[at] for name, at in stored.items()}, origin)
+    return stored
 
 
 class _Names(NamedTuple):
