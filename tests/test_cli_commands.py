@@ -141,6 +141,17 @@ def test_models_are_listed_without_reading_their_weights(capsys):
     assert "llama" in capsys.readouterr().out
 
 
+def test_a_model_that_cannot_be_loaded_is_not_run(tmp_path, capsys):
+    folder = shutil.copytree(TINY, tmp_path / "tiny")
+    (folder / "tokenizer.json").unlink()
+    assert main(["models", str(folder)]) == 2
+    assert "has no tokenizer.json" in " ".join(capsys.readouterr().out.split())
+    config = json.loads((folder / "config.json").read_text())
+    (folder / "config.json").write_text(json.dumps({**config, "intermediate_size": 64}))
+    assert main(["models", str(folder)]) == 2
+    assert "the config asks for" in " ".join(capsys.readouterr().out.split())
+
+
 def test_the_doctor(capsys, monkeypatch, tmp_path):
     monkeypatch.setenv("SPEXJAX_CACHE", str(tmp_path))
     assert main(["doctor", "--json"]) == 0

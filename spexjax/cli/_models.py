@@ -68,19 +68,19 @@ def _table(rows: list[dict[str, Any]]) -> Any:
     from rich.table import Table
     from rich.text import Text
 
-    table = Table(box=box.SIMPLE_HEAD)
+    table = Table(box=box.SIMPLE_HEAD, padding=(0, 0, 0, 1))
     table.add_column("model", overflow="fold")
     table.add_column("family")
-    for column in ("parameters", "layers", "heads", "context", "size", "memory", "licence"):
-        table.add_column(column, justify="right")
+    for column in ("weights", "layers", "heads", "context", "memory"):
+        table.add_column(column, justify="right", no_wrap=True)
+    table.add_column("licence", overflow="fold")
     for row in rows:
         if row["problem"]:
-            table.add_row(Text(printable(row["model"])), Text("not run", "red"), *[""] * 7)
+            table.add_row(Text(printable(row["model"])), Text("not run", "red"), *[""] * 6)
         else:
-            size = f"{row['bytes'] / 1e6:,.1f} MB"
             numbers = f"{row['parameters'] / 1e6:,.1f} M", str(row["layers"]), str(row["heads"]), f"{row['context']:,}"
             memory, licence = f"{row['memory'] / 1e6:,.0f} MB", printable(row["licence"] or "not said")
-            table.add_row(Text(printable(row["model"])), row["family"], *numbers, size, memory, Text(licence))
+            table.add_row(Text(printable(row["model"])), row["family"], *numbers, memory, Text(licence))
     problems = [Text(f"{printable(row['model'])}: {printable(row['problem'])}") for row in rows if row["problem"]]
     table.caption = Text("\n").join(problems) if problems else None
     table.caption_justify = "left"

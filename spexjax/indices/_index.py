@@ -3,7 +3,6 @@
 import dataclasses
 import re
 from collections.abc import Callable
-from difflib import get_close_matches
 from fractions import Fraction
 from functools import cache
 from numbers import Rational
@@ -11,6 +10,7 @@ from numbers import Rational
 import numpy as np
 from jaxtyping import Float
 
+from spexjax._spelling import nearest
 from spexjax.designs import checked_keep
 
 Weight = Callable[[int, int, int], Fraction | int]
@@ -219,8 +219,8 @@ def _found(name: str) -> tuple[Index, float | None]:
         except ValueError:
             keep = float("nan")
         return _INDICES[_SPELLINGS[match[1]]], checked_keep(keep)
-    near = get_close_matches(spelling, _SPELLINGS, n=1)
-    hint = f" (did you mean {_SPELLINGS[near[0]]}?)" if near else ""
+    near = nearest(spelling, _SPELLINGS)
+    hint = f" (did you mean {_SPELLINGS[near]}?)" if near is not None else ""
     raise ValueError(f"{name!r} is not an index{hint}; the known ones are {', '.join(INDICES)}.")
 
 

@@ -203,6 +203,16 @@ def of_config(config: Mapping[str, Any]) -> Architecture:
     return _BY_NAME[name]
 
 
+def family_of_gguf(name: str) -> str:
+    """The family of GGUF files whose `general.architecture` has this name; the name itself if several share it.
+
+    Args:
+      name: of a registered form.
+    """
+    families = [a.name for a in _BY_NAME.values() if a.gguf is not None and a.gguf.name == name]
+    return name if name in families or not families else families[0]
+
+
 def of_gguf(name: Any) -> GGUFForm:
     """The form of GGUF files whose `general.architecture` has this name.
 

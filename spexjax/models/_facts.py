@@ -5,10 +5,13 @@ from math import prod
 from pathlib import Path
 from typing import NamedTuple
 
+from spexjax.models._architecture import family_of_gguf
 from spexjax.models._checkpoint import is_saved_model
 from spexjax.models._folder import Folder
 from spexjax.models._gguf import GGUF
 from spexjax.models._language_model import smollm2_path
+from spexjax.models._pretrained_tokenizer import require_vocabulary
+from spexjax.models._weights import check_shapes
 
 _TOKENS = 2048  # what a CPU is given at a time
 
@@ -41,12 +44,15 @@ def model_facts(source: str | Path) -> Facts:
     if is_saved_model(path):
         raise ValueError(f"{path} was written by models.save_model, whose sizes only loading tells.")
     checkpoint = Folder(path) if path.is_dir() else GGUF(path)
-    config = checkpoint.config()
+    config, view = checkpoint.config(), checkpoint.stored()
+    check_shapes(config, view.shapes, view.origin, checkpoint.tensors)
+    if isinstance(checkpoint, Folder):
+        require_vocabulary(path)
     parameters = sum(prod(shape) for shape in checkpoint.shapes.values())
     keys = 2 * config.num_layers * config.num_kv_heads * config.head_dim * min(_TOKENS, config.max_length)
     licence = checkpoint.field("general.license") if isinstance(checkpoint, GGUF) else _licence(path)
     return Facts(
-        checkpoint.architecture if isinstance(checkpoint, GGUF) else checkpoint.architecture.name,
+        family_of_gguf(checkpoint.architecture) if isinstance(checkpoint, GGUF) else checkpoint.architecture.name,
         parameters,
         config.num_layers,
         config.num_layers * config.num_heads,

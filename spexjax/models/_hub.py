@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from spexjax._spelling import nearest
 from spexjax.models._folder import INDEX, WEIGHTS, read_config, weight_files
 
 _CONFIG = ["config.json", "adapter_config.json"]
@@ -22,8 +23,10 @@ def download(name: str) -> Path:
     """Downloads a model, or finds it in the hub's cache, and returns its folder.
 
     Raises:
-      ValueError: if it cannot be reached, or, before any weights are fetched, if its config is not supported.
+      ValueError: if the name is that of a file, or a path where nothing is; if it cannot be reached; or, before any
+        weights are fetched, if its config is not supported.
     """
+    _refuse_path(name)
     folder = _fetch(name, _CONFIG)
     read_config(folder)
     revision = folder.name  # all files come from one commit, even if another is pushed meanwhile
@@ -34,6 +37,14 @@ def download(name: str) -> Path:
     return folder
 
 
+def _refuse_path(name: str) -> None:
+    """Raises if only a folder on this machine can be meant."""
+    if Path(name).is_file():
+        raise ValueError(f"{name} is not a .gguf file: give the folder that holds it, with its config.json.")
+    if name.startswith(("/", ".", "~")) or "\\" in name or name.count("/") > 1 or name.endswith("/"):
+        raise ValueError(f"There is no file or folder {name}.")
+
+
 def _fetch(name: str, files: list[str], revision: str | None = None) -> Path:
     from huggingface_hub import snapshot_download
     from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalEntryNotFoundError
@@ -41,9 +52,10 @@ def _fetch(name: str, files: list[str], revision: str | None = None) -> Path:
     try:
         return Path(snapshot_download(name, revision=revision, allow_patterns=files, ignore_patterns="*/*"))
     except (HfHubHTTPError, HFValidationError, LocalEntryNotFoundError, OSError) as error:
+        hint = "; did you mean 'smollm2'?" if nearest(name.lower(), ["smollm2"]) else ""
         raise ValueError(
             f"{name!r} is not 'smollm2', a folder, a .gguf file, or a Hugging Face model that can be reached "
-            f"({_cause(error)})."
+            f"({_cause(error)}{hint})."
         ) from error
 
 

@@ -13,10 +13,11 @@ GGUF_QKV = ("attn_q", "attn_k", "attn_v")
 
 
 class Stored(NamedTuple):
-    """The shape of each tensor by name, and how to read one."""
+    """The shape of each tensor by name, how to read one, and the name in the file of a tensor named as here."""
 
     shapes: Mapping[str, Shape]
     read: Callable[[str], np.ndarray]
+    origin: Callable[[str], str] = str
 
 
 def split(stored: Stored, module: str, parts: Mapping[str, tuple[Shape, Callable[[np.ndarray], np.ndarray]]]) -> Stored:
@@ -26,31 +27,45 @@ def split(stored: Stored, module: str, parts: Mapping[str, tuple[Shape, Callable
       stored: the checkpoint.
       module: the last names of the module.
       parts: the name that replaces it for each part, the lengths of its first axis in a weight, and how to cut it out.
+
+    Raises:
+      ValueError: if a tensor has more or fewer rows than its parts.
     """
+    whole = sum(rows[0] for rows, _ in parts.values())
     shapes, made = dict(stored.shapes), {}
     for name, shape in stored.shapes.items():
         if not (match := re.fullmatch(rf"(|.*\.){re.escape(module)}\.(weight|bias)", name)):
             continue
+        if shape[:1] != (whole,):
+            raise ValueError(
+                f"Tensor {name!r} has shape {shape}, outputs first; the config asks for {whole} outputs: "
+                f"{', '.join(parts)} in one."
+            )
         del shapes[name]
         for part, (rows, cut) in parts.items():
             own = f"{match[1]}{part}.{match[2]}"
-            shapes[own], made[own] = (*rows, *shape[1:]), (name, cut, (*rows, *shape[1:]))
+            shapes[own], made[own] = (*rows, *shape[1:]), (name, cut)
 
     def read(name: str) -> np.ndarray:
         if name not in made:
             return stored.read(name)
-        at, cut, shape = made[name]
-        return _of_shape(cut(stored.read(at)), shape, at)
+        at, cut = made[name]
+        return cut(stored.read(at))
 
-    return Stored(shapes, read)
+    def origin(name: str) -> str:
+        match = re.fullmatch(rf"(|.*\.)({'|'.join(map(re.escape, parts))})\.(weight|bias)", name)
+        own = match is None or name in stored.shapes
+        return stored.origin(name if own or match is None else f"{match[1]}{module}.{match[3]}")
+
+    return Stored(shapes, read, origin)
 
 
 def rows(sizes: Mapping[str, int]) -> dict[str, tuple[Shape, Callable[[np.ndarray], np.ndarray]]]:
     """Parts for `split`: so many rows for each name, one after the other."""
     parts: dict[str, Any] = {}
-    start, whole = 0, sum(sizes.values())
+    start = 0
     for name, size in sizes.items():
-        parts[name] = (size,), _cut(start, size, whole)
+        parts[name] = (size,), _cut(start, size)
         start += size
     return parts
 
@@ -74,11 +89,8 @@ def split_gguf_qkv(config: TransformerConfig, stored: Stored) -> Stored:
     return split_qkv(config, stored, "attn_qkv", GGUF_QKV)
 
 
-def _cut(start: int, size: int, whole: int) -> Callable[[np.ndarray], np.ndarray]:
-    def cut(tensor: np.ndarray) -> np.ndarray:
-        return tensor[start : start + size] if len(tensor) == whole else tensor[:0]
-
-    return cut
+def _cut(start: int, size: int) -> Callable[[np.ndarray], np.ndarray]:
+    return lambda tensor: tensor[start : start + size]
 
 
 def stacked(stored: Stored, member: str, whole: str, count: int) -> Stored:
@@ -89,6 +101,9 @@ def stacked(stored: Stored, member: str, whole: str, count: int) -> Stored:
       member: the last names of a member, with `{i}` for its number.
       whole: the name of the stack.
       count: how many there are.
+
+    Raises:
+      ValueError: if those of a layer differ in shape.
     """
     shapes, made = dict(stored.shapes), {}
     pattern = re.escape(member).replace(re.escape("{i}"), r"(?:\d+)")
@@ -96,8 +111,11 @@ def stacked(stored: Stored, member: str, whole: str, count: int) -> Stored:
     for start in starts:
         names = [f"{start}{member.format(i=i)}.weight" for i in range(count)]
         found = [shapes.get(name) for name in names]
-        if found[0] is None or found != found[:1] * count:
-            continue  # missing, or of several shapes: said by their own names
+        if found[0] is None or None in found:
+            continue  # `origin` tells which is missing
+        if found != found[:1] * count:
+            at, other = next((n, s) for n, s in zip(names, found, strict=True) if s != found[0])
+            raise ValueError(f"Tensor {at!r} has shape {other}, but {names[0]!r} has {found[0]}; they must agree.")
         for name in names:
             del shapes[name]
         own = f"{start}{whole}.weight"
@@ -106,7 +124,13 @@ def stacked(stored: Stored, member: str, whole: str, count: int) -> Stored:
     def read(name: str) -> np.ndarray:
         return np.stack([stored.read(at) for at in made[name]]) if name in made else stored.read(name)
 
-    return Stored(shapes, read)
+    def origin(name: str) -> str:
+        if name in made or not (match := re.fullmatch(rf"(|.*\.){re.escape(whole)}\.weight", name)):
+            return stored.origin(name)
+        names = [f"{match[1]}{member.format(i=i)}.weight" for i in range(count)]
+        return stored.origin(next((at for at in names if at not in stored.shapes), names[0]))
+
+    return Stored(shapes, read, origin)
 
 
 def changed(
@@ -125,21 +149,15 @@ def changed(
     """
     names = {name for name in stored.shapes if re.search(f"{pattern}$", name)}
     shapes = {name: reshaped(shape) if name in names else shape for name, shape in stored.shapes.items()}
-    return Stored(shapes, lambda name: change(stored.read(name)) if name in names else stored.read(name))
+    return Stored(shapes, lambda name: change(stored.read(name)) if name in names else stored.read(name), stored.origin)
 
 
 def without(stored: Stored, patterns: Sequence[str]) -> Stored:
     """Leaves out tensors whose name ends as one of the regular expressions says: they are no weights."""
     pattern = "|".join(patterns)
-    return Stored({n: s for n, s in stored.shapes.items() if not re.search(f"(?:{pattern})$", n)}, stored.read)
+    return stored._replace(shapes={n: s for n, s in stored.shapes.items() if not re.search(f"(?:{pattern})$", n)})
 
 
 def plus_one(tensor: np.ndarray) -> np.ndarray:
     """A norm's weight where the checkpoint holds what is added to 1."""
     return tensor.astype(np.float32) + 1
-
-
-def _of_shape(part: np.ndarray, shape: Shape, name: str) -> np.ndarray:
-    if part.shape != shape:
-        raise ValueError(f"Tensor {name!r} does not have the shape that the config asks for.")
-    return part

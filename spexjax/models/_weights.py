@@ -19,6 +19,7 @@ def load_weights(
     config: TransformerConfig,
     shapes: Mapping[str, tuple[int, ...]],
     read: Callable[[str], np.ndarray],
+    origin: Callable[[str], str],
     dtype: DTypeLike,
     tensors: Mapping[str, str] = LLAMA_TENSORS,
     kept: Callable[[nnx.State], nnx.State | None] = lambda wanted: None,
@@ -31,6 +32,7 @@ def load_weights(
       config: the architecture.
       shapes: of every tensor in the checkpoint; linear weights are `[out, in]`.
       read: returns a tensor by name.
+      origin: the file's name of a tensor, as in `Stored`.
       dtype: of the parameters and the computation.
       tensors: the checkpoint's names, as in `Architecture`.
       kept: finds the parameters elsewhere, given placeholders; asked once all shapes are checked.
@@ -44,15 +46,13 @@ def load_weights(
         architecture.
     """
     names = _Names(tensors, config.num_layers)
-    expected = _expected(config, names)
-    base = tensors["embedding"].partition(".")[0]
-    stored = _named(expected, [n for n in shapes if not n.endswith("rotary_emb.inv_freq")], base)
-    _check(config, names, expected, {name: shapes[at] for name, at in stored.items()})
+    stored = check_shapes(config, shapes, origin, tensors)
 
     def value(name: str) -> np.ndarray:
         tensor = read(stored[name])
         if not _finite(tensor):
-            raise ValueError(f"Tensor {stored[name]!r} holds numbers that are not finite; fetch the model again.")
+            told = _told(stored[name], origin)
+            raise ValueError(f"Tensor {told} holds numbers that are not finite; fetch the model again.")
         return tensor
 
     if config.tie_embeddings:
@@ -66,6 +66,25 @@ def load_weights(
         array = jnp.asarray(np.stack(parts) if path[0] == "layers" else parts[0], dtype)
         filled.append((path, variable.replace(array)))
     return config, graph, nnx.from_flat_state(filled)
+
+
+def check_shapes(
+    config: TransformerConfig,
+    shapes: Mapping[str, tuple[int, ...]],
+    origin: Callable[[str], str],
+    tensors: Mapping[str, str],
+) -> dict[str, str]:
+    """The checkpoint's name of each tensor of the architecture; the arguments are those of `load_weights`.
+
+    Raises:
+      ValueError: if a tensor is missing, has another shape, or is not part of the architecture.
+    """
+    names = _Names(tensors, config.num_layers)
+    expected = _expected(config, names)
+    base = tensors["embedding"].partition(".")[0]
+    stored = _named(expected, [n for n in shapes if not n.endswith("rotary_emb.inv_freq")], base)
+    _check(config, names, expected, {name: shapes[at] for name, at in stored.items()}, origin)
+    return stored
 
 
 class _Names(NamedTuple):
@@ -118,13 +137,14 @@ def _check(
     names: _Names,
     expected: Mapping[str, tuple[int, ...]],
     shapes: Mapping[str, tuple[int, ...]],
+    origin: Callable[[str], str],
 ) -> None:
     """Raises unless the tensors are those expected, in their shapes; if head and embedding are tied, one is enough."""
     both = {names.head, names.embedding}
     optional = both if config.tie_embeddings and both & shapes.keys() else set()
     for name, shape in expected.items():
         if name in shapes and shapes[name] != shape:
-            raise ValueError(f"Tensor {name!r} has shape {shapes[name]}; the config asks for {shape}.")
+            raise ValueError(f"Tensor {_told(name, origin)} has shape {shapes[name]}; the config asks for {shape}.")
     missing = [name for name in expected if name not in shapes and name not in optional]
     if missing == [names.head]:
         raise ValueError(
@@ -132,13 +152,18 @@ def _check(
             "has no head, or a classifier's, and predicts no tokens."
         )
     if missing:
-        raise ValueError(f"The checkpoint has no tensor {missing[0]!r}, which this architecture needs.")
+        raise ValueError(f"The checkpoint has no tensor {origin(missing[0])!r}, which this architecture needs.")
     extra = sorted(shapes.keys() - expected.keys())
     if extra:
         raise ValueError(
             f"The checkpoint has {counted(len(extra), 'tensor')} that this architecture does not use, first "
-            f"{extra[0]!r}; the result would not be this model."
+            f"{_told(extra[0], origin)}; the result would not be this model."
         )
+
+
+def _told(name: str, origin: Callable[[str], str]) -> str:
+    """The name of a tensor and, if the file has it only as a part of another, that one's."""
+    return repr(name) if origin(name) == name else f"{name!r}, a part of {origin(name)!r},"
 
 
 def _finite(tensor: np.ndarray) -> bool:

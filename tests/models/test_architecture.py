@@ -10,7 +10,7 @@ from test_golden_logits import logits
 
 from spexjax import models
 from spexjax.models import _architecture
-from spexjax.models._architecture import of_gguf
+from spexjax.models._architecture import family_of_gguf, of_gguf
 
 
 @pytest.fixture
@@ -93,3 +93,7 @@ def test_mistakes_in_an_architecture_are_named(fields, words, unchecked):
 def test_what_a_config_reader_gets_wrong_is_named(read, words, unchecked):
     with pytest.raises(ValueError, match=words):
         models.Architecture("mine", read).read({"model_type": "mine"})
+
+
+def test_families_of_gguf_files_have_the_names_that_are_listed():
+    assert [family_of_gguf(name) for name in ("gemma3", "qwen3moe", "llama")] == ["gemma3_text", "qwen3_moe", "llama"]

@@ -39,6 +39,26 @@ def loaded(tmp_path_factory):
     return load
 
 
+@pytest.mark.parametrize(
+    ("family", "name", "shape", "said"),
+    [
+        ("gpt2", "transformer.h.1.attn.c_attn.weight", None, "no tensor 'transformer.h.1.attn.c_attn.weight'"),
+        ("gpt2", "transformer.h.1.attn.c_attn.bias", (), r"c_attn.bias' has shape \(\), .* asks for \d+ outputs"),
+        ("phi3", "model.layers.1.mlp.gate_up_proj.weight", None, "no tensor '.*1.mlp.gate_up_proj.weight'"),
+        ("phi3", "model.layers.1.self_attn.qkv_proj.weight", (7, 9), r"has shape \(7, 9\), .* asks for \d+ outputs"),
+        ("gpt_neox", "gpt_neox.layers.1.attention.query_key_value.bias", (), r"has shape \(\), .* asks for"),
+        ("qwen3_moe", "model.layers.1.mlp.experts.2.up_proj.weight", None, "no tensor '.*experts.2.up_proj.weight'"),
+        ("qwen3_moe", "model.layers.1.mlp.experts.2.up_proj.weight", (3, 4), r"has shape \(3, 4\), but .* must agree"),
+    ],
+)
+def test_joined_tensors_are_named_as_in_the_file(family, name, shape, said, tmp_path):
+    shapes = dict(FAMILIES[family]["shapes"])
+    assert shapes.pop(name)
+    shapes |= {} if shape is None else {name: shape}
+    with pytest.raises(ValueError, match=said):
+        load_family(tmp_path, {**FAMILIES[family], "shapes": shapes})
+
+
 @pytest.mark.parametrize("family", FAMILIES)
 def test_logits_equal_transformers(family, loaded):
     ours = models.logits(loaded(family), RECORD["ids"])

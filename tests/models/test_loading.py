@@ -108,8 +108,13 @@ def test_unknown_models(tmp_path, monkeypatch):
     for source in ["nobody/nothing-here", "not a model name!"]:
         with pytest.raises(ValueError, match="is not 'smollm2', a folder"):
             load_model(source)
-    with pytest.raises(ValueError, match="There is no file"):
-        load_model(tmp_path / "none.gguf")
+    for path in (tmp_path / "none.gguf", "/x/nosuch", "./nosuch", "a/b/nosuch", "~/nosuch"):
+        with pytest.raises(ValueError, match=r"There is no file (or folder )?\S+\.$"):
+            load_model(path)
+    with pytest.raises(ValueError, match="give the folder that holds it"):
+        load_model(GOLDEN / "tiny_llama" / "model.safetensors")
+    with pytest.raises(ValueError, match=r"did you mean 'smollm2'\?"):
+        load_model("smolm2")
     with pytest.raises(ValueError, match="dtype must be"):
         load_model("smollm2", dtype="float16")
 

@@ -70,6 +70,18 @@ def test_what_is_broken_is_one_sentence(folder, breaks, message):
     assert "\n" not in str(error.value)
 
 
+@pytest.mark.parametrize("family", ["gpt2", "qwen2", "gpt_neox", "gemma2"])
+def test_a_folder_without_a_vocabulary_has_no_tokenizer(family, tmp_path):
+    """For these families transformers makes an empty tokenizer of nothing."""
+    (tmp_path / "config.json").write_text(json.dumps({"model_type": family}))
+    with pytest.raises(ValueError, match=r"has no tokenizer.json, and no other file with a vocabulary; fetch"):
+        load_tokenizer(tmp_path)
+    (tmp_path / "vocab.json").write_text("{}")
+    (tmp_path / "merges.txt").write_text("")
+    with pytest.raises(ValueError, match="of a whole text, so its vocabulary is empty"):
+        load_tokenizer(tmp_path)
+
+
 def test_a_template_that_is_no_text_is_named(folder):
     (folder / "chat_template.jinja").unlink()
     change(folder / "tokenizer_config.json", chat_template=3)

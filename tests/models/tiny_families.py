@@ -14,7 +14,7 @@ def weights(shapes):
 
     def one(name, shape):
         rng = np.random.default_rng(zlib.crc32(name.encode()))
-        return (rng.normal(size=shape) * (0.2 if len(shape) > 1 else 0.3)).astype(np.float32)
+        return np.asarray(rng.normal(size=tuple(shape)) * (0.2 if len(shape) > 1 else 0.3), np.float32)
 
     return {name: one(name, shape) for name, shape in shapes.items()}
 

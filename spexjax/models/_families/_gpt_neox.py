@@ -48,8 +48,6 @@ def _stored(config: TransformerConfig, stored: Stored) -> Stored:
 
     def part(i: int):
         def cut(tensor: np.ndarray) -> np.ndarray:
-            if len(tensor) != 3 * heads * size:
-                return tensor[:0]
             return tensor.reshape(heads, 3, size, *tensor.shape[1:])[:, i].reshape(heads * size, *tensor.shape[1:])
 
         return (heads * size,), cut
