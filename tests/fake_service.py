@@ -103,12 +103,13 @@ class FakeService:
         top = [("Yes", yes - 0.1), ("No", yes - verdict(prompt) - 0.1), (" Yes", yes - 2.0), ("Maybe", -7.0)]
         if what == "no No":
             top = [pair for pair in top if pair[0] != "No"]
+        told = self.logprobs and body.get("logprobs") and what != "bare"
         usage = {"prompt_tokens": self.tokens or len(prompt) // 4, "completion_tokens": count}
         if "chat" in request:
             content = [{"token": "Yes", "top_logprobs": [{"token": t, "logprob": p} for t, p in top]}]
-            given = {"logprobs": {"content": content}} if self.logprobs and body.get("logprobs") else {}
+            given = {"logprobs": {"content": content}} if told else {}
             choices = [{"message": {"role": "assistant", "content": text}, **given} for text in texts]
         else:
-            given = {"logprobs": {"top_logprobs": [dict(top)]}} if self.logprobs and body.get("logprobs") else {}
+            given = {"logprobs": {"top_logprobs": [dict(top)]}} if told else {}
             choices = [{"text": text, **given} for text in texts]
         return {"choices": choices, "usage": usage}

@@ -129,6 +129,12 @@ def test_a_client_of_ones_own():
         _loop.start(client.aclose()).result()
 
 
+def test_a_key_in_place_of_its_variable_is_not_echoed():
+    with pytest.raises(ValueError, match="key_env is the name of an environment variable") as bad:
+        ablations.service("http://localhost:1/v1", "m", TEXT, key_env=SECRET, **ASKED)
+    assert SECRET not in str(bad.value)
+
+
 def test_a_key_comes_from_the_environment_and_goes_nowhere_else(tmp_path, monkeypatch, capfd, caplog):
     caplog.set_level(0)
     monkeypatch.setenv("MY_KEY", SECRET)

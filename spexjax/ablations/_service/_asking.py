@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from spexjax.ablations._service._bucket import Bucket
-from spexjax.ablations._service._client import RefusedError, key_in, opened, post
+from spexjax.ablations._service._client import KEY, RefusedError, key_in, opened, post
 from spexjax.ablations._service._endpoint import Asked, Endpoint, Reply
 from spexjax.ablations._service._loop import loop
 from spexjax.ablations._service._reading import NoLogProbabilitiesError, Reading
@@ -64,7 +64,7 @@ class Asking:
         self._endpoint, self._reading, self._settings = endpoint, reading, settings
         self._bucket, self._tally, self._put = bucket, tally, put
         self._room, self._judging = asyncio.Semaphore(settings.at_once), asyncio.Lock()
-        self._stopped = False
+        self._stopped = self._informed = False  # whether an answer had log-probabilities
 
     def stored(self, count: int) -> None:
         """Lets so many further prompts be asked; called by the thread that stores values.
@@ -159,23 +159,25 @@ class Asking:
         reply = self._endpoint.reply(answer)
         self._tally.prompt_tokens += reply.prompt_tokens
         self._tally.answer_tokens += reply.answer_tokens
-        if not reply.texts:
+        if not reply.texts or (reply.top is None and self._informed):  # others had log-probabilities
             raise AgainError("malformed answer")
+        self._informed |= reply.top is not None
         return reply
 
     def _explained(self, error: Exception) -> Exception:
         """The error, as a sentence for the user; one of the judge's as it is."""
         host, model = self._endpoint.host, self._endpoint.model
         if isinstance(error, AgainError):
-            asked = "" if error.wait is None else f", which asks to wait for {error.wait:.0f} s"
+            if (error.wait or 0) > _PATIENCE:
+                return ConnectionError(f"{host} asks to wait for {error.wait:.0f} s; go on then")
             tries = self._settings.backoff.tries
-            return ConnectionError(f"{host}{asked} did not answer a prompt in {tries} tries (the last: {error.reason})")
+            return ConnectionError(f"{host} did not answer a prompt in {tries} tries (the last: {error.reason})")
         if isinstance(error, NoLogProbabilitiesError) or (isinstance(error, RefusedError) and "logprob" in str(error)):
             return ValueError(
                 f"{host} gives no log-probabilities of {model}: take samples=20, for the share of each answer, or "
                 "judge=, a function of the answer"
             )
         if isinstance(error, RefusedError):
-            keys = f"; put a valid key into the environment variable {self._settings.key_env}"
+            keys = f"; put a valid key into the environment variable {self._settings.key_env or KEY}"
             return RefusedError(f"{host} refuses {model} {error}" + keys * str(error).startswith(("(401)", "(403)")))
         return error

@@ -41,6 +41,9 @@ def base_of(client: Any) -> str:
     return str(client.base_url)
 
 
+KEY = "OPENAI_API_KEY"  # the environment variable that is looked at if none is named
+
+
 def key_in(name: str | None) -> str | None:
     """The key in an environment variable, which nothing keeps or shows; None if there is none.
 
@@ -48,8 +51,11 @@ def key_in(name: str | None) -> str | None:
       name: of the variable.
 
     Raises:
-      ValueError: if it cannot be sent.
+      ValueError: if it cannot be sent, or if there is no variable of a name that is not the default. Who gives the key
+        itself for the name does not read it in the message.
     """
+    if name not in (None, KEY, *os.environ):
+        raise ValueError("key_env is the name of an environment variable with the key; there is none of that name.")
     key = os.environ.get(name, "").strip() if name else ""
     if not (key.isascii() and key.isprintable()):
         raise ValueError(f"The key in the environment variable {name} has characters that cannot be sent.")

@@ -13,6 +13,7 @@ from spexjax.ablations._identity import fingerprint_of
 from spexjax.ablations._prompts._frame import Frame
 from spexjax.ablations._service._asking import Answered, Asking, Settings
 from spexjax.ablations._service._bucket import Bucket
+from spexjax.ablations._service._client import KEY
 from spexjax.ablations._service._endpoint import Endpoint
 from spexjax.ablations._service._loop import start
 from spexjax.ablations._service._options import Options, endpoint_of, frame_of, reading_of, settings_of
@@ -204,7 +205,7 @@ def service(
     max_tokens: int | None = None,
     temperature: float | None = None,
     body: Mapping[str, Any] | None = None,
-    key_env: str | None = "OPENAI_API_KEY",
+    key_env: str | None = KEY,
     at_once: int = 32,
     rate: float | None = None,
     timeout: float = 60.0,
