@@ -25,7 +25,8 @@ from spexjax.evaluation import evaluate, run
 
 TEXT = "The plot is not exactly bad, but I never once cared how it would end at all."
 ASKED = {"question": "Is it good?", "answers": ("Yes", "No")}
-KINDS = ("stall", "late", "bare", "status 500", "status 503", "wait 0.05", "break", "half", "malformed", "empty", "", "")
+FAILURES = ("stall", "late", "bare", "status 500", "status 503", "wait 0.05", "break", "half", "malformed", "empty")
+KINDS = (*FAILURES, "", "")
 CHILD = """
 import sys
 import numpy as np

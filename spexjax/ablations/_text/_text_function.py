@@ -90,8 +90,8 @@ def text_function(
     Units, names and removals are those of `text`. Strings that several masks leave are handed over once.
 
     Args:
-      fn: maps a list of b ablated strings to b numbers `[b]`, or `[b, t]` if there are t value names. The string is empty
-        where all units are removed.
+      fn: maps a list of b ablated strings to b numbers `[b]`, or `[b, t]` if there are t value names. The string is
+        empty where all units are removed.
       text: what is explained.
       features: as in `text`, without "token".
       removal: as in `text`; a removal that gives strings, so not "hide".
