@@ -20,13 +20,13 @@ import subprocess
 import sys
 import tempfile
 import time
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 from common import RESULTS_FOLDER, command, machine, versions
 
 GOAL, FIRST, LAST, NUM_TEST, BATCH = 0.8, 64, 4096, 512, 16
-METHODS = ("spexjax", "authors", "proxyshap", "contextcite", "captum-kernelshap", "captum-lime")
 TASKS = ("review16", "facts20", "review48")
 MARK = "ANSWER "  # begins the line in which a process says what it found
 
@@ -133,6 +133,16 @@ def captum(kind: str, n: int, values, m: int):
     return linear(effects, masks.astype(float), found)
 
 
+PEERS = {
+    "authors": authors,
+    "proxyshap": proxyshap,
+    "contextcite": contextcite,
+    "captum-kernelshap": partial(captum, "kernelshap"),
+    "captum-lime": partial(captum, "lime"),
+}
+METHODS = ("spexjax", *PEERS)
+
+
 def spexjax(task: str, m: int, store: str | None):
     import jax
 
@@ -148,9 +158,7 @@ def one(task: str, method: str, m: int, store: str | None, test: Path, start: fl
         predict = spexjax(task, m, store)
     else:
         n, values = stored_values(task, store) if store else torch_values_of(task)
-        name, _, kind = method.partition("-")
-        extra = (kind,) if kind else ()
-        predict = globals()[name](*extra, n, values, m)
+        predict = PEERS[method](n, values, m)
     seconds = time.time() - start
     with np.load(test) as data:
         masks, truth = data["masks"], data["values"]

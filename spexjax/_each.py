@@ -169,7 +169,7 @@ def explain_each(
     names = tuple(map(str, checked_ablation(ablation).feature_names))
     count = ablation.num_values
     if count is None:
-        raise ValueError("This ablation gives a single value; use sx.explain.")
+        raise ValueError("This ablation gives a single value; use sx.explain, or name its values in value_names.")
     titles = ablation.value_names or [f"value {i}" for i in range(count)]
     if len(titles) != count:
         raise ValueError(f"The ablation gives {count} values, but value_names has {len(titles)}.")

@@ -73,6 +73,49 @@ def test_several_values_for_each_string():
         evaluate(ablations.text_function(both, TEXT), masks)
 
 
+class Tensor:
+    """As torch's: no NumPy array before it is detached, in single precision and in main memory."""
+
+    def __init__(self, values):
+        self.values = values
+
+    def __len__(self):
+        return len(self.values)
+
+    def detach(self):
+        return self
+
+    float = cpu = detach
+
+    def numpy(self):
+        return np.array(self.values)
+
+
+@pytest.mark.parametrize(
+    ("returned", "said"),
+    [
+        (lambda strings: [{"label": "a", "score": 0.5} for _ in strings], r"such as \[d\['score'\]"),
+        (lambda strings: [[{"score": 0.5}, {"score": 0.1}] for _ in strings], r"such as \[d\['score'\]"),
+        (lambda strings: [[0.5] * (1 + i % 2) for i, _ in enumerate(strings)], "lists of several lengths"),
+        (lambda strings: np.zeros((len(strings), 1)), r"return b numbers, not \[b, 1\]"),
+    ],
+)
+def test_what_is_no_number_for_each_string_is_told(returned, said):
+    with pytest.raises(ValueError, match=said):
+        evaluate(ablations.text_function(returned, TEXT), masks_of(ablations.text_function(not_bad, TEXT)))
+
+
+def test_tensors_of_torch_are_taken_and_an_error_names_the_strings():
+    masks = masks_of(ablations.text_function(not_bad, TEXT))
+    found = evaluate(ablations.text_function(lambda strings: Tensor(not_bad(strings)), TEXT), masks)
+    assert found.tolist() == evaluate(ablations.text_function(not_bad, TEXT), masks).tolist()
+    with pytest.raises(ZeroDivisionError) as failed:
+        evaluate(ablations.text_function(lambda strings: [1 / 0 for _ in strings], TEXT), masks)
+    assert re.search("was given .* strings, the shortest of them '", failed.value.__notes__[0])
+    with pytest.raises(ValueError, match="value_names must differ"):
+        ablations.text_function(not_bad, TEXT, value_names=("a", "a"))
+
+
 def test_a_named_function_is_asked_once_and_an_unnamed_one_is_said_to_be(tmp_path):
     calls = []
 

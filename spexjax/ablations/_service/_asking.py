@@ -13,6 +13,7 @@ from spexjax.ablations._service._reading import NoLogProbabilitiesError, Reading
 from spexjax.ablations._service._retry import AgainError, Backoff
 from spexjax.ablations._service._tally import Price, Tally
 
+_REASONS = {RefusedError: "refused", NoLogProbabilitiesError: "no log-probabilities"}
 _PATIENCE = 600.0  # seconds; a service that asks to wait longer is not waited for
 
 
@@ -118,7 +119,9 @@ class Asking:
             async with self._judging:
                 read = await asyncio.to_thread(self._reading.read, reply)
         except Exception as error:
-            reason = error.reason if isinstance(error, AgainError) else type(error).__name__.removesuffix("Error")
+            reason = (
+                error.reason if isinstance(error, AgainError) else _REASONS.get(type(error), "error in what reads it")
+            )
             self._tally.failed[reason] += 1
             self._stop(self._explained(error))
             self._room.release()

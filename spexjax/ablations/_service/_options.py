@@ -49,6 +49,8 @@ def endpoint_of(url: Any, model: str, kind: str | None, system: str | None, body
     """
     check_installed()
     check_text("model's name", model)
+    if not model.strip():
+        raise ValueError("The model's name is empty; give the name that the service knows, such as 'gpt-4o-mini'.")
     base, named = address(url if isinstance(url, str) else base_of(url))
     kind = kind or named or "chat"
     if kind not in PATHS:

@@ -64,13 +64,33 @@ class TextFunctionAblation(Ablation):
         return plan._replace(owner=np.array([index[string] for string in strings], np.int64))
 
     def _called(self, _: None, rows: np.ndarray) -> Any:
-        found = self.fn(rows.tolist())
-        shape = getattr(found, "shape", None) or np.shape(found)
-        if self.values is None and len(shape) == 2:
+        strings = rows.tolist()
+        try:
+            found = self.fn(strings)
+        except Exception as error:
+            shortest = min(strings, key=len)
+            error.add_note(f"while {self.name} was given {len(strings)} strings, the shortest of them {shortest!r}")
+            raise
+        if hasattr(found, "detach"):  # of torch
+            found = found.detach().float().cpu().numpy()
+        try:
+            shape = getattr(found, "shape", None) or np.shape(found)
+        except ValueError:
+            raise ValueError(f"{self.name} gives lists of several lengths: return a number for each string.") from None
+        if _of_dictionaries(found):
             raise ValueError(
-                f"{self.name} gives {shape[1]} values for each string: give value_names=... and take sx.explain_each."
+                f"{self.name} gives dictionaries: return a number for each string, such as [d['score'] for d in found]."
             )
+        if self.values is None and len(shape) == 2:
+            advice = "give value_names=... and take sx.explain_each" if shape[1] > 1 else "return b numbers, not [b, 1]"
+            raise ValueError(f"{self.name} gives {shape[1]} values for each string: {advice}.")
         return found
+
+
+def _of_dictionaries(found: Any) -> bool:
+    """Whether this is what pipelines of transformers return: a dictionary for each string, or several."""
+    first = found[0] if isinstance(found, list | tuple) and found else found
+    return isinstance(first[0] if isinstance(first, list | tuple) and first else first, dict)
 
 
 def text_function(
@@ -119,6 +139,8 @@ def text_function(
     if isinstance(value_names, str) or (value_names is not None and not len(value_names)):
         raise ValueError(f"value_names are one or more names, in a list or tuple; got {value_names!r}.")
     names = None if value_names is None else tuple(value_names)
+    if len(set(names or ())) < len(names or ()):
+        raise ValueError(f"value_names must differ; got {value_names!r}.")
     called = name or str(getattr(fn, "__name__", type(fn).__name__))
     for what, string in {"name": called, "fingerprint": fingerprint or "", **dict.fromkeys(names or (), "")}.items():
         check_text(what, string)
