@@ -65,7 +65,12 @@ def torch_model(path):
         attn_implementation="sdpa",
     )
     network = LlamaForCausalLM(config).eval()
-    weights = {name: torch.tensor(checkpoint.read(name)) for name in checkpoint.names}
+    weights = {}
+    for module, name in sx.models.LLAMA_TENSORS.items():
+        own = f"{checkpoint.tensors[module]}.weight"
+        for layer in range(c.num_layers if "{layer}" in own else 1):
+            if (stored := own.format(layer=layer)) in checkpoint.shapes:
+                weights[f"{name.format(layer=layer)}.weight"] = torch.tensor(checkpoint.read(stored))
     missing, unexpected = network.load_state_dict(weights, strict=False)
     assert missing == ["lm_head.weight"]  # tied
     assert not unexpected
