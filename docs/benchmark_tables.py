@@ -315,8 +315,7 @@ def equal_quality() -> str:
             if row is None:
                 cells.append("")
             elif "seconds" in row:
-                first = f" ({row['seconds_first']:.0f} the first time)" if method == "spexjax" else ""
-                cells.append(f"{row['seconds']:.0f} s{first}, {row['ablations']:,} ablations")
+                cells.append(f"{row['seconds']:.0f} s, {row['ablations']:,} ablations")
             else:
                 cells.append(f"R2 {row['r2']:.2f} with {row['ablations']:,}")
         lines.append((name, *cells))
