@@ -249,7 +249,7 @@ def index_error_few() -> str:
     return table(head, [line for line in lines if set(line[1:]) != {"-"}])
 
 
-def _beside_best_peer() -> list[tuple[tuple[str, str, int], str, float]]:
+def beside_best_peer() -> list[tuple[tuple[str, str, int], str, float]]:
     """Of each game, index and budget: the best peer, and the error of auto over its error."""
     errors, found = grouped(result("index_error")["rows"], ("method", "game", "index", "budget"), "mse"), []
     for cell in sorted(key[1:] for key in errors if key[0] == "auto"):
@@ -263,7 +263,7 @@ def _beside_best_peer() -> list[tuple[tuple[str, str, int], str, float]]:
 @block
 def index_best() -> str:
     """The error of auto over that of the best peer of each game and budget, by index."""
-    found, lines = _beside_best_peer(), []
+    found, lines = beside_best_peer(), []
     for index in dict.fromkeys(ASKED):
         cells = []
         for held_out in (False, True):
@@ -287,7 +287,7 @@ def index_best() -> str:
 @block
 def index_losses() -> str:
     """Cells of the exact games where a peer has a smaller error than auto."""
-    found = _beside_best_peer()
+    found = beside_best_peer()
     lines = [(*cell[:2], f"{cell[2]:,}", best, f"{ratio:.2f}") for cell, best, ratio in found if ratio > 1]
     head = f"the best peer is ahead in {len(lines)} of {len(found)} cells", "index", "ablations", "peer"
     return table((*head, "our error over its"), lines)

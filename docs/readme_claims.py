@@ -1,7 +1,7 @@
 """What README claims of benchmarks, from benchmarks/results; `docs/make_tables.py` writes it."""
 
 import numpy as np
-from benchmark_tables import OURS, times_needed
+from benchmark_tables import beside_best_peer, times_needed
 from table_tools import grouped, result
 
 
@@ -51,10 +51,7 @@ def _index_errors() -> str:
     mean = {key: np.mean(e) for key, e in errors.items()}
     shared = [c for who, *c in mean if who == "proxyshap" and c[-1] >= 256 and ("auto", *c) in mean]
     over = np.mean([mean["auto", *c] / mean["proxyshap", *c] for c in shared])
-    few = []
-    for cell in (c for who, *c in mean if who == "auto" and c[-1] <= 128):
-        others = [e for (who, *of), e in mean.items() if of == cell and who not in ("auto", *OURS)]
-        few += [mean["auto", *cell] / min(others)] if others else []
+    few = [ratio for (_, _, budget), _, ratio in beside_best_peer() if budget <= 128]
     lead = np.exp(np.mean(np.log(few)))
     return (
         f"The mean squared error of indices is {over:.2f} times that of shapiq's ProxySHAP on average over "

@@ -51,7 +51,7 @@ def run_page(page):
 
 
 CODE = [p for p in PAGES if blocks(p, "python")]
-IN_FULL = ("README", "index", "spex")  # the other pages call nothing else, but often
+IN_FULL = ("README", "index", "spex")  # the other pages in full only with -m slow
 
 
 @pytest.mark.parametrize("page", [p for p in CODE if p.stem in IN_FULL], ids=lambda page: page.stem)
