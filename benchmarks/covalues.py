@@ -85,10 +85,10 @@ GAMES = {
 }
 
 
-def measure(name, store):
-    """The game, and its co-values."""
+def measure(name, store, pool=POOL):
+    """The game, with masks to train on before those to test on, and its co-values."""
     ablation = GAMES[name]()
-    key, size, n = jax.random.key(7), POOL + NUM_TEST, ablation.num_features
+    key, size, n = jax.random.key(7), pool + NUM_TEST, ablation.num_features
     masks = sx.designs.biased(key, size, n, KEEP) if name == "heads270" else sx.designs.uniform(key, size, n)
     masks = np.asarray(masks)
     start = time.perf_counter()

@@ -1,6 +1,7 @@
 """What does it gain to look at the string that is left, where removed parts of a text are deleted?
 
-Each text game is fitted with `structure="sequence"` and with None; R2 is on the game's 1,024 test masks.
+Each text game is fitted with `structure="sequence"` and with None; R2 is on the game's 1,024 test masks. The reviews of
+`covalues.py` are measured anew.
 
     python benchmarks/strings.py [--games review48 ...]
 """
@@ -11,10 +12,12 @@ import itertools
 import jax
 import numpy as np
 from common import RESULTS_FOLDER, Results, games
+from covalues import measure
 
 import spexjax as sx
 
-TEXTS, SIZES, DRAWS = ("facts20", "review16", "review48"), (256, 512, 1024), 3
+TEXTS, MEASURED = ("facts20", "review16", "review48"), ("review30", "review118")
+SIZES, DRAWS = (256, 512, 1024, 2048), 3
 
 
 def fitted_r2(game, m, draw, structure):
@@ -24,12 +27,22 @@ def fitted_r2(game, m, draw, structure):
     return sx.metrics.r2(game.values[test], explanation.predict(game.masks[test]))
 
 
+def chosen(names, store):
+    """The games of these names, those with a file first."""
+    yield from games([name for name in names if name not in MEASURED])
+    for name in MEASURED:
+        if name in names:
+            yield measure(name, store, max(SIZES))[0]
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--games", nargs="+", default=list(TEXTS), help="games whose removed parts are deleted")
+    parser.add_argument("--games", nargs="+", default=[*TEXTS, *MEASURED], help="games whose removed parts are deleted")
+    parser.add_argument("--store", default="out/covalues", help="where ablations are kept")
     args = parser.parse_args()
     results = Results(RESULTS_FOLDER / "strings.json", ("game", "structure", "m", "draw"))
-    for game in games(args.games):
+    for game in chosen(args.games, sx.Store(args.store)):
+        jax.clear_caches()  # one process cannot map the code of all shapes at once
         for m, structure in itertools.product(game.budgets(SIZES), (None, "sequence")):
             for draw in range(DRAWS):
                 if not results.has(game, str(structure), m, draw):

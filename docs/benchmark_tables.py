@@ -588,7 +588,7 @@ def _two_arms(name: str, column: str, arms: dict) -> str:
     for game in sorted({r["game"] for r in rows}):
         for arm, said in arms.items():
             r2 = [[r["r2"] for r in rows if (r["game"], r[column], r["m"]) == (game, arm, m)] for m in sizes]
-            lines.append((game, said, *(f"{np.mean(some):.3f}" for some in r2)))
+            lines.append((game, said, *(f"{np.mean(some):.3f}" if some else "-" for some in r2)))
     return table(("game", name.replace("cov", "co-v"), *(f"{m:,} masks" for m in sizes)), lines)
 
 
