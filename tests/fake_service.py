@@ -85,6 +85,12 @@ class FakeService:
             status, text = int(number), json.dumps({"error": {"message": said[0] if said else "no"}})
         elif what.startswith("wait"):
             status, extra = 429, f"retry-after: {what.split()[1]}\r\n"
+        elif what == "moved":
+            status, extra = 302, "location: http://elsewhere.example/\r\n"
+        elif what.startswith("page"):
+            status, extra, text = int(what.split()[1]), "content-type: text/html\r\n", "<html>Welcome</html>"
+        elif what.startswith("code"):
+            text = json.dumps({"error": {"code": int(what.split()[1]), "message": "no room"}})
         elif what == "malformed":
             text = '{"choices": [{"mess'
         elif what == "break":
@@ -103,6 +109,7 @@ class FakeService:
         top = [("Yes", yes - 0.1), ("No", yes - verdict(prompt) - 0.1), (" Yes", yes - 2.0), ("Maybe", -7.0)]
         if what == "no No":
             top = [pair for pair in top if pair[0] != "No"]
+        top = [(token, -p) for token, p in top] if what == "logits" else top
         told = self.logprobs and body.get("logprobs") and what != "bare"
         usage = {"prompt_tokens": self.tokens or len(prompt) // 4, "completion_tokens": count}
         if "chat" in request:

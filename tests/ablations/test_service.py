@@ -109,8 +109,9 @@ def test_a_judge_and_its_identity():
         reads = asked(lambda text: float(os.environ[text]))
         assert reads.fingerprint.startswith(UNNAMED)
         assert not asked(lambda text: float(os.environ[text]), fingerprint="v1").fingerprint.startswith(UNNAMED)
-        with pytest.raises(ValueError, match="must give a finite number"):
-            evaluate(asked(lambda text: float("nan")), masks)
+        for no_number in (lambda text: float("nan"), lambda text: "fine", lambda text: None):
+            with pytest.raises(ValueError, match="must give a finite number"):
+                evaluate(asked(no_number), masks)
         with pytest.raises(ZeroDivisionError):
             evaluate(asked(lambda text: 1 / 0), masks)
 
@@ -151,6 +152,8 @@ def test_a_key_comes_from_the_environment_and_goes_nowhere_else(tmp_path, monkey
         ) as bad:
             evaluate(ablations.service(fake.url, "m", TEXT + "!", key_env="MY_KEY", **ASKED), masks_of(ablation))
         assert fake.asks == asks + 1, "what is wrong with all asks costs one"
+        with pytest.raises(OSError, match="name the environment variable that holds the key by key_env"):
+            evaluate(ablations.service(fake.url, "m", TEXT + "?", key_env=None, **ASKED), masks_of(ablation))
     files = [path for path in tmp_path.rglob("*") if path.is_file()]
     seen = [
         repr(ablation),

@@ -103,6 +103,32 @@ def test_what_is_given_up_is_said_and_all_else_is_kept(tmp_path):
     assert again.tally.answered == 64 - answered
 
 
+@pytest.mark.parametrize(
+    ("what", "said"),
+    [
+        ("moved", r"127.0.0.1:\d+ redirects to another address .302.; give the URL of the service itself"),
+        ("page 200", r"127.0.0.1:\d+ sends a web page; the URL of a service often ends with /v1"),
+        ("page 404", r"refuses m .404.: it sends a web page; the URL"),
+        ("code 400", r"refuses m .error.: no room"),
+        ("logits", r"gives log-probabilities above 0; take samples= or judge="),
+    ],
+)
+def test_what_is_no_answer_is_told_after_one_ask(what, said):
+    with fake_service.FakeService(misbehave=lambda prompt, nth: what) as fake:
+        ablation = ablations.service(fake.url, "m", TEXT, **ASKED)
+        with pytest.raises(OSError, match=said):
+            evaluate(ablation, masks_of(ablation, 8))
+        assert fake.asks == 1
+
+
+def test_an_error_with_the_status_of_a_success_is_asked_again_if_that_may_help():
+    with fake_service.FakeService(misbehave=lambda prompt, nth: None if nth else "code 429") as fake:
+        ablation = ablations.service(fake.url, "m", TEXT, **ASKED)
+        masks = masks_of(ablation, 4)
+        np.testing.assert_allclose(evaluate(ablation, masks), expected(ablation, masks), atol=1e-5)
+        assert ablation.tally.retried == {"limited (429)": len(fake.asked)}
+
+
 def test_nobody_at_the_address():
     with fake_service.FakeService() as fake:
         pass

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from spexjax.ablations._service._bucket import Bucket
-from spexjax.ablations._service._client import KEY, RefusedError, key_in, opened, post
+from spexjax.ablations._service._client import RefusedError, key_in, opened, post
 from spexjax.ablations._service._endpoint import Asked, Endpoint, Reply
 from spexjax.ablations._service._loop import loop
 from spexjax.ablations._service._reading import NoLogProbabilitiesError, Reading
@@ -14,6 +14,7 @@ from spexjax.ablations._service._retry import AgainError, Backoff
 from spexjax.ablations._service._tally import Price, Tally
 
 _REASONS = {RefusedError: "refused", NoLogProbabilitiesError: "no log-probabilities"}
+_NAMELESS = "; name the environment variable that holds the key by key_env"
 _PATIENCE = 600.0  # seconds; a service that asks to wait longer is not waited for
 
 
@@ -181,6 +182,8 @@ class Asking:
                 "judge=, a function of the answer"
             )
         if isinstance(error, RefusedError):
-            keys = f"; put a valid key into the environment variable {self._settings.key_env or KEY}"
-            return RefusedError(f"{host} refuses {model} {error}" + keys * str(error).startswith(("(401)", "(403)")))
+            words, name = str(error), self._settings.key_env
+            if words.startswith(("(401)", "(403)")):
+                words += f"; put a valid key into the environment variable {name}" if name else _NAMELESS
+            return RefusedError(f"{host} refuses {model} {words}" if words.startswith("(") else f"{host} {words}")
         return error

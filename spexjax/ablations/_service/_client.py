@@ -11,10 +11,14 @@ from spexjax.ablations._service._retry import AGAIN, AgainError, retry_after
 
 _SECRET = re.compile(r"(?i)\b(?:bearer\s+\S+|(?:sk|pk|key|api[-_]?key)[-_=:]\S+)")
 _SHOWN = 200  # characters of a service's own words
+_PAGE = "sends a web page; the URL of a service often ends with /v1"
 
 
 class RefusedError(OSError):
-    """The service will not answer this request, however often it is sent."""
+    """The service will not answer this request, however often it is sent.
+
+    The message is a status in brackets and the service's words; or what the service does, as "sends a web page".
+    """
 
 
 def check_installed() -> None:
@@ -112,18 +116,39 @@ async def post(client: Any, url: str, body: Mapping[str, Any], key: str | None) 
     if status in AGAIN or status >= 500:
         why = f"{AGAIN.get(status, 'error of the service')} ({status})"
         raise AgainError(why, retry_after(response.headers.get("retry-after")))
+    if 300 <= status < 400:
+        raise RefusedError(f"redirects to another address ({status}); give the URL of the service itself")
     if not 200 <= status < 300:
         raise RefusedError(f"({status}){_said(response, status, key)}")
+    if _is_page(response):
+        raise RefusedError(_PAGE)
     try:
-        return response.json()
+        answer = response.json()
     except ValueError:
         raise AgainError("malformed answer") from None
+    if isinstance(answer, dict) and answer.get("error") and not answer.get("choices"):
+        _raise_error_of(answer["error"], _said(response, status, key))
+    return answer
+
+
+def _raise_error_of(error: Any, said: str) -> None:
+    """Some services send their errors with the status of a success, and the status as the error's code."""
+    code = error.get("code") if isinstance(error, dict) else None
+    if isinstance(code, int) and (code in AGAIN or code >= 500):
+        raise AgainError(f"{AGAIN.get(code, 'error of the service')} ({code})")
+    raise RefusedError(f"(error){said}")
+
+
+def _is_page(response: Any) -> bool:
+    return response.headers.get("content-type", "").lower().startswith("text/html")
 
 
 def _said(response: Any, status: int, key: str | None) -> str:
     """The service's own words, without anything like a key; none where they are about the key."""
     if status in (401, 403):
         return ""
+    if _is_page(response):
+        return f": it {_PAGE}"
     try:
         error = response.json().get("error")
         words = str(error.get("message") if isinstance(error, dict) else error or "")

@@ -6,9 +6,11 @@ from collections.abc import Mapping
 from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 
+from spexjax.ablations._service._client import RefusedError
 from spexjax.ablations._service._retry import AgainError
 
 PATHS = {"chat": "/chat/completions", "completions": "/completions"}
+_ROUNDING = 0.01  # by which a service may exceed the log-probability of certainty
 _NOTHING = -9998.0  # log-probabilities below are a service's way to say that it has none
 
 
@@ -84,6 +86,7 @@ class Endpoint:
 
         Raises:
           AgainError: if it is not what the protocol says.
+          RefusedError: if its log-probabilities cannot be any.
         """
         try:
             choices, usage = answer["choices"], answer.get("usage") or {}
@@ -109,6 +112,8 @@ class Endpoint:
         else:
             pairs = list(((logprobs.get("top_logprobs") or [{}])[0] or {}).items())
         found = [(str(token), float(p)) for token, p in pairs if p is not None]
+        if any(p > _ROUNDING for _, p in found):
+            raise RefusedError("gives log-probabilities above 0; take samples= or judge=, which need none")
         return tuple((token, p) for token, p in found if math.isfinite(p) and p > _NOTHING) or None
 
 

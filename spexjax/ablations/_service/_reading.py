@@ -130,9 +130,10 @@ class Judged:
         Raises:
           ValueError: if the judge does not give a number.
         """
+        given = [self.judge(text) for text in reply.texts]
         try:
-            number = float(np.mean([float(self.judge(text)) for text in reply.texts]))
-        except TypeError:
+            number = float(np.mean([float(each) for each in given]))
+        except (TypeError, ValueError):
             number = math.nan
         if not math.isfinite(number):
             raise ValueError(f"The judge {self.value} must give a finite number for each answer.")
