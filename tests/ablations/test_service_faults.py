@@ -109,7 +109,8 @@ def test_what_is_given_up_is_said_and_all_else_is_kept(tmp_path):
         ("moved", r"127.0.0.1:\d+ redirects to another address .302.; give the URL of the service itself"),
         ("page 200", r"127.0.0.1:\d+ sends a web page; the URL of a service often ends with /v1"),
         ("page 404", r"refuses m .404.: it sends a web page; the URL"),
-        ("code 400", r"refuses m .error.: no room"),
+        ("code 400", r"refuses m .400.: no room"),
+        ("code 401", r"refuses m .401.; put a valid key"),
         ("logits", r"gives log-probabilities above 0; take samples= or judge="),
     ],
 )

@@ -4,7 +4,7 @@ import contextlib
 import os
 import re
 from collections.abc import AsyncIterator, Mapping
-from typing import Any
+from typing import Any, NoReturn
 
 from spexjax._printable import one_line, printable
 from spexjax.ablations._service._retry import AGAIN, AgainError, retry_after
@@ -113,30 +113,28 @@ async def post(client: Any, url: str, body: Mapping[str, Any], key: str | None) 
     except httpx.HTTPError:
         raise AgainError("broken connection") from None
     status = response.status_code
-    if status in AGAIN or status >= 500:
-        why = f"{AGAIN.get(status, 'error of the service')} ({status})"
-        raise AgainError(why, retry_after(response.headers.get("retry-after")))
     if 300 <= status < 400:
         raise RefusedError(f"redirects to another address ({status}); give the URL of the service itself")
     if not 200 <= status < 300:
-        raise RefusedError(f"({status}){_said(response, status, key)}")
+        _fail(response, status, key)
     if _is_page(response):
         raise RefusedError(_PAGE)
     try:
         answer = response.json()
     except ValueError:
         raise AgainError("malformed answer") from None
-    if isinstance(answer, dict) and answer.get("error") and not answer.get("choices"):
-        _raise_error_of(answer["error"], _said(response, status, key))
+    if isinstance(answer, dict) and (wrong := answer.get("error")) and not answer.get("choices"):
+        code = wrong.get("code") if isinstance(wrong, dict) else None
+        _fail(response, code if isinstance(code, int) and 400 <= code < 600 else 400, key)
     return answer
 
 
-def _raise_error_of(error: Any, said: str) -> None:
-    """Some services send their errors with the status of a success, and the status as the error's code."""
-    code = error.get("code") if isinstance(error, dict) else None
-    if isinstance(code, int) and (code in AGAIN or code >= 500):
-        raise AgainError(f"{AGAIN.get(code, 'error of the service')} ({code})")
-    raise RefusedError(f"(error){said}")
+def _fail(response: Any, status: int, key: str | None) -> NoReturn:
+    """Raises what a status means, of the response or of the error in an answer that looks like a success."""
+    if status in AGAIN or status >= 500:
+        why = f"{AGAIN.get(status, 'error of the service')} ({status})"
+        raise AgainError(why, retry_after(response.headers.get("retry-after")))
+    raise RefusedError(f"({status}){_said(response, status, key)}")
 
 
 def _is_page(response: Any) -> bool:

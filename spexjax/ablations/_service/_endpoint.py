@@ -86,7 +86,7 @@ class Endpoint:
 
         Raises:
           AgainError: if it is not what the protocol says.
-          RefusedError: if its log-probabilities cannot be any.
+          RefusedError: if it gives log-probabilities above 0.
         """
         try:
             choices, usage = answer["choices"], answer.get("usage") or {}
