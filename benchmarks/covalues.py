@@ -97,11 +97,11 @@ def measure(name, store, pool=POOL):
     return Game(name, masks, found.values), found.covalues, ablation.structure
 
 
-def fitted_r2(game, covalues, structure, m, draw):
+def fitted_r2(game, covalues, structure, m, draw, relevances=None):
     masks, values = game.masks, game.values
     rows = np.random.default_rng(draw).permutation(POOL)[:m]
     some = None if covalues is None else covalues[rows]
-    options = {"method": "proxyspex-gp", "key": jax.random.key(draw), "progress": False}
+    options = {"method": "proxyspex-gp", "key": jax.random.key(draw), "relevances": relevances, "progress": False}
     explanation = sx.fit(masks[rows], values[rows], covalues=some, structure=structure, **options)
     return sx.metrics.r2(values[POOL:], explanation.predict(masks[POOL:]))
 

@@ -8,15 +8,16 @@ from typing import Any, overload
 import numpy as np
 from jax.sharding import Mesh
 from jaxtyping import Float
+from numpy.typing import ArrayLike
 
 from spexjax import indices
 from spexjax._budget import rounds
 from spexjax._compilation_cache import keep_programs
 from spexjax._inputs import check_key
 from spexjax._printable import one_line
-from spexjax._priors import known_of
+from spexjax._priors import known_of, relevances_of
 from spexjax._random import split_key
-from spexjax._road import Start, design_of, explained, recorded, seconds
+from spexjax._road import Start, design_of, explained, known_before, recorded, seconds
 from spexjax._status import phase
 from spexjax.ablation import Ablation, checked_ablation
 from spexjax.evaluation import Evaluation, Store, run
@@ -139,6 +140,7 @@ def explain_each(
     index: str | None = None,
     keep: float | None = None,
     like: Explanation | Iterable[Explanation] = (),
+    relevances: bool | str | ArrayLike = "auto",
     mesh: Mesh | None = None,
     store: Store | None = None,
     progress: bool | None = None,
@@ -157,6 +159,7 @@ def explain_each(
       index: the interaction index you will ask for.
       keep: the probability of keeping a feature.
       like: explanations of other inputs with the same features.
+      relevances: how much each feature is expected to matter, or whether to take what the ablation knows of it.
       mesh: devices.
       store: where values are looked up and kept.
       progress: show a progress bar.
@@ -183,14 +186,16 @@ def explain_each(
     start = Start(keep, np.zeros((0, len(names)), bool), Evaluation.given([]), 0)
     wanted = None if index is None else indices.get(index)
     with phase("design", progress) as designing:
+        expected = relevances_of(ablation, chosen, relevances, size)
         design = design_of(chosen, design_key, len(names), size, wanted, start)
     evaluation = run(ablation, design.masks, mesh=mesh, store=store, progress=progress)
     values = np.asarray(evaluation.values, np.float64)
     covalues = evaluation.covalues if ablation.has_covalues or count == 1 else values
     if isinstance(chosen, Remembering):
         chosen = chosen.remembering()
-    known = dataclasses.replace(evaluation, structure=ablation.structure, covalues=covalues)
+    known = dataclasses.replace(evaluation, structure=ablation.structure, covalues=covalues, relevances=expected)
     about = recorded(ablation, design, evaluation, budget, others)
+    about |= known_before(None, expected, None)
 
     def fit(part: tuple[int, ...]) -> Explanation:
         some = dataclasses.replace(known, values=values[:, part].sum(1))

@@ -9,7 +9,7 @@ from numpy.typing import ArrayLike
 
 from spexjax._compilation_cache import keep_programs
 from spexjax._inputs import check_key, checked_values
-from spexjax._priors import check_unseen, known_of
+from spexjax._priors import check_unseen, known_of, relevances_given
 from spexjax._road import explained, travel
 from spexjax._status import phase, seconds_of
 from spexjax.ablation import Ablation
@@ -34,6 +34,7 @@ def explain(
     like: Explanation | Iterable[Explanation] = (),
     prior: Explanation | Spectrum | None = None,
     gradient: bool | str = "auto",
+    relevances: bool | str | ArrayLike = "auto",
     mesh: Mesh | None = None,
     store: Store | None = None,
     progress: bool | None = None,
@@ -66,6 +67,10 @@ def explain(
       gradient: whether the gradient of the value with respect to the gates of the features is a prior mean, too. It
         takes one backward pass, and counts as no ablation. True takes it; "auto" does so for masks near the
         full model (`keep` of 0.75 or more), where it says something, if the ablation has one (`Ablation.gradient`).
+      relevances: how much each feature is expected to matter before any ablation: n numbers, 0 or more, of which ratios
+        count. Or whether to take those that the ablation knows (`Ablation.relevances`): for a text, the attention that
+        its parts get where the answer is read, which takes one pass and counts as no ablation. "auto" does so where
+        there are fewer than four ablations for each feature. For the methods "auto" and "proxyspex-gp".
       mesh: devices, as in `evaluate`; all of them by default.
       store: where values are looked up and kept, as in `evaluate`.
       progress: say what is being done, with a bar for the ablations; None does so only on a terminal and in a
@@ -73,8 +78,8 @@ def explain(
 
     Raises:
       ValueError: before anything is spent, if the budget is missing, too small or at odds with the target, the method
-        or index is unknown, `keep` is no probability or the method draws masks of its own, a prior or gradient is
-        asked of what has none, or the ablation gives several values. Later, if a value is not finite.
+        or index is unknown, `keep` is no probability or the method draws masks of its own, a prior, gradient or
+        relevances are asked of what has none, or the ablation gives several values. Later, if a value is not finite.
       ImportError: before anything is spent, if the method needs a package that is not installed.
     """
     options = {
@@ -87,6 +92,7 @@ def explain(
         "like": like,
         "prior": prior,
         "gradient": gradient,
+        "relevances": relevances,
     }
     return travel([ablation], [key], mesh=mesh, store=store, progress=progress, **options)[0]
 
@@ -102,6 +108,7 @@ def fit(
     structure: str | None = "auto",
     like: Explanation | Iterable[Explanation] = (),
     prior: Explanation | Spectrum | None = None,
+    relevances: ArrayLike | None = None,
     progress: bool | None = None,
 ) -> Explanation:
     """Explains a value function from masks and values alone.
@@ -126,12 +133,14 @@ def fit(
         features, say, or a `Spectrum` that owes nothing to these values. The fit is then around it, unless the fit
         without it surely has the lower held-out error; `diagnostics["prior"]` says so. Its relevances count as those of
         `like`. For methods that fit any masks, so not for "exact" and "spex".
+      relevances: how much each feature is expected to matter, whatever tells it: n numbers, 0 or more, of which ratios
+        count. For the methods "auto" and "proxyspex-gp".
       progress: as in `explain`.
 
     Raises:
       ValueError: if masks, values and co-values do not match, there are fewer than `min_budget` distinct masks, a value
-        is not finite, the structure or the method is unknown, `like` or `prior` do not fit the method or the
-        features, or the prior was fitted to these values.
+        is not finite, the structure or the method is unknown, `like`, `prior` or `relevances` do not fit the
+        method or the features, or the prior was fitted to these values.
       ImportError: if the method needs a package that is not installed.
     """
     keep_programs()
@@ -139,7 +148,8 @@ def fit(
     masks, evaluation, names = checked_values(masks, values, feature_names, covalues, structure)
     chosen, _, priors = known_of(method, like, prior, masks.shape[1])
     check_unseen(prior, masks, np.asarray(evaluation.values))
-    evaluation = dataclasses.replace(evaluation, priors=priors)
+    expected = relevances_given(relevances, chosen, masks.shape[1])
+    evaluation = dataclasses.replace(evaluation, priors=priors, relevances=expected)
     design = Design("given", masks, np.arange(len(masks)))
     with phase("fit", progress) as fitting:
         explanation = explained(chosen, design, evaluation, key, names)

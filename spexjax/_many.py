@@ -39,6 +39,7 @@ def explain_many(
     keep: float | str | None = None,
     like: Explanation | Iterable[Explanation] = (),
     gradient: bool | str = "auto",
+    relevances: bool | str | ArrayLike = "auto",
     mesh: Mesh | None = None,
     store: Store | None = None,
     progress: bool | None = None,
@@ -63,6 +64,7 @@ def explain_many(
       keep: the probability of keeping a feature, or "auto", which finds one for each.
       like: explanations of other inputs with the same features.
       gradient: whether to take gradients as prior means.
+      relevances: how much each feature is expected to matter, or whether to take what each ablation knows of it.
       mesh: devices.
       store: where values are looked up and kept.
       progress: show progress bars, one for all ablations and one for all fits.
@@ -93,6 +95,7 @@ def explain_many(
         like=list(like) if isinstance(like, Iterable) else like,
         prior=None,
         gradient=gradient,
+        relevances=relevances,
     )
 
 

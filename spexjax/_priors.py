@@ -1,22 +1,27 @@
-"""What is known before any ablation: explanations of other inputs, a prior mean, the gradient of the value."""
+"""What is known before any ablation: explanations of other inputs, a prior mean, the gradient, relevances."""
 
+import warnings
 from collections.abc import Iterable
 from typing import NamedTuple
 
+import jax
 import numpy as np
 from jaxtyping import Float
+from numpy.typing import ArrayLike
 
 from spexjax import methods
+from spexjax._values import real_numbers
 from spexjax.ablation import Ablation
 from spexjax.explanation import Explanation
 from spexjax.methods import Method
 from spexjax.proxies import Proxy
 from spexjax.spectrum import Spectrum
-from spexjax.typing import Masks, Values
+from spexjax.typing import Masks, Relevances, Values
 
 _KEEP = 0.5  # where a gradient is taken if masks are not drawn with a probability of their own
 _EQUAL = 1e-6  # of the range of values: what rounding may change
 _FEW = 0.1  # share of masks that a prior may have seen
+_FOR_EACH = 4  # masks for each feature from which on relevances="auto" expects nothing of attention
 _NEAR = 0.75  # probability of keeping a feature from which on gradient="auto" takes one
 
 
@@ -126,6 +131,90 @@ def gradient_of(ablation: Ablation, method: Method, gradient: bool | str, keep: 
         raise ValueError(
             "This ablation has no gradient; leave gradient out. sx.ablations.components has one unless it reads an "
             "accuracy, and sx.ablations.function has one if it takes gates."
+        )
+    return found
+
+
+def relevances_given(relevances: ArrayLike | None, method: Method, num_features: int) -> Relevances | None:
+    """How much each feature is expected to matter, as numbers that a user gave.
+
+    Args:
+      relevances: n numbers, or None.
+      method: how.
+      num_features: n.
+
+    Raises:
+      ValueError: if they are something else, or the method cannot use them.
+    """
+    if relevances is None:
+        return None
+    _check_usable(method)
+    return _checked(relevances, num_features)
+
+
+def relevances_of(
+    ablation: Ablation, method: Method, relevances: bool | str | ArrayLike, num_masks: int
+) -> Relevances | None:
+    """How much each feature is expected to matter, if that is to be used; known before any ablation.
+
+    Args:
+      ablation: what is explained.
+      method: how.
+      relevances: as in `explain`.
+      num_masks: m, of the first fit.
+
+    Warns:
+      UserWarning: if the device cannot hold the pass that would tell.
+
+    Raises:
+      ValueError: if `relevances` are something else, the method cannot use them, or the ablation should know them and
+        does not, or gives something else than n such numbers.
+    """
+    n = ablation.num_features
+    if not isinstance(relevances, bool | str):
+        return relevances_given(relevances, method, n)
+    if relevances not in (True, False, "auto"):
+        raise ValueError(f"relevances are True, False, 'auto', or a number for each feature; got {relevances!r}.")
+    if relevances is True:
+        _check_usable(method)
+    elif not relevances or not is_few(num_masks, n) or not getattr(method, "uses_relevances", False):
+        return None
+    try:
+        found = ablation.relevances()
+    except jax.errors.JaxRuntimeError as error:
+        if relevances is True or "RESOURCE_EXHAUSTED" not in str(error):
+            raise
+        warnings.warn("The device cannot hold a pass of the whole prompt, so no attention is used.", stacklevel=2)
+        return None
+    if found is None and relevances is True:
+        raise ValueError(
+            "This ablation does not know how much its features matter; leave relevances out, or give n numbers. "
+            "sx.ablations.text knows the attention that they get."
+        )
+    return None if found is None else _checked(found, n)
+
+
+def is_few(num_masks: int, num_features: int) -> bool:
+    """Whether ablations are so few that relevances="auto" expects something of attention.
+
+    Args:
+      num_masks: m.
+      num_features: n.
+    """
+    return num_masks < _FOR_EACH * num_features
+
+
+def _check_usable(method: Method) -> None:
+    if not getattr(method, "uses_relevances", False):
+        raise ValueError(f"The method {method.name} cannot use relevances; leave them out, or use method='auto'.")
+
+
+def _checked(relevances: ArrayLike, num_features: int) -> Relevances:
+    found = real_numbers(relevances, "Relevances")
+    if found.shape != (num_features,) or not np.isfinite(found).all() or found.min() < 0:
+        raise ValueError(
+            f"relevances must be {num_features} finite numbers, one for each feature, none below 0; got shape "
+            f"{found.shape}."
         )
     return found
 

@@ -8,12 +8,13 @@ from typing import Any, NamedTuple
 import numpy as np
 from jax.sharding import Mesh
 from jaxtyping import Float
+from numpy.typing import ArrayLike
 
 from spexjax import indices, methods
 from spexjax._budget import reason_to_stop, rounds
 from spexjax._compilation_cache import keep_programs
 from spexjax._inputs import check_key, named
-from spexjax._priors import check_unseen, gradient_of, known_of, linear_prior
+from spexjax._priors import check_unseen, gradient_of, is_few, known_of, linear_prior, relevances_of
 from spexjax._random import split_key
 from spexjax._status import Spent, phase
 from spexjax.ablation import Ablation, checked_ablation
@@ -22,7 +23,7 @@ from spexjax.explanation import Explanation, measured
 from spexjax.methods import Design, Method, check_keep, checked_design
 from spexjax.proxies import Proxy, checked
 from spexjax.spectrum import Spectrum
-from spexjax.typing import CoValues, Key, Masks
+from spexjax.typing import CoValues, Key, Masks, Relevances
 
 Road = Generator[Masks, Evaluation, Explanation]
 _LEAST_FOR_AUTO = 128  # ablations, twice as many as `keep="auto"` spends on its choice
@@ -54,6 +55,7 @@ def road(
     like: Explanation | Iterable[Explanation],
     prior: Explanation | Spectrum | None,
     gradient: bool | str,
+    relevances: bool | str | ArrayLike,
     mesh: Mesh | None,
     store: Store | None,
     progress: bool | None,
@@ -71,28 +73,28 @@ def road(
     sizes = rounds(n, budget, target_faithfulness, max_budget)
     design_key, fit_key, look_key = split_key(key, 3)
     most, wanted = sizes[-1], None if index is None else indices.get(index)
+    with phase("design", progress) as knowing:
+        told = relevances_of(ablation, chosen, relevances, sizes[0])
     start = yield from _start(look_key, chosen, n, sizes, keep)
     with phase("design", progress) as designing:
-        design = design_of(chosen, design_key, n, most - start.left_out, wanted, start)
+        design = design_of(chosen, design_key, n, most - start.left_out, wanted, start, in_rounds=len(sizes) > 1)
     check_unseen(prior, design.masks, fingerprint=ablation.fingerprint)
     look = design.look if target_faithfulness is None else None
     if look:
         sizes = [look.size, *sizes]
-    if target_faithfulness is not None and len(sizes) > 1 and not design.nested:
-        raise ValueError(
-            f"The method {chosen.name} draws one design for one budget: give a budget, and no target_faithfulness."
-        )
-    evaluation, history = start.evaluation, []
-    fits: list[Spent] = []
-    slopes = None
+    evaluation = start.evaluation
+    history: list[tuple[int, float, float]] = []
+    fits: list[Spent] = [knowing]
+    slopes = expected = None
     stopped = f"the budget of {most} ablations is spent"
     for size in sizes:
         evaluation = evaluation.then((yield design.masks[len(evaluation.values) : size - start.left_out]))
         with phase("fit", progress) as fitting:
-            if not fits and not design.complete:
+            if not history and not design.complete:
                 slopes = _slopes(gradient_of(ablation, chosen, gradient, start.keep), gradient, mesh, store)
                 priors += () if slopes is None else (linear_prior(slopes),)
-            known = dataclasses.replace(evaluation, structure=ablation.structure, priors=priors)
+            expected = told if is_few(size, n) or not isinstance(relevances, str) else None
+            known = dataclasses.replace(evaluation, structure=ablation.structure, priors=priors, relevances=expected)
             explanation = explained(chosen, design.first(size - start.left_out), known, fit_key, names)
         fits.append(fitting)
         score, error = from_first_host(explanation.faithfulness.r2, explanation.faithfulness.error)
@@ -105,8 +107,7 @@ def road(
     provenance = {
         **recorded(ablation, design, evaluation, budget if target_faithfulness is None else max_budget, others),
         **start.notes(),
-        **({} if slopes is None else {"gradient": slopes.tolist()}),
-        **({"prior": prior.provenance.get("fingerprint")} if isinstance(prior, Explanation) else {}),
+        **known_before(slopes, expected, prior),
         "ablations": len(evaluation.values) + start.left_out,
         "seconds": seconds(evaluation, designing, fits),
         **({} if target_faithfulness is None else _rounds_taken(target_faithfulness, history, stopped)),
@@ -158,10 +159,26 @@ def _start(
     return Start(found, masks[rows], kept, len(masks) - len(rows))
 
 
-def design_of(method: Method, key: Key, n: int, budget: int, index: indices.Index | None, start: Start) -> Design:
-    """What the method draws, after the masks that have been evaluated."""
+def design_of(
+    method: Method,
+    key: Key,
+    n: int,
+    budget: int,
+    index: indices.Index | None,
+    start: Start,
+    in_rounds: bool = False,
+) -> Design:
+    """What the method draws, after the masks that have been evaluated.
+
+    Raises:
+      ValueError: if masks are wanted in rounds, and the method draws all at once.
+    """
     near = {} if start.keep is None else {"keep": start.keep}
     design = checked_design(method.design(key, n, budget, index, **near), method.name, n, budget)
+    if in_rounds and not design.nested:
+        raise ValueError(
+            f"The method {method.name} draws one design for one budget: give a budget, and no target_faithfulness."
+        )
     return design.after(start.masks) if len(start.masks) else design
 
 
@@ -231,6 +248,20 @@ def recorded(
         **({"like": [e.provenance.get("fingerprint") for e in others]} if others else {}),
         **evaluation.describe(),
     }
+
+
+def known_before(
+    slopes: Float[np.ndarray, " n"] | None, expected: Relevances | None, prior: Explanation | Spectrum | None
+) -> dict[str, Any]:
+    """What the provenance says of what was known besides the ablations.
+
+    Args:
+      slopes: the gradient.
+      expected: how much each feature was expected to matter.
+      prior: what the values were expected to resemble.
+    """
+    found = {name: a.tolist() for name, a in (("gradient", slopes), ("relevances", expected)) if a is not None}
+    return found | ({"prior": prior.provenance.get("fingerprint")} if isinstance(prior, Explanation) else {})
 
 
 def seconds(evaluation: Evaluation, designing: Spent, fits: Sequence[Spent]) -> dict[str, float]:

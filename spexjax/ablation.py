@@ -10,7 +10,7 @@ from jaxtyping import Bool, Int, Shaped
 
 from spexjax._printable import labels, one_line, printable
 from spexjax._records import check_notes
-from spexjax.typing import Array, Masks
+from spexjax.typing import Array, Masks, Relevances
 
 _SHOWN = 8  # features that `repr` names
 STRUCTURES = ("sequence", "auto", None)
@@ -152,6 +152,13 @@ class Ablation(abc.ABC):
 
         Args:
           keep: in (0, 1].
+        """
+        return None
+
+    def relevances(self) -> Relevances | None:
+        """How much each feature is expected to matter, before any ablation: n numbers, 0 or more; None if unknown.
+
+        Only their ratios count. They are a hint for where ablations are few; see `proxies.kernels`.
         """
         return None
 

@@ -10,7 +10,7 @@ from numpy.typing import ArrayLike
 from spexjax._equality import by_content
 from spexjax._numbers import counted
 from spexjax.spectrum import Spectrum
-from spexjax.typing import Array
+from spexjax.typing import Array, Relevances
 
 
 @by_content
@@ -31,6 +31,8 @@ class Evaluation:
       structure: `Ablation.structure` of the ablation, for proxies that can use it.
       noise: the mean variance of the values' own errors, known where masks were measured several times.
       priors: functions that the values are expected to resemble, each up to a factor; for methods that can use them.
+      relevances: `[n]`, how much each feature is expected to matter, if anything was known before; for proxies that can
+        use it.
     """
 
     values: Float[Array, "m *t"]
@@ -45,6 +47,7 @@ class Evaluation:
     structure: str | None = "auto"
     noise: float = 0.0
     priors: tuple[Spectrum, ...] = ()
+    relevances: Relevances | None = None
 
     @classmethod
     def given(cls, values: ArrayLike) -> "Evaluation":

@@ -38,7 +38,7 @@ class Auto:
     name: str = "auto"
     like: tuple[Surrogate, ...] = ()
     memory: dict | None = None
-    uses_priors = True  # not a field
+    uses_priors = uses_relevances = True  # not fields
 
     def resembling(self, surrogates: Sequence[Surrogate]) -> "Auto":
         """The same method, with relevances that may resemble those of other inputs."""

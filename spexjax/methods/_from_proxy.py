@@ -25,10 +25,12 @@ class FromProxy:
     """The method made by `from_proxy`.
 
     `make(num_masks, num_features)` gives the proxy, and raises ImportError if it needs a package that is missing.
+    `uses_relevances` is that of the proxy.
     """
 
     name: str
     make: Callable[[int, int], Proxy]
+    uses_relevances: bool = False
     uses_priors = True  # not a field
 
     def design(
@@ -53,7 +55,7 @@ class Differentiable:
     name: str = "proxyspex-gp"
     like: tuple[Surrogate, ...] = ()
     memory: dict | None = None
-    uses_priors = True  # not a field
+    uses_priors = uses_relevances = True  # not fields
 
     def resembling(self, surrogates: Sequence[Surrogate]) -> "Differentiable":
         """The same method, with relevances that may resemble those of other inputs."""
@@ -88,17 +90,18 @@ def from_proxy(proxy: Proxy, name: str | None = None) -> FromProxy:
     """
     try:
         bound = inspect.signature(proxy).bind("masks", "values", "key").arguments
-        called = set(bound) != {"max_order", "num_groups", "mode"}  # `spex` itself has three arguments, too
+        fits = set(bound) != {"max_order", "num_groups", "mode"}  # `spex` itself has three arguments, too
     except (TypeError, ValueError):
-        called = False
-    if not called:
+        fits = False
+    if not fits:
         what = getattr(proxy, "__name__", repr(proxy))
         made = f"; if {what} makes one, call it: {what}()" if callable(proxy) else ""
         raise ValueError(
             f"A method is a name, a Method, or a proxy that is called with masks, values and a key; {what} is "
             f"not{made}."
         )
-    return FromProxy(name or str(getattr(proxy, "__name__", type(proxy).__name__)), lambda m, n: proxy)
+    called = name or str(getattr(proxy, "__name__", type(proxy).__name__))
+    return FromProxy(called, lambda m, n: proxy, bool(getattr(proxy, "uses_relevances", False)))
 
 
 def fit_proxy(proxy: Proxy, name: str, masks: Masks, evaluation: Evaluation, key: Key) -> Fit:
@@ -114,7 +117,7 @@ def fit_proxy(proxy: Proxy, name: str, masks: Masks, evaluation: Evaluation, key
     Raises:
       ValueError: as `proxies.checked`.
     """
-    known = evaluation.covalues, evaluation.structure
+    known = evaluation.covalues, evaluation.structure, evaluation.relevances
 
     def fit(values: Values) -> Fit:
         _, centre, spread = standardise(values[inner_rows(masks)])

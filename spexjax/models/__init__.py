@@ -9,6 +9,7 @@ from spexjax.models._architecture import (
     architecture_names,
     register_architecture,
 )
+from spexjax.models._attention_mass import attention_mass
 from spexjax.models._chat_template import RAW, Conversation, Rendered, chat_template, render
 from spexjax.models._checkpoint import save_model
 from spexjax.models._config import TransformerConfig
@@ -38,6 +39,7 @@ __all__ = [
     "Transformer",
     "TransformerConfig",
     "architecture_names",
+    "attention_mass",
     "chat_template",
     "check_model",
     "complete_config",

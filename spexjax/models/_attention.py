@@ -80,7 +80,7 @@ class Attention(nnx.Module):
             self.query_norm, self.key_norm = (nnx.RMSNorm(size, **norm) for size in sizes)
 
     def heads(self, x, context: Context, prefix_keys, prefix_values):
-        """Returns every head's output `[r, t, h, hd]` and this row's own keys and values `[r, t, kv, hd]`.
+        """Every head's output and scaled query `[r, t, h, hd]`, and this row's own keys and values `[r, t, kv, hd]`.
 
         Args:
           x: the layer's input `[r, t, d]`.
@@ -99,7 +99,7 @@ class Attention(nnx.Module):
             heads = _attend(q, *seen, context.bias, c.score_cap)
         else:
             heads = _attend_by_jax(q, *seen, context.bias, c.attention)
-        return heads.reshape(q.shape), k, v
+        return heads.reshape(q.shape), q, k, v
 
     def _normed(self, queries, keys):
         """Queries and keys by head, normed if the family does."""

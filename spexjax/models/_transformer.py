@@ -69,8 +69,9 @@ class Prefix(NamedTuple):
 
 
 class Trace(NamedTuple):
-    """What one layer computed: its own keys and values, and what heads and MLP put out before their gates."""
+    """What one layer computed: its queries, keys and values, and what heads and MLP put out before their gates."""
 
+    queries: Float[Array, "r t h hd"]  # scaled
     keys: Float[Array, "r t kv hd"]
     values: Float[Array, "r t kv hd"]
     heads: Float[Array, "r t h hd"]
@@ -110,7 +111,7 @@ class Layer(nnx.Module):
 
         c = self.config
         normed = self.attention_norm(x) if c.pre_norms else x
-        heads, keys, values = self.attention.heads(normed, context, prefix_keys, prefix_values)
+        heads, queries, keys, values = self.attention.heads(normed, context, prefix_keys, prefix_values)
         per_row = None if substitute is None else jax.tree.map(lambda s: _repeated(s, len(heads)), substitute)
         gated = _gated(heads, gates.heads[..., None, :, None], per_row and per_row.heads)
         attended = self.attention(at_reads(gated))
@@ -122,7 +123,7 @@ class Layer(nnx.Module):
         )
         gate = at_reads(gates.mlps.reshape(-1, 1, 1))
         added = _scaled(_gated(mlp, gate, per_row and at_reads(per_row.mlps)), c.residual_scale)
-        return x + added, Trace(keys, values, heads, mlp)
+        return x + added, Trace(queries, keys, values, heads, mlp)
 
     def _mlp(self, x, experts):
         """What the MLP adds to the residual stream."""
@@ -173,7 +174,9 @@ class Transformer(nnx.Module):
           The final hidden states, after the last norm, and every layer's own keys and values.
         """
         x = self.embed(tokens, positions)
-        x, own = self.run(x, positions, ends, prefix, gates, ancestors=ancestors, keep=lambda trace: trace[:2])
+        x, own = self.run(
+            x, positions, ends, prefix, gates, ancestors=ancestors, keep=lambda trace: (trace.keys, trace.values)
+        )
         return self.norm(x), own
 
     def embed(self, tokens: Int[Array, "r t"], positions: Int[Array, "r t"]) -> Float[Array, "r t d"]:

@@ -13,7 +13,7 @@ from spexjax._records import check_notes
 from spexjax._values import real_numbers
 from spexjax.gp import Surrogate
 from spexjax.spectrum import Spectrum
-from spexjax.typing import CoValues, Key, Masks, Values
+from spexjax.typing import CoValues, Key, Masks, Relevances, Values
 
 
 class Fit(NamedTuple):
@@ -90,7 +90,8 @@ class Proxy(Protocol):
 
     A proxy with an attribute `uses_covalues` that is True is called with a fourth argument, `covalues`: what else the
     same ablations told, `[m, c]`, or None. One with a `uses_structure` that is True is called with the keyword
-    `structure`: `Ablation.structure`.
+    `structure`: `Ablation.structure`. One with a `uses_relevances` that is True is called with the keyword
+    `relevances`: how much each feature is expected to matter, `[n]`, or None.
     """
 
     def __call__(self, masks: Masks, values: Values, key: Key, /) -> Fit: ...
@@ -103,6 +104,7 @@ def call_proxy(
     key: Key,
     covalues: CoValues | None = None,
     structure: str | None = "auto",
+    relevances: Relevances | None = None,
 ) -> Any:
     """What a proxy returns for copies of masks and values, which it may change, and for what else it uses.
 
@@ -113,11 +115,13 @@ def call_proxy(
       key: PRNG key, consumed.
       covalues: `[m, c]`, or None.
       structure: `Ablation.structure`.
+      relevances: `[n]`, or None.
     """
     lent: list[Any] = [masks.copy(), np.array(values), key]
     if getattr(proxy, "uses_covalues", False):
         lent.append(None if covalues is None else np.array(covalues))
-    more = {"structure": structure} if getattr(proxy, "uses_structure", False) else {}
+    known = {"structure": structure, "relevances": None if relevances is None else np.array(relevances)}
+    more = {name: told for name, told in known.items() if getattr(proxy, f"uses_{name}", False)}
     return cast(Any, proxy)(*lent, **more)
 
 

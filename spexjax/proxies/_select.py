@@ -14,7 +14,7 @@ from spexjax.metrics import r2
 from spexjax.proxies._cross_validation import folds, leave_fold_selection, surely_better
 from spexjax.proxies._proxy import Fit, Proxy, call_proxy, checked_kind
 from spexjax.spectrum import Spectrum
-from spexjax.typing import CoValues, Key, Masks, Values
+from spexjax.typing import CoValues, Key, Masks, Relevances, Values
 
 _ENOUGH = 0.9  # held-out R2 from which on further proxies are spared, if there are co-values
 _NUM_FOLDS = 5
@@ -27,7 +27,7 @@ class Select:
 
     proxies: Mapping[str, Proxy]
     spared: tuple[str, ...] = ()
-    uses_covalues = uses_structure = True  # for those of the proxies that do; not fields
+    uses_covalues = uses_structure = uses_relevances = True  # for those of the proxies that do; not fields
 
     def __call__(
         self,
@@ -37,6 +37,7 @@ class Select:
         covalues: CoValues | None = None,
         *,
         structure: str | None = "auto",
+        relevances: Relevances | None = None,
     ) -> Fit:
         """Fits every proxy, and keeps the best or a mixture; see `select`."""
         masks = np.asarray(masks)
@@ -47,7 +48,7 @@ class Select:
         fits: dict[str, Fit] = {}
         for name, each in zip(names, keys, strict=True):
             if name not in self.spared or covalues is None or not _enough(fits.values(), values, inner):
-                fit = call_proxy(self.proxies[name], masks, values, each, covalues, structure)
+                fit = call_proxy(self.proxies[name], masks, values, each, covalues, structure, relevances)
                 fits[name] = checked_kind(fit, name, len(f))
         rows = _rows(fits.values(), len(f))
         not_tried = [name for name in names if name not in fits]

@@ -126,6 +126,7 @@ def how(sweep: Sweep, variant: Variant) -> dict[str, Any]:
         "like": (),
         "prior": None,
         "gradient": "auto",
+        "relevances": "auto",
     }
 
 

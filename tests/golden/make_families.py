@@ -6,7 +6,8 @@ Needs torch and transformers; run by hand, its output is committed:
 
 The weights are not stored, but made from the names of the tensors (`tests/models/tiny_families.py`). Logits are those
 of 200 tokens at a few places, longer than every window. `gated` uses hooks that multiply every head before the output
-projection, what every MLP adds to the residual stream, and every expert's weight.
+projection, what every MLP adds to the residual stream, and every expert's weight. `attention` is what the last two
+tokens pay to those at the places, on average over heads and the second half of the layers.
 """
 
 import json
@@ -54,6 +55,9 @@ def record(family, place):
     write_family(place, found)
     model, ids = loaded(place), oracle.token_ids(300)
     found["logits"] = oracle.torch_logits(model, ids)[PLACES, :8].tolist()
+    with torch.no_grad():
+        layers = torch.stack(model(torch.tensor([ids]), use_cache=False, output_attentions=True).attentions)[:, 0]
+    found["attention"] = layers[len(layers) // 2 :, :, -2:].mean((0, 1, 2))[PLACES].tolist()
     if family in GATED:
         found["gated"] = gated(loaded(place), family, ids)
     return found

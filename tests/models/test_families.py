@@ -65,6 +65,14 @@ def test_logits_equal_transformers(family, loaded):
     np.testing.assert_allclose(ours[PLACES, :8], FAMILIES[family]["logits"], atol=1e-4)
 
 
+@pytest.mark.parametrize("family", FAMILIES)
+def test_attention_equals_transformers(family, loaded):
+    """Of the last two of 200 tokens, in the second half of the layers: soft caps and windows count."""
+    mass = models.attention_mass(loaded(family), RECORD["ids"], 2)
+    np.testing.assert_allclose(mass[PLACES], FAMILIES[family]["attention"], atol=1e-6)
+    np.testing.assert_allclose(mass.sum(), 1, atol=1e-5)
+
+
 @pytest.mark.parametrize("family", [*FAMILIES, *(name for name in CHANGES if " " in name)])
 def test_gguf_equals_safetensors(family, loaded, tmp_path):
     """The same config and the same weights, bit by bit, so that the same program gives the same logits."""

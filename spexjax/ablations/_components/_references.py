@@ -61,7 +61,9 @@ def _program(graph: nnx.GraphDef, first: int, fill: Fill) -> Callable[..., Subst
         tokens, real = references
 
         def keep(trace: Trace) -> Substitute:
-            return Substitute(*(_checked(fill.substitute(part, real, at), part, at) for part in trace[2:]))
+            return Substitute(
+                *(_checked(fill.substitute(part, real, at), part, at) for part in (trace.heads, trace.mlp))
+            )
 
         model = nnx.merge(graph, weights)
         places = jnp.broadcast_to(jnp.arange(tokens.shape[1], dtype=jnp.int32), tokens.shape)

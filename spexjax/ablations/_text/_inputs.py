@@ -120,15 +120,35 @@ def cut(
         units = split(text, features)
         names, spans = named_spans(units)
         if removal.hides:
-            pieces = [(a, b, b if units.gaps_stay else stop) for a, b, stop in units.spans()]
-            at = [[shift + min(max(edge, first), last) for edge in piece] for piece in pieces]
-            owner = owners(places, [(a, b, stop) for a, b, stop in at])
+            owner = _owners_of(units, places, frame.place(text))
     check_units(len(names), features)
     shown = stand_ins(text, spans, removal, replacement)
     if units is not None and owner is None:
         return Cut(names, spans, FromText(frame, units, shown, model.encode))
     tokens = tuple(map(tuple, model.encode([stand_in or "" for stand_in in shown])))
     return Cut(names, spans, FromTokens(tuple(ids), owner or (), tokens, removal.hides))
+
+
+def unit_of_each_token(model: LanguageModel, text: str, inputs: FromText | FromTokens) -> tuple[int, ...]:
+    """The unit that each token of the whole prompt belongs to; -1 for the frame.
+
+    Args:
+      model: has the tokenizer.
+      text: with nothing removed.
+      inputs: of `cut`.
+    """
+    if isinstance(inputs, FromTokens):
+        return inputs.owners
+    _, places = model.encode_with_places(inputs.frame.prompt(text))
+    return _owners_of(inputs.units, places, inputs.frame.place(text))
+
+
+def _owners_of(units: Units, places: Sequence[Span], place: tuple[int, int, int]) -> tuple[int, ...]:
+    """The unit each token of a prompt belongs to, or -1, for a text at this `Frame.place`."""
+    shift, first, last = place
+    pieces = [(a, b, b if units.gaps_stay else stop) for a, b, stop in units.spans()]
+    at = [[shift + min(max(edge, first), last) for edge in piece] for piece in pieces]
+    return owners(places, [(a, b, stop) for a, b, stop in at])
 
 
 def owners(spans: Sequence[Span], pieces: Sequence[tuple[int, int, int]]) -> tuple[int, ...]:

@@ -20,11 +20,20 @@ from spexjax.ablations._prompts._own_value import Value, check_scalar, own_value
 from spexjax.ablations._prompts._packing import batches, power_of_two, shared_prefix
 from spexjax.ablations._prompts._reading import RAW, VALUES, ReadingParameters, prefix_program, reading_program
 from spexjax.ablations._prompts._strings import check_length, check_room
-from spexjax.ablations._text._inputs import FromText, FromTokens, cut
+from spexjax.ablations._text._inputs import FromText, FromTokens, cut, unit_of_each_token
 from spexjax.ablations._text._pieces import marked
 from spexjax.ablations._text._precheck import precheck_text
 from spexjax.ablations._text._removal import REMOVALS, check_replacement
-from spexjax.models import Gates, LanguageModel, Prefix, check_model, greedy_answer, nodes_that_fit, tensor_parallel
+from spexjax.models import (
+    Gates,
+    LanguageModel,
+    Prefix,
+    attention_mass,
+    check_model,
+    greedy_answer,
+    nodes_that_fit,
+    tensor_parallel,
+)
 from spexjax.typing import Array, Masks
 
 
@@ -95,6 +104,17 @@ class TextAblation(Ablation):
     def structure(self) -> str:
         """ "sequence" if removed units are deleted, so that others meet."""
         return "sequence" if self.inputs.deletes else "auto"
+
+    def relevances(self) -> Float[np.ndarray, " n"]:
+        """The attention that each unit gets from where the answer is read, with nothing removed; see `attention_mass`.
+
+        It predicts effects of removals (AT2, arXiv 2504.13752), and takes one pass.
+        """
+        longest = max(self.forced, key=len)
+        (ids,), _ = self.inputs.sequences(np.ones((1, self.num_features), bool), longest)
+        mass = attention_mass(self.model, ids, 1 + len(longest))
+        unit = np.asarray(unit_of_each_token(self.model, self.text, self.inputs))
+        return np.bincount(unit + 1, mass[: len(unit)], 1 + self.num_features)[1:]
 
     def describe(self) -> dict:
         """What is explained, as plain JSON values; the pieces, `[string, feature or -1]`, make up the text."""

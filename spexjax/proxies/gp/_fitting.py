@@ -14,7 +14,7 @@ from spexjax._host_program import host_program
 from spexjax.gp import ProductKernel, Strings, padded_signs, padded_strings, resized, strings
 from spexjax.proxies.gp._parameters import Parameters, Tied, Untied
 from spexjax.proxies.gp._training import JOINT_WEIGHT, train
-from spexjax.typing import Array, Masks
+from spexjax.typing import Array, Masks, Relevances
 
 _TRIAL = 512  # masks on which kernels with and without a part for neighbours are compared
 _PAIRED = 0.95  # share of masks with a complement from which on the others do not train
@@ -130,18 +130,29 @@ def is_joint(y: Float[np.ndarray, "m *c"]) -> bool:
     return y.ndim == 2 and bool(y[:, 1:].any())
 
 
-def starts_of(n: int, ordered: bool, like: Sequence[ProductKernel] = ()) -> list[Parameters]:
+def starts_of(
+    n: int,
+    ordered: bool,
+    like: Sequence[ProductKernel] = (),
+    relevances: Relevances | None = None,
+) -> list[Parameters]:
     """The initial parameters of the tied and of the untied form, padded.
 
     Args:
       n: the number of features.
       ordered: whether kernels have a part for neighbours.
       like: kernels of other inputs, as in `KernelForm.init`.
+      relevances: as in `KernelForm.init`.
     """
-    return [form.init(n, np.array(ordered), like, bucket(n)) for form in (Tied, Untied)]
+    return [form.init(n, np.array(ordered), like, bucket(n), relevances) for form in (Tied, Untied)]
 
 
-def try_neighbours(of: Split, y: Float[np.ndarray, "m *c"], structure: str | None = "auto") -> tuple[bool, Trained]:
+def try_neighbours(
+    of: Split,
+    y: Float[np.ndarray, "m *c"],
+    structure: str | None = "auto",
+    relevances: Relevances | None = None,
+) -> tuple[bool, Trained]:
     """Trains one kernel with and one without a part for neighbours, and compares their evidence.
 
     Neighbouring features interact more than others if that part gains more than one nat.
@@ -150,12 +161,14 @@ def try_neighbours(of: Split, y: Float[np.ndarray, "m *c"], structure: str | Non
       of: the masks; those `tried` are used.
       y: as in `train_members`.
       structure: `Ablation.structure`; None for features without an order, which have no neighbours.
+      relevances: as in `starts_of`.
 
     Returns:
       Whether there is such a part, and the better of the two.
     """
     n = of.masks.shape[1]
-    both = _train([starts_of(n, part)[0] for part in (False, True)], of, y, [of.subset(of.tried, _TRIAL)] * 2)
+    starts = [starts_of(n, part, relevances=relevances)[0] for part in (False, True)]
+    both = _train(starts, of, y, [of.subset(of.tried, _TRIAL)] * 2)
     nats = (both.loss[0] - both.loss[1]) * len(of.tried) / (JOINT_WEIGHT if is_joint(y) else 1)
     ordered = n > 1 and structure is not None and bool(nats > 1)
     return ordered, both.at(int(ordered))

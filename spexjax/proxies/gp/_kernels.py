@@ -33,7 +33,7 @@ from spexjax.proxies.gp._parameters import Parameters
 from spexjax.proxies.gp._truncation import held_out_errors
 from spexjax.proxies.gp._weight_space import WeightSpace
 from spexjax.spectrum import EMPTY_SET, Spectrum, joined_supports
-from spexjax.typing import CoValues, Key, Masks, Values
+from spexjax.typing import CoValues, Key, Masks, Relevances, Values
 
 _NOISES = (1.0, 0.3, 0.1, 0.03)  # multiples of the trained noise, which includes what few masks leave open
 _ENOUGH = 2e-3  # share of the variance: the loss allowed against the best number of terms
@@ -57,7 +57,7 @@ class Kernels:
     max_masks: int = 16_384
     max_terms: int = 4096
     memory: dict | None = None
-    uses_covalues = uses_structure = True  # not fields
+    uses_covalues = uses_structure = uses_relevances = True  # not fields
 
     def __call__(
         self,
@@ -67,6 +67,7 @@ class Kernels:
         covalues: CoValues | None = None,
         *,
         structure: str | None = "auto",
+        relevances: Relevances | None = None,
     ) -> Fit:
         """Trains and conditions every member; see `kernels`."""
         masks, f, inner = np.asarray(masks), np.asarray(values, np.float64), inner_rows(masks)
@@ -84,7 +85,7 @@ class Kernels:
         known_of = functions_of(
             None if covalues is None else np.asarray(covalues), inner, SHARE if self.memory is None else 0.0
         )
-        learned = self._learned(split, known_of(truth), structure)
+        learned = self._learned(split, known_of(truth), structure, relevances)
         if m > self.max_masks:
             priors = [first_kernel(start, split, known_of(truth)) for start in learned.starts]
             return self._in_weight_space(priors, masks[inner], f[inner], fold[inner]).spread_over(inner, masks)
@@ -117,31 +118,37 @@ class Kernels:
         fit = Fit(spectrum, held_out * spread + centre, {**settings, "link": False, **terms}, plain.surrogate)
         return fit.spread_over(inner, masks)
 
-    def _learned(self, split: Split, known: Float[np.ndarray, "m *o"], structure: str | None) -> Learned:
+    def _learned(
+        self, split: Split, known: Float[np.ndarray, "m *o"], structure: str | None, relevances: Relevances | None
+    ) -> Learned:
         """Whether neighbours and strings matter, and a first kernel; what co-values alone teach is remembered."""
         if self.memory is None or not is_joint(known):
-            return self._tried(split, known, structure)
-        place = (split.masks.tobytes(), split.tried.tobytes(), split.fold.tobytes(), known.tobytes(), structure)
+            return self._tried(split, known, structure, relevances)
+        hint = b"" if relevances is None else relevances.tobytes()
+        place = (split.masks.tobytes(), split.tried.tobytes(), split.fold.tobytes(), known.tobytes(), structure, hint)
         if place not in self.memory:
-            learned = self._tried(split, known, structure)
+            learned = self._tried(split, known, structure, relevances)
             members = train_members(learned.starts, learned.split, known, learned.trial)
             self.memory[place] = learned._replace(members=members)
         return self.memory[place]
 
-    def _tried(self, split: Split, known: Float[np.ndarray, "m *o"], structure: str | None) -> Learned:
+    def _tried(
+        self, split: Split, known: Float[np.ndarray, "m *o"], structure: str | None, relevances: Relevances | None
+    ) -> Learned:
         m, n = split.masks.shape
-        ordered, trial = try_neighbours(split, known, structure)
-        starts = self._starts(n, ordered)
+        ordered, trial = try_neighbours(split, known, structure, relevances)
+        starts = self._starts(n, ordered, relevances)
         if m <= self.max_masks and (structure == "sequence" or (structure == "auto" and ordered)):
             starts, split, trial = try_strings(starts, split, known, trial)
         return Learned(ordered, starts, split, trial)
 
-    def _starts(self, n: int, ordered: bool) -> list[Parameters]:
+    def _starts(self, n: int, ordered: bool, relevances: Relevances | None) -> list[Parameters]:
         """The initial parameters of each form, and of each once more if there are kernels they may be like."""
         others = [kernel for surrogate in self.like for process in surrogate.processes for kernel in process.members]
         if any(kernel.rates.shape[1] != n for kernel in others):
             raise ValueError(f"`like` takes surrogates of the same {n} features, in the same order.")
-        return [start for like in ((), others)[: 1 + bool(others)] for start in starts_of(n, ordered, like)]
+        kinds = ((), others)[: 1 + bool(others)]
+        return [start for like in kinds for start in starts_of(n, ordered, like, relevances)]
 
     def _in_weight_space(
         self, kernels: list[ProductKernel], masks: Masks, f: Values, fold: Int[np.ndarray, " m"]
@@ -260,6 +267,10 @@ def kernels(like: Surrogate | Iterable[Surrogate] = (), memory: dict | None = No
     Other inputs: how much a feature matters on one input (say, a head of a model on one prompt) often says how much it
     matters on another. Given surrogates of other inputs, both forms are trained a second time, under a prior centred
     on the mean of the others' log rates and half as wide. Held-out error chooses among the four.
+
+    Relevances: how much each feature is expected to matter may be known before any ablation, such as the attention
+    that a model pays to it. The standardised logarithms are then where log rates start, and what their prior is centred
+    on. So they count for less with every ablation.
 
     Co-values: an ablation may tell more than its value, such as a hidden state of the model. These are other functions
     of the same masks, which depend on the same features and interactions. So both forms are trained once more, on the

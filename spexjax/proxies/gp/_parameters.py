@@ -9,7 +9,7 @@ from jaxtyping import Bool, Float
 
 from spexjax._buckets import pad
 from spexjax.gp import GROUPS, ProductKernel, Strings, padded_strings
-from spexjax.typing import Array, Leaf
+from spexjax.typing import Array, Leaf, Relevances
 
 _SPREAD = 2.0  # prior standard deviation of the log rates around their mean
 _SPREAD_LIKE = 1.0  # and around the log rates of other kernels,
@@ -123,7 +123,13 @@ class KernelForm(Protocol):
     """A form of kernel: the parameters that training starts from."""
 
     @staticmethod
-    def init(n: int, ordered: Any = False, like: Sequence[ProductKernel] = (), size: int | None = None) -> Parameters:
+    def init(
+        n: int,
+        ordered: Any = False,
+        like: Sequence[ProductKernel] = (),
+        size: int | None = None,
+        relevances: Relevances | None = None,
+    ) -> Parameters:
         """The parameters that training starts from.
 
         Args:
@@ -132,6 +138,8 @@ class KernelForm(Protocol):
             new program.
           like: kernels of other inputs; their log rates are the start and the centre of the prior.
           size: number of features with padding, which has rates of 0; n by default.
+          relevances: how much each feature is expected to matter, of which ratios count: their standardised logarithms
+            are the start and the centre of the prior, if there are no other kernels.
         """
         ...
 
@@ -140,9 +148,16 @@ class Tied:
     """One product kernel and a linear kernel that share one relevance per feature; see `Parameters`."""
 
     @staticmethod
-    def init(n: int, ordered: Any = False, like: Sequence[ProductKernel] = (), size: int | None = None) -> Parameters:
-        """Rates of 1 / n for every feature, or those of `like`."""
-        expected = _mean_rates([_log(k.rates)[_real(k)].mean(0, keepdims=True) for k in _of_size(1, like)], 1, n)
+    def init(
+        n: int,
+        ordered: Any = False,
+        like: Sequence[ProductKernel] = (),
+        size: int | None = None,
+        relevances: Relevances | None = None,
+    ) -> Parameters:
+        """Rates of 1 / n for every feature, or those of `like`, or by `relevances`."""
+        others = [_log(k.rates)[_real(k)].mean(0, keepdims=True) for k in _of_size(1, like)]
+        expected = _mean_rates(others, 1, n) if others else _hinted(relevances, 1, n)
         return _start(n, ordered, size, expected, bool(like), [0.0, -1.0, 0.0])
 
 
@@ -150,13 +165,20 @@ class Untied:
     """Three product kernels, from smooth to fine, and a linear kernel, each with its own rates; see `Parameters`."""
 
     @staticmethod
-    def init(n: int, ordered: Any = False, like: Sequence[ProductKernel] = (), size: int | None = None) -> Parameters:
-        """Rates around 1 / n, equal for all features, or those of `like`."""
+    def init(
+        n: int,
+        ordered: Any = False,
+        like: Sequence[ProductKernel] = (),
+        size: int | None = None,
+        relevances: Relevances | None = None,
+    ) -> Parameters:
+        """Rates around 1 / n, equal for all features, or those of `like`, or by `relevances`."""
         others = [
             _log(np.concatenate([np.broadcast_to(np.asarray(k.rates)[_real(k)], (3, n)), k.linear[None]]))
             for k in _of_size(3, like)
         ]
-        return _start(n, ordered, size, _mean_rates(others, 4, n), bool(like), [0.0, -1.0, -1.5])
+        expected = _mean_rates(others, 4, n) if others else _hinted(relevances, 4, n)
+        return _start(n, ordered, size, expected, bool(like), [0.0, -1.0, -1.5])
 
 
 def _start(
@@ -214,7 +236,17 @@ def _of_size(size: int, kernels: Sequence[ProductKernel]) -> Sequence[ProductKer
 
 def _mean_rates(log_rates: Sequence[Float[np.ndarray, "r n"]], rows: int, n: int) -> Float[np.ndarray, "r n"]:
     """The mean log rates of other kernels, clipped: a feature that never mattered there may matter here."""
-    if not log_rates:
-        return np.zeros((rows, n))
     mean = np.mean([np.clip(r, -_EXTREME, _EXTREME) for r in log_rates], axis=0)  # a rate may be 0 or infinite
     return np.clip(mean - mean.mean(-1, keepdims=True), -_FARTHEST, _FARTHEST)
+
+
+def _hinted(relevances: Relevances | None, rows: int, n: int) -> Float[np.ndarray, "r n"]:
+    """The standardised logarithms of how much features are expected to matter, clipped; 0 if nothing is known.
+
+    A relevance of 0 counts as the least of the others.
+    """
+    if relevances is None or not np.any(relevances):
+        return np.zeros((rows, n))
+    logs = np.log(np.maximum(relevances, np.min(relevances, where=relevances > 0, initial=np.inf)))
+    spread = logs.std() or 1.0
+    return np.tile(np.clip((logs - logs.mean()) / spread, -_FARTHEST, _FARTHEST), (rows, 1))
