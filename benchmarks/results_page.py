@@ -42,6 +42,7 @@ QUESTIONS = (
     Question("What does it help to look at the string that is left?", ("strings",), "strings"),
     Question("What do co-values save?", ("covalues", "covalues_saved"), "covalues"),
     Question("What does a backward pass foresee near the full model?", ("gradient",), "gradient"),
+    Question("What does attention foresee where ablations are few?", ("relevances",), "relevances"),
     Question("Do explanations of other inputs help?", ("carry_over",), "carry_over"),
     Question("Does it pay to choose masks on the way?", ("adaptive",), "adaptive"),
     Question("How many ablated texts a second?", ("throughput",), "throughput"),

@@ -607,6 +607,22 @@ def gradient() -> str:
 
 
 @block
+def relevances() -> str:
+    """R2 of few ablations, with and without the attention of one unablated pass."""
+    rows = result("relevances")["rows"]
+    sizes, lines = sorted({r["m"] for r in rows}), []
+    for game, known, hint in product(
+        sorted({r["game"] for r in rows}, key=lambda name: int(name.removeprefix("review"))),
+        (False, True),
+        ("none", "attention", "attention of other words"),
+    ):
+        mine = [r for r in rows if (r["game"], r["covalues"], r["hint"]) == (game, known, hint)]
+        r2 = [np.mean([r["r2"] for r in mine if r["m"] == m]) for m in sizes]
+        lines.append((game, "yes" if known else "no", hint, *(f"{value:.3f}" for value in r2)))
+    return table(("game", "co-values", "relevances", *(f"{m:,} masks" for m in sizes)), lines)
+
+
+@block
 def sweep() -> str:
     """Very many masks, with and without a store."""
     found = result("sweep")
