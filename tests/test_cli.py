@@ -150,6 +150,7 @@ def test_what_can_be_judged_at_once_is_judged_before_the_model_is_loaded(argumen
     assert message in capsys.readouterr().err
 
 
+@pytest.mark.filterwarnings("ignore:Each character")
 @pytest.mark.parametrize(
     ("text", "message"),
     [("", "The text is empty"), (" \n", "The text is empty"), ("文", "The text has 1")],

@@ -1,8 +1,10 @@
 """Units that people ask for: words without spaces, clauses, turns, documents, demonstrations, tool calls."""
 
+import contextlib
 import importlib.util
 import sys
 import types
+import warnings
 
 import numpy as np
 import pytest
@@ -42,17 +44,32 @@ def installed(name):
     return importlib.util.find_spec(name) is not None
 
 
-def cores(text, features):
-    units = split(text, features)
+@contextlib.contextmanager
+def warned(language=None):
+    """Of characters in place of words, once, or of nothing."""
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        yield
+    said = [str(each.message) for each in caught]
+    assert len(said) == (language is not None)
+    assert all(f"character of the {language} text is a unit" in each for each in said)
+
+
+def cores(text, features, language=None):
+    with warned(language):
+        units = split(text, features)
     assert units.ablate([True] * len(units.cores)) == text
     assert [text[a:b] for a, b, _ in units.spans()] == list(units.cores)
     assert all(core == core.strip() for core in units.cores)
     return units.cores
 
 
-@pytest.mark.parametrize(("text", "package"), [(CHINESE, "jieba"), (JAPANESE, "fugashi"), (THAI, "pythainlp")])
-def test_a_text_without_spaces_has_words_or_characters(text, package, segmenters):
-    found = cores(text, "word")
+@pytest.mark.parametrize(
+    ("text", "package", "language"),
+    [(CHINESE, "jieba", "Chinese"), (JAPANESE, "fugashi", "Japanese"), (THAI, "pythainlp", "Thai")],
+)
+def test_a_text_without_spaces_has_words_or_characters(text, package, language, segmenters):
+    found = cores(text, "word", None if segmenters == "installed" and installed(package) else language)
     assert "".join(found) == text
     clusters = regex.findall(r"\X", text)
     if segmenters == "installed" and installed(package):
@@ -65,9 +82,17 @@ def test_a_text_without_spaces_has_words_or_characters(text, package, segmenters
 
 def test_characters_keep_their_marks_and_words_their_punctuation(monkeypatch):
     monkeypatch.setattr("spexjax.ablations._text._words.word_segmenter", lambda language: None)
-    assert cores("ที่นี่", "word") == ("ที่", "นี่")
-    assert cores("（很）好！『真』的 GPT-4 吗？", "word") == ("（很）", "好！", "『真』", "的", "GPT-", "4", "吗？")
-    assert cores("か\u3099です", "word") == ("か\u3099", "で", "す")
+    assert cores("ที่นี่", "word", "Thai") == ("ที่", "นี่")
+    assert cores("（很）好！『真』的 GPT-4 吗？", "word", "Chinese") == (
+        "（很）",
+        "好！",
+        "『真』",
+        "的",
+        "GPT-",
+        "4",
+        "吗？",
+    )
+    assert cores("か\u3099です", "word", "Japanese") == ("か\u3099", "で", "す")
     assert cores("ກິນເຂົ້າ", "word")[0] == "ກິ"
     assert cores("……", "word") == ("……",)
     assert cores("The word 日本 in a sentence。", "word") == ("The", "word", "日本", "in", "a", "sentence。")
@@ -155,6 +180,7 @@ def test_noun_phrases(monkeypatch):
     _segmenters._english.cache_clear()
 
 
+@pytest.mark.filterwarnings("ignore:Each character")
 @pytest.mark.parametrize(("features", "text"), [("document", TAGGED), ("word", CHINESE)])
 @pytest.mark.parametrize("removal", ["delete", "hide"])
 def test_a_model_is_given_what_is_left(tiny, features, text, removal):
@@ -173,6 +199,6 @@ def test_every_kind_is_an_option_of_the_command_line():
 
 def test_long_texts_are_cut_in_linear_time(monkeypatch):
     monkeypatch.setattr("spexjax.ablations._text._words.word_segmenter", lambda language: None)
-    assert len(split("很好。" * 20_000, "word").cores) == 40_000
+    assert len(cores("很好。" * 20_000, "word", "Chinese")) == 40_000
     assert len(split("User: yes, no\n" * 20_000, "turn").cores) == 20_000
     assert len(split("User: yes, no\n" * 20_000, "clause").cores) == 40_001

@@ -16,6 +16,7 @@ def _by_rule(monkeypatch):
     monkeypatch.setattr(_sentences, "sentence_segmenter", lambda: None)
 
 
+@pytest.mark.filterwarnings("ignore:Each character")
 @pytest.mark.parametrize("features", ["word", "sentence", "line", [(0, 3), (4, 9), (20, 27)]])
 @pytest.mark.parametrize("text", [REVIEW, "  lead and trail \n", "日本語です。これは文です。", "one", "a\n\n\nb\n"])
 def test_kept_whole_it_is_the_text_itself(text, features):

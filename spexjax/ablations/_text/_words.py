@@ -1,6 +1,7 @@
 """Words: between white space; in scripts without spaces by a segmenter, or character by character."""
 
 import re
+import warnings
 from collections.abc import Iterator
 
 import regex
@@ -16,6 +17,8 @@ _RUNS = regex.compile(
     rf"|(?P<opening>[\p{{Ps}}\p{{Pi}}]+)"
     rf"|(?P<word>[[\p{{L}}\p{{N}}\p{{M}}]--[{_CHINESE_JAPANESE}{_OTHER}\p{{Thai}}]]+)|(?P<closing>\S)"
 )
+_SEGMENTED = {"zh": ("Chinese", "jieba"), "ja": ("Japanese", "fugashi"), "th": ("Thai", "pythainlp")}
+_CJ, _THAI = regex.compile(rf"[{_CHINESE_JAPANESE}]"), regex.compile(r"\p{Thai}")
 _LETTER = regex.compile(r"[\p{L}\p{N}]")
 _KANA = regex.compile(r"[\p{Hiragana}\p{Katakana}]")
 _CLUSTER = regex.compile(r"\X")
@@ -30,6 +33,9 @@ def words(text: str) -> list[Span]:
     Args:
       text: to be cut.
 
+    Warns:
+      UserWarning: if it is cut into characters because a segmenter is not installed.
+
     >>> [("not bad"[a:b]) for a, b in words("not bad")]
     ['not', 'bad']
     """
@@ -37,7 +43,20 @@ def words(text: str) -> list[Span]:
     if 2 * len(_SPACELESS.findall(text)) <= len(_LETTER.findall(text)):
         return spans
     japanese = _KANA.search(text) is not None
+    _warn_of_characters(text, "ja" if japanese else "zh")
     return [span for a, b in spans for span in _whole(_pieces(text, a, b, japanese))]
+
+
+def _warn_of_characters(text: str, chinese_or_japanese: str) -> None:
+    """Warns of each language of the text whose segmenter is missing."""
+    for language, letter in ((chinese_or_japanese, _CJ), ("th", _THAI)):
+        if letter.search(text) and word_segmenter(language) is None:
+            name, package = _SEGMENTED[language]
+            warnings.warn(
+                f"Each character of the {name} text is a unit, since {package} is not installed, which finds words: "
+                "pip install 'spexjax[units]'.",
+                stacklevel=2,
+            )
 
 
 def _pieces(text: str, start: int, end: int, japanese: bool) -> Iterator[tuple[int, int, str]]:
