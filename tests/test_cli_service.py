@@ -9,6 +9,7 @@ pytest.importorskip("httpx")
 import fake_service
 
 from spexjax.cli import main
+from spexjax.cli._main import _parser
 
 TEXT = "The plot is not exactly bad, I think."
 ASKED = ["--question", "Is it good?", "--answers", "Yes", "No", "--budget", "60", "--method", "lasso"]
@@ -48,8 +49,8 @@ def test_a_service_is_explained_and_its_values_are_found_again(tmp_path, capsys,
     [
         ([], "--service needs --model"),
         (["--model", "m", "--no-template"], "has its own template"),
-        (["--model", "m", "--max-cost", "1"], "max_cost needs the price"),
-        (["--model", "m", "--max-cost", "1", "--price", "1e6", "1e6"], "more than max_cost=1"),
+        (["--model", "m", "--max-cost", "1"], "--max-cost needs --price, of a million"),
+        (["--model", "m", "--max-cost", "1", "--price", "1e6", "1e6"], "more than --max-cost 1; take a smaller budget"),
         (["--model", "m", "--features", "token"], "Tokens are known to a model alone"),
         (["--model", "m", "--method", "none"], "none"),
     ],
@@ -66,3 +67,19 @@ def test_a_service_that_refuses(tmp_path, capsys):
         assert explain(fake.url, tmp_path, "--model", "m") == 2
     assert "refuses m (401); put a valid key into the environment variable OPENAI_API_KEY" in capsys.readouterr().err
     assert fake.asks == 1
+
+
+@pytest.mark.parametrize(
+    ("message", "shown"),
+    [
+        ("take samples=20, or judge=, a function", "take --samples 20, or judge=, a function"),
+        ("more than max_cost=1.", "more than --max-cost 1."),
+        ("take samples= or judge=", "take --samples or judge="),
+        ("the variable by key_env, at a rate", "the variable by --key-env, at a rate"),
+        ("take features='word'.", "take --features word."),
+        ("see sx.explain(budget=64)", "see sx.explain(budget=64)"),
+        ("no /tmp/key_env here", "no /tmp/key_env here"),
+    ],
+)
+def test_arguments_are_named_as_options(message, shown):
+    assert _parser().parse_args(["explain", "a text"]).in_its_words(message) == shown

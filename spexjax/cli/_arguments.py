@@ -2,6 +2,7 @@
 
 import argparse
 import json
+import re
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -25,6 +26,20 @@ class Command(argparse.ArgumentParser):
     def error(self, message: str) -> NoReturn:
         complain(f"{message}; see {self.prog} --help")
         sys.exit(2)
+
+    def in_its_words(self, message: str) -> str:
+        """A message about arguments as Python spells them, such as `max_cost=1`, in the names of the options.
+
+        Args:
+          message: of the library.
+        """
+        for action in self._actions:
+            for flag in action.option_strings[-1:]:
+                message = re.sub(rf"(?<![\w.(/-]){action.dest}=(?:'([^']*)'|(\w[\w.]*))", rf"{flag} \1\2", message)
+                message = re.sub(rf"(?<![\w.(/-]){action.dest}=", flag, message)
+                if "_" in action.dest:  # in prose; names of one word are words, too
+                    message = re.sub(rf"(?<![\w./-]){action.dest}\b", flag, message)
+        return message
 
     def format_help(self) -> str:
         if any(action.help and "{names}" in action.help for action in self._actions):

@@ -46,19 +46,19 @@ def main(arguments: Sequence[str] | None = None) -> int:
     here: a ValueError, ImportError or OSError says what is wrong with the input, a full memory that it is too large;
     anything else was not foreseen.
     """
-    start, debug = time.perf_counter(), False
+    start, debug, in_its_words = time.perf_counter(), False, str
     os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
     try:
         args = _parsed(arguments)
-        debug = args.debug
+        debug, in_its_words = args.debug, args.in_its_words
         with warnings.catch_warnings():
-            warnings.showwarning = lambda message, *_: complain(f"warning: {message}")
+            warnings.showwarning = lambda message, *_: complain(f"warning: {in_its_words(str(message))}")
             return args.run(args, start)
     except KeyboardInterrupt:
         complain("interrupted")
         return 130
     except (ValueError, ImportError, OSError, MemoryError) as error:
-        complain(_reason(error), debug)
+        complain(in_its_words(_reason(error)), debug)
         return 2
     except Exception as error:
         if "RESOURCE_EXHAUSTED" in str(error):  # how devices say that their memory is full
@@ -93,7 +93,7 @@ def _parser() -> argparse.ArgumentParser:
     for name, module in _COMMANDS.items():
         command = commands.add_parser(name, help=module.HELP, description=f"{module.HELP[0].upper()}{module.HELP[1:]}.")
         module.add_arguments(command)
-        command.set_defaults(run=module.run, parser=whole)
+        command.set_defaults(run=module.run, parser=whole, in_its_words=command.in_its_words)
     return whole
 
 

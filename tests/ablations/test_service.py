@@ -227,7 +227,7 @@ def test_what_would_cost_too_much_is_not_asked():
         ({"answer_prefix": "A:"}, "begins its answer itself"),
         ({"features": "token"}, "known to a model alone, and service gives strings"),
         ({"removal": "hide"}, "hides tokens"),
-        ({"max_cost": 1.0}, "needs the price="),
+        ({"max_cost": 1.0}, "needs price="),
         ({"price": (1,)}, "price is two numbers"),
         ({"at_once": 0}, "at_once is a whole number"),
         ({"rate": -1}, "rate is a number greater than 0"),

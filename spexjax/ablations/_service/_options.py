@@ -157,7 +157,7 @@ def settings_of(
         if not all(0 <= each < math.inf for each in paid):
             raise ValueError(f"price is two numbers, 0 or more; got {tuple(paid)}.")
     if max_cost is not None and paid is None:
-        raise ValueError("max_cost needs the price=(of a million prompt tokens, of a million answer tokens).")
+        raise ValueError("max_cost needs price=, of a million prompt tokens and of a million answer tokens.")
     backoff = Backoff(_whole("tries", tries))
     return Settings(client, key_env, _whole("at_once", at_once), timeout, backoff, paid, max_cost)
 
