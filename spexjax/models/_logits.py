@@ -7,7 +7,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from flax import nnx
-from jaxtyping import Float
+from jaxtyping import Float, Int
 
 from spexjax.models._language_model import LanguageModel, check_model
 from spexjax.models._transformer import Gates, Prefix
@@ -24,6 +24,21 @@ def logits(model: LanguageModel, token_ids: Sequence[int], *, gates: Gates | Non
     Raises:
       ValueError: if there is no token, a token is not in the vocabulary, or there are more than the context holds.
     """
+    padded = padded_ids(model, token_ids)
+    found = _program(model.graph)(model.parameters, padded, gates or Gates.open(model.config))
+    return np.asarray(found)[: len(token_ids)]
+
+
+def padded_ids(model: LanguageModel, token_ids: Sequence[int]) -> Int[np.ndarray, " t"]:
+    """Token ids, padded to a multiple of 64 or to the model's context.
+
+    Args:
+      model: from `load_model`.
+      token_ids: of a text.
+
+    Raises:
+      ValueError: as `logits`.
+    """
     check_model(model)
     ids, most = np.asarray(token_ids), model.config.max_length
     if ids.ndim != 1 or not 0 < len(ids) <= most:
@@ -32,8 +47,7 @@ def logits(model: LanguageModel, token_ids: Sequence[int], *, gates: Gates | Non
         raise ValueError(f"token_ids must be whole numbers from 0 to {model.config.vocab_size - 1}.")
     padded = np.zeros(min(-(-len(ids) // 64) * 64, most), np.int32)
     padded[: len(ids)] = ids
-    found = _program(model.graph)(model.parameters, padded, gates or Gates.open(model.config))
-    return np.asarray(found)[: len(ids)]
+    return padded
 
 
 @functools.cache

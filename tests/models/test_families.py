@@ -73,6 +73,15 @@ def test_attention_equals_transformers(family, loaded):
     np.testing.assert_allclose(mass.sum(), 1, atol=1e-5)
 
 
+@pytest.mark.parametrize(
+    ("ids", "reads", "said"),
+    [([], 1, "a list of 1 to"), ([1, 300], 1, "from 0 to 299"), ([1, 2], 0, "from 1 to 2"), ([1, 2], 3, "from 1 to 2")],
+)
+def test_attention_of_what_is_not_there(ids, reads, said, loaded):
+    with pytest.raises(ValueError, match=said):
+        models.attention_mass(loaded("llama"), ids, reads)
+
+
 @pytest.mark.parametrize("family", [*FAMILIES, *(name for name in CHANGES if " " in name)])
 def test_gguf_equals_safetensors(family, loaded, tmp_path):
     """The same config and the same weights, bit by bit, so that the same program gives the same logits."""
