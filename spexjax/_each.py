@@ -186,7 +186,7 @@ def explain_each(
     start = Start(keep, np.zeros((0, len(names)), bool), Evaluation.given([]), 0)
     wanted = None if index is None else indices.get(index)
     with phase("design", progress) as designing:
-        expected = relevances_of(ablation, chosen, relevances, size)
+        expected = relevances_of(ablation, chosen, relevances, size).at(size)
         design = design_of(chosen, design_key, len(names), size, wanted, start)
     evaluation = run(ablation, design.masks, mesh=mesh, store=store, progress=progress)
     values = np.asarray(evaluation.values, np.float64)

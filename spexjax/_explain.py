@@ -10,7 +10,7 @@ from numpy.typing import ArrayLike
 from spexjax._compilation_cache import keep_programs
 from spexjax._inputs import check_key, checked_values
 from spexjax._priors import check_unseen, known_of, relevances_given
-from spexjax._road import explained, travel
+from spexjax._road import explained, known_before, travel
 from spexjax._status import phase, seconds_of
 from spexjax.ablation import Ablation
 from spexjax.evaluation import Store
@@ -67,10 +67,11 @@ def explain(
       gradient: whether the gradient of the value with respect to the gates of the features is a prior mean, too. It
         takes one backward pass, and counts as no ablation. True takes it; "auto" does so for masks near the
         full model (`keep` of 0.75 or more), where it says something, if the ablation has one (`Ablation.gradient`).
-      relevances: how much each feature is expected to matter before any ablation: n numbers, 0 or more, of which ratios
-        count. Or whether to take those that the ablation knows (`Ablation.relevances`): for a text, the attention that
-        its parts get where the answer is read, which takes one pass and counts as no ablation. "auto" does so where
-        there are fewer than four ablations for each feature. For the methods "auto" and "proxyspex-gp".
+      relevances: how much each feature is expected to matter before any ablation: n numbers, 0 or more. Their ratios
+        count; less than 1/400 of the largest counts as that. Or whether to take those that the ablation knows
+        (`Ablation.relevances`): for a text, the attention that its parts get where the answer is read, which takes one
+        pass and counts as no ablation. "auto" does so where there are fewer than four ablations for each feature. For
+        the methods "auto" and "proxyspex-gp".
       mesh: devices, as in `evaluate`; all of them by default.
       store: where values are looked up and kept, as in `evaluate`.
       progress: say what is being done, with a bar for the ablations; None does so only on a terminal and in a
@@ -133,8 +134,8 @@ def fit(
         features, say, or a `Spectrum` that owes nothing to these values. The fit is then around it, unless the fit
         without it surely has the lower held-out error; `diagnostics["prior"]` says so. Its relevances count as those of
         `like`. For methods that fit any masks, so not for "exact" and "spex".
-      relevances: how much each feature is expected to matter, whatever tells it: n numbers, 0 or more, of which ratios
-        count. For the methods "auto" and "proxyspex-gp".
+      relevances: how much each feature is expected to matter, whatever tells it: n numbers as in `explain`. For the
+        methods "auto" and "proxyspex-gp".
       progress: as in `explain`.
 
     Raises:
@@ -153,4 +154,5 @@ def fit(
     design = Design("given", masks, np.arange(len(masks)))
     with phase("fit", progress) as fitting:
         explanation = explained(chosen, design, evaluation, key, names)
-    return dataclasses.replace(explanation, provenance={"seconds": seconds_of(fitting)})
+    provenance = {**known_before(None, expected, prior), "seconds": seconds_of(fitting)}
+    return dataclasses.replace(explanation, provenance=provenance)

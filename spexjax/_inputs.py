@@ -119,6 +119,8 @@ def _checked_covalues(covalues: ArrayLike, num_masks: int) -> CoValues:
     Raises:
       ValueError: if they are not real numbers, one row for each mask, or not finite.
     """
+    if np.ma.is_masked(covalues):
+        raise ValueError("Some co-values are masked; leave their columns or rows out.")
     found = np.asarray(covalues)
     if found.dtype.kind not in "biuf" or found.ndim != 2 or len(found) != num_masks or not found.shape[1]:
         raise ValueError(

@@ -2,7 +2,7 @@
 
 import warnings
 from collections.abc import Iterable
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import jax
 import numpy as np
@@ -102,8 +102,8 @@ def check_unseen(
         same = bool(np.mean(np.abs(known - values[rows]) <= _EQUAL * np.ptp(values)) > 0.5)
     if same:
         raise ValueError(
-            f"The prior was fitted to the same function at {len(rows)} of these masks, so nothing would be held out of "
-            "it; leave it out, or explain with another key."
+            f"The prior was fitted to the same function at {len(rows)} of these {len(masks)} masks, so what it "
+            "predicts there is not held out; leave it out, or explain with another key."
         )
 
 
@@ -126,7 +126,12 @@ def gradient_of(ablation: Ablation, method: Method, gradient: bool | str, keep: 
         raise ValueError(f"The method {method.name} cannot use a gradient; leave it out, or use method='auto'.")
     if gradient is False or not usable or (gradient == "auto" and (keep is None or keep < _NEAR)):
         return None
-    found = ablation.gradient(_KEEP if keep is None else keep)
+    found, n = ablation.gradient(_KEEP if keep is None else keep), ablation.num_features
+    if found is not None and not (isinstance(found, Ablation) and found.num_features == found.num_values == n):
+        raise ValueError(
+            f"gradient() of {type(ablation).__name__} must give an ablation of the same {n} features, with as many "
+            "values."
+        )
     if gradient is True and found is None:
         raise ValueError(
             "This ablation has no gradient; leave gradient out. sx.ablations.components has one unless it reads an "
@@ -149,13 +154,24 @@ def relevances_given(relevances: ArrayLike | None, method: Method, num_features:
     if relevances is None:
         return None
     _check_usable(method)
-    return _checked(relevances, num_features)
+    return _checked(relevances, num_features, "relevances")
 
 
-def relevances_of(
-    ablation: Ablation, method: Method, relevances: bool | str | ArrayLike, num_masks: int
-) -> Relevances | None:
-    """How much each feature is expected to matter, if that is to be used; known before any ablation.
+class Expected(NamedTuple):
+    """How much each feature is expected to matter."""
+
+    relevances: Relevances | None
+    always: bool  # however many ablations there are
+
+    def at(self, num_masks: int) -> Relevances | None:
+        """What is used with m masks: nothing where they are all 2^n, and attention only where they are few."""
+        if self.relevances is None or methods.covers_all(num_masks, len(self.relevances)):
+            return None
+        return self.relevances if self.always or num_masks < _FOR_EACH * len(self.relevances) else None
+
+
+def relevances_of(ablation: Ablation, method: Method, relevances: bool | str | ArrayLike, num_masks: int) -> Expected:
+    """How much each feature is expected to matter; known before any ablation.
 
     Args:
       ablation: what is explained.
@@ -171,37 +187,31 @@ def relevances_of(
         does not, or gives something else than n such numbers.
     """
     n = ablation.num_features
+    relevances = bool(relevances) if isinstance(relevances, np.bool_) else relevances
     if not isinstance(relevances, bool | str):
-        return relevances_given(relevances, method, n)
+        return Expected(relevances_given(relevances, method, n), True)
     if relevances not in (True, False, "auto"):
         raise ValueError(f"relevances are True, False, 'auto', or a number for each feature; got {relevances!r}.")
     if relevances is True:
         _check_usable(method)
-    elif not relevances or not is_few(num_masks, n) or not getattr(method, "uses_relevances", False):
-        return None
+    wanted = relevances and getattr(method, "uses_relevances", False)
+    if not wanted or Expected(np.ones(n), relevances is True).at(num_masks) is None:
+        return Expected(None, False)
+    told: Any = ablation.relevances
     try:
-        found = ablation.relevances()
+        found = told() if callable(told) else told
     except jax.errors.JaxRuntimeError as error:
         if relevances is True or "RESOURCE_EXHAUSTED" not in str(error):
             raise
         warnings.warn("The device cannot hold a pass of the whole prompt, so no attention is used.", stacklevel=2)
-        return None
+        return Expected(None, False)
     if found is None and relevances is True:
         raise ValueError(
             "This ablation does not know how much its features matter; leave relevances out, or give n numbers. "
             "sx.ablations.text knows the attention that they get."
         )
-    return None if found is None else _checked(found, n)
-
-
-def is_few(num_masks: int, num_features: int) -> bool:
-    """Whether ablations are so few that relevances="auto" expects something of attention.
-
-    Args:
-      num_masks: m.
-      num_features: n.
-    """
-    return num_masks < _FOR_EACH * num_features
+    numbers = None if found is None else _checked(found, n, f"relevances() of {type(ablation).__name__}")
+    return Expected(numbers, relevances is True)
 
 
 def _check_usable(method: Method) -> None:
@@ -209,13 +219,16 @@ def _check_usable(method: Method) -> None:
         raise ValueError(f"The method {method.name} cannot use relevances; leave them out, or use method='auto'.")
 
 
-def _checked(relevances: ArrayLike, num_features: int) -> Relevances:
-    found = real_numbers(relevances, "Relevances")
-    if found.shape != (num_features,) or not np.isfinite(found).all() or found.min() < 0:
-        raise ValueError(
-            f"relevances must be {num_features} finite numbers, one for each feature, none below 0; got shape "
-            f"{found.shape}."
-        )
+def _checked(relevances: ArrayLike, num_features: int, name: str) -> Relevances:
+    wanted = f"{name} must be {num_features} finite numbers, one for each feature, none below 0"
+    if isinstance(relevances, bool | np.bool_ | str):
+        raise ValueError(f"{wanted}; got {relevances!r}.")
+    found = real_numbers(relevances, name)
+    if found.shape != (num_features,):
+        raise ValueError(f"{wanted}; got shape {found.shape}.")
+    bad = np.flatnonzero(~np.isfinite(found) | (found < 0))
+    if len(bad):
+        raise ValueError(f"{wanted}; got {found[bad[0]]:g} for feature {bad[0]}.")
     return found
 
 

@@ -2,7 +2,8 @@
 
 import dataclasses
 import warnings
-from collections.abc import Generator, Iterable, Sequence
+from collections.abc import Callable, Generator, Iterable, Sequence
+from functools import partial
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -14,7 +15,7 @@ from spexjax import indices, methods
 from spexjax._budget import reason_to_stop, rounds
 from spexjax._compilation_cache import keep_programs
 from spexjax._inputs import check_key, named
-from spexjax._priors import check_unseen, gradient_of, is_few, known_of, linear_prior, relevances_of
+from spexjax._priors import check_unseen, gradient_of, known_of, linear_prior, relevances_of
 from spexjax._random import split_key
 from spexjax._status import Spent, phase
 from spexjax.ablation import Ablation, checked_ablation
@@ -75,17 +76,17 @@ def road(
     most, wanted = sizes[-1], None if index is None else indices.get(index)
     with phase("design", progress) as knowing:
         told = relevances_of(ablation, chosen, relevances, sizes[0])
-    start = yield from _start(look_key, chosen, n, sizes, keep)
+    check = partial(check_unseen, prior, fingerprint=ablation.fingerprint)
+    start = yield from _start(look_key, chosen, n, sizes, keep, check)
     with phase("design", progress) as designing:
         design = design_of(chosen, design_key, n, most - start.left_out, wanted, start, in_rounds=len(sizes) > 1)
-    check_unseen(prior, design.masks, fingerprint=ablation.fingerprint)
+    check(design.masks)
     look = design.look if target_faithfulness is None else None
-    if look:
-        sizes = [look.size, *sizes]
+    sizes = [look.size, *sizes] if look else sizes
     evaluation = start.evaluation
     history: list[tuple[int, float, float]] = []
     fits: list[Spent] = [knowing]
-    slopes = expected = None
+    slopes = None
     stopped = f"the budget of {most} ablations is spent"
     for size in sizes:
         evaluation = evaluation.then((yield design.masks[len(evaluation.values) : size - start.left_out]))
@@ -93,8 +94,9 @@ def road(
             if not history and not design.complete:
                 slopes = _slopes(gradient_of(ablation, chosen, gradient, start.keep), gradient, mesh, store)
                 priors += () if slopes is None else (linear_prior(slopes),)
-            expected = told if is_few(size, n) or not isinstance(relevances, str) else None
-            known = dataclasses.replace(evaluation, structure=ablation.structure, priors=priors, relevances=expected)
+            known = dataclasses.replace(
+                evaluation, structure=ablation.structure, priors=priors, relevances=told.at(size)
+            )
             explanation = explained(chosen, design.first(size - start.left_out), known, fit_key, names)
         fits.append(fitting)
         score, error = from_first_host(explanation.faithfulness.r2, explanation.faithfulness.error)
@@ -107,7 +109,7 @@ def road(
     provenance = {
         **recorded(ablation, design, evaluation, budget if target_faithfulness is None else max_budget, others),
         **start.notes(),
-        **known_before(slopes, expected, prior),
+        **known_before(slopes, told.at(size), prior),
         "ablations": len(evaluation.values) + start.left_out,
         "seconds": seconds(evaluation, designing, fits),
         **({} if target_faithfulness is None else _rounds_taken(target_faithfulness, history, stopped)),
@@ -138,9 +140,12 @@ def _slopes(
 
 
 def _start(
-    key: Key, method: Method, n: int, sizes: Sequence[int], keep: float | str | None
+    key: Key, method: Method, n: int, sizes: Sequence[int], keep: float | str | None, check: Callable[[Masks], None]
 ) -> Generator[Masks, Evaluation, Start]:
-    """Nothing evaluated yet; or, with "auto", the p that was found and the masks of that p. See `methods.probes`."""
+    """Nothing evaluated yet; or, with "auto", the p that was found and the masks of that p. See `methods.probes`.
+
+    `check` raises for masks that must not be evaluated.
+    """
     if keep != "auto" or methods.covers_all(sizes[-1], n):
         given = None if keep is None or isinstance(keep, str) else float(keep)
         return Start(given, np.zeros((0, n), bool), Evaluation.given([]), 0)
@@ -151,6 +156,7 @@ def _start(
         )
     method.design(key, n, sizes[-1], None, **{"keep": 0.5})  # raises now what it would raise later
     masks, keeps = methods.probes(key, n)
+    check(masks)
     looked = yield masks
     (found,) = from_first_host(methods.structured_keep(masks, keeps, np.asarray(looked.values)))
     rows = np.flatnonzero(np.isin(keeps, [0, 1, found]))  # the ends, too
@@ -297,8 +303,8 @@ def _whole_covalues(evaluation: Evaluation) -> CoValues | None:
     if not missing:
         return covalues
     warnings.warn(
-        f"The co-values of {missing} of {len(evaluation.values)} masks are not finite, or missing in the store because "
-        "the values were saved without. So none are used.",
+        f"The co-values of {missing} of {len(evaluation.values)} masks are not finite, or missing in the store, where "
+        "values were saved without co-values or with others. So none are used.",
         stacklevel=2,
     )
     return None

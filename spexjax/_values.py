@@ -56,7 +56,7 @@ def real_numbers(values: ArrayLike, what: str) -> Float[np.ndarray, "*m"]:
         if hidden or array.dtype.kind in "cSUTmM":
             raise TypeError
         return np.array(array, np.float64)
-    except (TypeError, ValueError) as error:
+    except (TypeError, ValueError, OverflowError) as error:
         raise ValueError(f"{what} must be real numbers, all of one shape, and none of them masked.") from error
 
 

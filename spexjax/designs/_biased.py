@@ -12,7 +12,7 @@ from jaxtyping import Bool, Float, Int
 
 from spexjax._random import permutation, split_key, uniforms
 from spexjax.designs._uniform import uniform, uniform_size
-from spexjax.typing import Key, Masks
+from spexjax.typing import Array, Key, Masks
 
 _STEP = (math.sqrt(5) - 1) / 2  # its multiples modulo 1 fill [0, 1) evenly, however many there are
 
@@ -72,6 +72,7 @@ def checked_keep(keep: Any) -> float:
     Raises:
       ValueError: if it is no number between 0 and 1.
     """
+    keep = keep.item() if isinstance(keep, Array) and keep.shape == () else keep
     number = isinstance(keep, int | float | np.integer | np.floating) and not isinstance(keep, bool)
     if not number or not 0 < keep < 1:
         raise ValueError(f"keep is the probability of keeping a feature, between 0 and 1, say 0.9; got {keep!r}.")

@@ -32,7 +32,7 @@ def attention_mass(model: LanguageModel, token_ids: Sequence[int], num_reads: in
         fewer than are to read.
     """
     padded, length = padded_ids(model, token_ids), len(token_ids)
-    if not isinstance(num_reads, int | np.integer) or not 1 <= num_reads <= length:
+    if isinstance(num_reads, bool) or not isinstance(num_reads, int | np.integer) or not 1 <= num_reads <= length:
         raise ValueError(f"num_reads must be a whole number from 1 to {length}, the number of tokens; got {num_reads}.")
     reads = pad(np.arange(length - num_reads, length, dtype=np.int32), bucket(num_reads))
     shares = pad(np.full(num_reads, 1 / num_reads, np.float32), len(reads))

@@ -148,3 +148,25 @@ def test_bad_requests_are_refused_before_anything_is_spent(options, message):
 
     with pytest.raises(ValueError, match=message):
         explain(ablations.host_function(never, N), **({"budget": 64, "key": jax.random.key(0)} | options))
+
+
+class Wrong(Heavy):
+    """Its gradient is something else."""
+
+    def __init__(self, told):
+        self.told = told
+
+    def plan(self, masks, *, devices=1, shrink=1):
+        pytest.fail("spent")
+
+    def gradient(self, keep):
+        return self.told
+
+
+NARROW = ablations.function(lambda gates: gates[0] * gates[1], 5, takes_gates=True)
+
+
+@pytest.mark.parametrize("told", ["x", gated(), NARROW.gradient(0.9)])
+def test_a_wrong_gradient_is_refused_before_an_ablation(told):
+    with pytest.raises(ValueError, match="gradient\\(\\) of Wrong must give an ablation of the same 24 features"):
+        explain(Wrong(told), budget=40, gradient=True, method="lasso", key=jax.random.key(0), progress=False)

@@ -111,6 +111,13 @@ def test_rounds_forget_them_when_ablations_are_many():
     assert "relevances" in explained(Known(n=15), **options | {"budget": 32, "max_budget": 59}).provenance
 
 
+def test_all_masks_need_none():
+    few = Known(RuntimeError("nothing may be asked"), n=3)
+    assert explain(few, budget=8, key=jax.random.key(0), progress=False).method == "exact"
+    whole = explain(Known(n=5), budget=32, key=jax.random.key(0), relevances=True, progress=False)
+    assert "relevances" not in whole.provenance
+
+
 def test_several_explanations(tiny):
     first, second = explain_many([Known(), Known(2 * RELEVANCES)], budget=60, method="lasso", key=jax.random.key(0))
     assert "relevances" not in first.provenance | second.provenance
@@ -121,19 +128,24 @@ def test_several_explanations(tiny):
     assert "relevances" not in explain_each(text, relevances=False, **some)[0].provenance
 
 
-def test_only_ratios_count_and_zero_is_the_least():
+def test_only_ratios_count_and_little_is_a_four_hundredth():
     masks = np.asarray(designs.uniform(jax.random.key(2), 44, N))
     values = product(None, masks)
 
     def predicted(**options):
-        return fit(masks, values, key=jax.random.key(0), method="proxyspex-gp", progress=False, **options).predict(
-            masks
-        )
+        found = fit(masks, values, key=jax.random.key(0), method="proxyspex-gp", progress=False, **options)
+        assert found.provenance.get("relevances") == (np.asarray(options["relevances"]).tolist() if options else None)
+        return found.predict(masks)
 
-    np.testing.assert_allclose(predicted(relevances=RELEVANCES), predicted(relevances=16 * RELEVANCES), atol=1e-4)
-    zero = np.where(RELEVANCES > 1, RELEVANCES, 0)
-    np.testing.assert_array_equal(predicted(relevances=zero), predicted())
-    np.testing.assert_array_equal(predicted(relevances=np.ones(N)), predicted())
+    given = predicted(relevances=RELEVANCES)
+    np.testing.assert_allclose(given, predicted(relevances=16 * RELEVANCES), atol=1e-4)
+    only = RELEVANCES > 1
+    np.testing.assert_array_equal(predicted(relevances=only), predicted(relevances=np.where(only, 400.0, 1.0)))
+    nothing = predicted()
+    np.testing.assert_array_equal(predicted(relevances=np.ones(N)), nothing)
+    np.testing.assert_allclose(predicted(relevances=1 + 1e-9 * RELEVANCES), nothing, atol=1e-3)
+    for other in (given, predicted(relevances=only)):
+        assert np.abs(other - nothing).max() > 0.01
 
 
 def test_proxies_that_ask_are_told():
@@ -146,11 +158,12 @@ def test_proxies_that_ask_are_told():
 @pytest.mark.parametrize(
     ("given", "said"),
     [
-        ([1.0, 2.0], "relevances must be 40 finite numbers, .* shape \\(2,\\)"),
-        (-RELEVANCES, "none below 0"),
-        (RELEVANCES * np.nan, "finite"),
+        ([1.0, 2.0], "must be 40 finite numbers, .* shape \\(2,\\)"),
+        (-RELEVANCES, "none below 0; got -20 for feature 0"),
+        (np.where(np.arange(N) == 3, np.inf, 1), "finite numbers, .*; got inf for feature 3"),
         ("yes", "relevances are True, False, 'auto', or a number for each feature; got 'yes'"),
-        (["a"] * N, "Relevances must be real numbers"),
+        (["a"] * N, r"(relevances|relevances\(\) of Known) must be real numbers"),
+        ([10**400] * N, "must be real numbers"),
     ],
 )
 def test_wrong_relevances(given, said):
@@ -169,6 +182,8 @@ def test_methods_and_ablations_without():
         fit(masks, np.arange(24.0), method="lasso", key=jax.random.key(0), relevances=np.ones(8))
     plain = ablations.host_function(lambda mask: pytest.fail("spent"), 8)
     assert plain.relevances() is None
+    with pytest.raises(ValueError, match=r"relevances must be 8 .*; got 'auto'"):
+        fit(masks, np.arange(24.0), key=jax.random.key(0), relevances="auto")
     with pytest.raises(ValueError, match="does not know how much its features matter"):
         explained(plain, budget=24, relevances=True)
 

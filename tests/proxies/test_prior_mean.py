@@ -108,9 +108,9 @@ def test_a_prior_that_has_seen_the_values_is_refused():
     ablation = host_function(lambda masks: noise[masks @ (1 << np.arange(N))], N)
     options = {"budget": 100, "progress": False}
     first = explain(ablation, key=jax.random.key(0), method="least-squares", **options)
-    with pytest.raises(ValueError, match="same function at 100 of these masks"):
+    with pytest.raises(ValueError, match="same function at 100 of these 100 masks"):
         explain(ablation, key=jax.random.key(0), method="lasso", prior=first, **options)
-    with pytest.raises(ValueError, match="same function at 100 of these masks"):
+    with pytest.raises(ValueError, match="same function at 100 of these 100 masks"):
         fit(first.masks, first.values, key=jax.random.key(0), prior=first)
     honest = explain(ablation, key=jax.random.key(1), method="lasso", prior=first, **options)
     assert honest.faithfulness.r2 < 0.2

@@ -269,8 +269,8 @@ def kernels(like: Surrogate | Iterable[Surrogate] = (), memory: dict | None = No
     on the mean of the others' log rates and half as wide. Held-out error chooses among the four.
 
     Relevances: how much each feature is expected to matter may be known before any ablation, such as the attention
-    that a model pays to it. The standardised logarithms are then where log rates start, and what their prior is centred
-    on. So they count for less with every ablation.
+    that a model pays to it. Their logarithms are then where log rates start, and what their prior is centred on. So
+    they count for less with every ablation. Less than 1/400 of the largest counts as that.
 
     Co-values: an ablation may tell more than its value, such as a hidden state of the model. These are other functions
     of the same masks, which depend on the same features and interactions. So both forms are trained once more, on the

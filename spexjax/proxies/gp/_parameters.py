@@ -14,6 +14,7 @@ from spexjax.typing import Array, Leaf, Relevances
 _SPREAD = 2.0  # prior standard deviation of the log rates around their mean
 _SPREAD_LIKE = 1.0  # and around the log rates of other kernels,
 _FARTHEST = 3.0  # which are clipped to this distance from their mean
+_LEAST = 1 / 400  # share of the largest relevance that smaller ones count as, about e^-6
 _STRING_START = np.append(-5 - 0.5 * np.arange(1, GROUPS - 1), [-5.0, -5.0])  # by distance, and of the two ends
 _STRING_RANGE, _TINY = (-12.0, 0.0), 1e-30  # of the log scales of strings
 _EXTREME = 50.0  # log rates are clipped here; beyond it the kernel no longer changes
@@ -138,8 +139,9 @@ class KernelForm(Protocol):
             new program.
           like: kernels of other inputs; their log rates are the start and the centre of the prior.
           size: number of features with padding, which has rates of 0; n by default.
-          relevances: how much each feature is expected to matter, of which ratios count: their standardised logarithms
-            are the start and the centre of the prior, if there are no other kernels.
+          relevances: how much each feature is expected to matter, of which ratios count: their logarithms, less the
+            mean, are the start and the centre of the prior, if there are no other kernels. Less than 1/400 of the
+            largest counts as that.
         """
         ...
 
@@ -241,12 +243,8 @@ def _mean_rates(log_rates: Sequence[Float[np.ndarray, "r n"]], rows: int, n: int
 
 
 def _hinted(relevances: Relevances | None, rows: int, n: int) -> Float[np.ndarray, "r n"]:
-    """The standardised logarithms of how much features are expected to matter, clipped; 0 if nothing is known.
-
-    A relevance of 0 counts as the least of the others.
-    """
+    """The logarithms of how much features are expected to matter, less their mean, clipped; 0 if nothing is known."""
     if relevances is None or not np.any(relevances):
         return np.zeros((rows, n))
-    logs = np.log(np.maximum(relevances, np.min(relevances, where=relevances > 0, initial=np.inf)))
-    spread = logs.std() or 1.0
-    return np.tile(np.clip((logs - logs.mean()) / spread, -_FARTHEST, _FARTHEST), (rows, 1))
+    logs = np.log(np.maximum(relevances / np.max(relevances), _LEAST))
+    return np.tile(np.clip(logs - logs.mean(), -_FARTHEST, _FARTHEST), (rows, 1))
