@@ -132,6 +132,7 @@ RECORDS = (
         "O'Donnell 2014, Analysis of Boolean functions",
         smallest=0,
         max_order=None,
+        of_low_orders=True,
     ),
     Index(
         "Moebius",
@@ -201,6 +202,7 @@ RECORDS = (
         "Faithful Banzhaf index: the best approximation of the function by small sets, all masks weighing alike",
         _TSAI,
         smallest=0,
+        of_low_orders=True,
     ),
     Index(
         "k-SII",

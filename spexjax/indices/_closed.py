@@ -28,8 +28,9 @@ def surrogate_interactions(
     """An interaction index of a surrogate, with the true value at every mask that was evaluated.
 
     An index has a closed form if it is of a finite order and has a measure at each of its orders (`Index.measure`): SV,
-    BV, SII, BII, STII, FSII, WBV, WBII, Moebius where `max_order` is given, and k-SII up to order 2. The others are
-    read off the truncated spectrum. In closed form, if an order has at most 20,000 sets (pairs of 200 features), every
+    BV, SII, BII, STII, FSII, WBV, WBII, Moebius where `max_order` is given, and k-SII up to order 2. FBII, and Fourier
+    where `max_order` is given, follow from BII of that order (`Index.of_low_orders`). The others are read off the
+    truncated spectrum. In closed form, if an order has at most 20,000 sets (pairs of 200 features), every
     set gets a value; otherwise only the sets in the truncated spectrum do, and the others count as 0.
 
     Args:
@@ -47,6 +48,9 @@ def surrogate_interactions(
     """
     read_off, record = interactions(spectrum, index, max_order, feature_names), get(index)
     n, k = spectrum.num_features, read_off.max_order
+    if record.of_low_orders and k is not None:
+        low = _low_orders(surrogate, residuals, spectrum, ends, k, all_sets)
+        return interactions(low, index, k, feature_names)
     measures = _measures(record, k, n)
     if measures is None:
         return with_ends(read_off, ends)
@@ -67,6 +71,18 @@ def surrogate_interactions(
             supports.append(sets)
             values.append(smooth + sparse)
     return Interactions(joined_supports(supports, n), np.concatenate(values), record.name, k, n, feature_names)
+
+
+def _low_orders(
+    surrogate: Surrogate, residuals: Values, spectrum: Spectrum, ends: Ends, max_order: int, all_sets: int
+) -> Spectrum:
+    """The Fourier terms of up to `max_order` features, `F(S) = (-1/2)^|S| BII(S)`, and the mean of all 2^n values."""
+    n = spectrum.num_features
+    found = surrogate_interactions(surrogate, residuals, spectrum, ends, "BII", max_order, all_sets=all_sets)
+    terms = surrogate.spectrum(EMPTY_SET)
+    mean = np.asarray(terms.coefficients, np.float64)[np.asarray(terms.orders) == 0].sum() + np.sum(residuals) / 2.0**n
+    coefficients = np.concatenate([[mean], (-0.5) ** found.orders * found.values])
+    return Spectrum(joined_supports([EMPTY_SET, found.support], n), coefficients, n)
 
 
 def _measures(index: Index, max_order: int | None, num_features: int) -> list[Measure] | None:

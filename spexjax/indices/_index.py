@@ -50,6 +50,8 @@ class Index:
       measure: `measure(s, k, n)` gives the nodes t and the weights mu, two arrays `Float[q]`, for sets of `s >= 1` out
         of n features; None where there is no such measure. The empty set then must have the value of the function
         where nothing is kept.
+      of_low_orders: True if Fourier terms of more than k features add nothing, as in the best approximation of order k
+        where all masks weigh alike. It then follows from BII of order k.
       aliases: other spellings of the name.
       at_keep: for an index of the product measure that keeps every feature with probability p: makes the record for
         another p. `get(name, keep=p)` calls it, and names what it makes "name(p)".
@@ -71,6 +73,7 @@ class Index:
     single: bool = False
     design: str = "uniform"
     measure: Callable[[int, int, int], Measure | None] = _no_measure
+    of_low_orders: bool = False
     aliases: tuple[str, ...] = ()
     at_keep: Callable[[float], "Index"] | None = None
 
