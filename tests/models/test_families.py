@@ -15,6 +15,7 @@ from tiny_families import single, weights, write_family
 import spexjax as sx
 from spexjax import models
 from spexjax.ablations._prompts._packing import ancestors, pack
+from spexjax.models import _attention_mass
 
 RECORD = json.loads((GOLDEN / "families.json").read_text())
 FAMILIES, PLACES = RECORD["families"], RECORD["places"]
@@ -71,6 +72,15 @@ def test_attention_equals_transformers(family, loaded):
     mass = models.attention_mass(loaded(family), RECORD["ids"], 2)
     np.testing.assert_allclose(mass[PLACES], FAMILIES[family]["attention"], atol=1e-6)
     np.testing.assert_allclose(mass.sum(), 1, atol=1e-5)
+
+
+def test_attention_of_other_lengths_compiles_nothing(loaded):
+    model, ids = loaded("llama"), RECORD["ids"]
+    programs = _attention_mass._program(model.graph)
+    programs.clear_cache()
+    for length, reads in ((100, 1), (120, 1), (128, 7)):
+        models.attention_mass(model, ids[:length], reads)
+    assert programs._cache_size() == 1
 
 
 @pytest.mark.parametrize(
