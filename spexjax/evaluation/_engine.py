@@ -26,7 +26,7 @@ from spexjax.evaluation._store import Store
 from spexjax.spectrum import checked_masks
 from spexjax.typing import Array
 
-_IN_FLIGHT = 2  # batches on the device before the engine waits for the first
+_IN_FLIGHT = 2  # batches on an accelerator before the engine waits for the first; a CPU runs them best in turn
 _AT_ONCE = 1 << 14  # masks per plan; the next plan is made while the device works on this one
 _MOST_SHRINK = 1 << 10  # batches are not made smaller than this share of the usual size
 _SHRINK: weakref.WeakKeyDictionary = weakref.WeakKeyDictionary()  # program -> shrink with which its batches fit
@@ -226,6 +226,7 @@ def _evaluate(plan: Plan, rows: np.ndarray, ledger: Ledgers, cost: _Cost, mesh: 
         apply, parameters, batches = sharding.spread(plan, mesh)
     asking = np.argsort(plan.owner, kind="stable")  # the masks of evaluation i are asking[first[i] : first[i + 1]]
     first = np.searchsorted(plan.owner[asking], np.arange(plan.num_evaluations + 1))
+    ahead = _IN_FLIGHT if plan.compiled and jax.default_backend() != "cpu" else 0
     in_flight: collections.deque = collections.deque()
 
     def collect() -> None:
@@ -251,7 +252,7 @@ def _evaluate(plan: Plan, rows: np.ndarray, ledger: Ledgers, cost: _Cost, mesh: 
             cost.shapes.add(shape)
         in_flight.append((batch.slots, result))
         cost.work, cost.capacity = cost.work + batch.work, cost.capacity + batch.capacity
-        if len(in_flight) > _IN_FLIGHT or not plan.compiled:
+        if len(in_flight) > ahead:
             collect()
     while in_flight:
         collect()

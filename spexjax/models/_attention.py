@@ -12,7 +12,7 @@ from jaxtyping import Bool, Float, Int
 from spexjax.models._config import TransformerConfig
 from spexjax.typing import Array
 
-_CPU_SCORES = 1 << 19  # queries times keys that a CPU handles at a time, so that they stay in its cache
+_CPU_SCORES = 1 << 23  # queries times keys that a CPU handles at a time, which bounds the memory of long prompts
 
 
 class Context(NamedTuple):
