@@ -9,7 +9,7 @@ from typing import Any
 from spexjax.explanation import Explanation
 from spexjax.indices import get
 from spexjax.report._data import Table, energy_by_order
-from spexjax.report._words import signed, value_in_words, where_time_went
+from spexjax.report._words import known_before_in_words, signed, value_in_words, where_time_went
 
 
 def figures(explanation: Explanation, ends: Mapping[bool, float]) -> str:
@@ -49,6 +49,8 @@ def details(explanation: Explanation, table: Table) -> str:
         ("Method", "<br>".join(filter(None, (escape(explanation.method), _settings(explanation.diagnostics))))),
         ("Variance by order", _energy(explanation)),
     ]
+    known = known_before_in_words(provenance)
+    rows += [("Known before", escape(known))] if known else []
     counted = ("budget", "ablations", "reused", "evaluations", "programs", "padding")
     cost = {key: provenance[key] for key in counted if key in provenance}
     rows += [("Cost", _settings(cost))] if cost else []

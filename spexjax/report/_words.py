@@ -42,6 +42,19 @@ def value_in_words(provenance: Mapping[str, Any]) -> str | None:
     return None if value is None else str(value)
 
 
+def known_before_in_words(provenance: Mapping[str, Any]) -> str:
+    """What was known besides the ablations; empty if nothing was.
+
+    >>> known_before_in_words({"relevances": [0.5, 1.0], "gradient": [0.1, -2.0]})
+    'the gradient; how much each feature was expected to matter'
+    """
+    names = {"gradient": "the gradient", "relevances": "how much each feature was expected to matter"}
+    found = [words for key, words in names.items() if provenance.get(key) is not None]
+    if "prior" in provenance:
+        found.append("a prior: the explanation of " + (provenance["prior"] or "something else"))
+    return "; ".join(found)
+
+
 def quoted(answer: str, width: int = 40) -> str:
     """An answer between quotation marks, on one line, cut to a width.
 

@@ -228,3 +228,11 @@ def test_names_of_several_are_escaped(review, name):
     assert tags <= {"html", "head", "meta", "title", "style", "body", "main", "header", "h1", "p", "fieldset", "legend",
                     "input", "label", "small", "div", "iframe"}  # fmt: skip
     assert not any(attribute.startswith("on") for _, attributes in shown.elements for attribute in attributes)
+
+
+def test_what_was_known_before_is_told(explain):
+    terms, names = {(): 1.0, (0,): 2.0}, ["a", "b"]
+    known = {"gradient": [1.0, 0.0], "relevances": [2.0, 1.0], "prior": "<b>f00d</b>"}
+    told = "the gradient; how much each feature was expected to matter; a prior: the explanation of <b>f00d</b>"
+    assert told in Page(html(explain(terms, names, provenance=known))).texts["main"]
+    assert "Known before" not in html(explain(terms, names, provenance={}))
