@@ -2,10 +2,12 @@
 
 import dataclasses
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from fractions import Fraction
 from functools import cache
+from math import comb
 from numbers import Rational
+from typing import Any
 
 import numpy as np
 from jaxtyping import Float
@@ -102,6 +104,14 @@ class Index:
             )
         if weights != later:
             raise ValueError(f"{self.name} is of all orders (max_order=None), so its weights must not depend on k.")
+        if self.of_low_orders and not _of_low_orders(weights, self.smallest, k):
+            raise ValueError(
+                f"{self.name} has of_low_orders=True, but Fourier terms of {k + 1} or {k + 2} features change its "
+                f"values of order {k}; leave of_low_orders out."
+            )
+        self._check_measure(weights, k)
+
+    def _check_measure(self, weights: Mapping[tuple[int, int], Any], k: int) -> None:
         at_nothing = all(w == (t == 0) for (s, t), w in weights.items() if s == 0)
         if self.measure is not _no_measure and not at_nothing:
             raise ValueError(
@@ -124,6 +134,15 @@ class Index:
                     f"The measure of {self.name} must have the weights as its moments: for s = {s} the sum over mu_q "
                     "t_q^(t-s) is not w(s, t)."
                 )
+
+
+def _of_low_orders(weights: Mapping[tuple[int, int], Any], smallest: int, k: int) -> bool:
+    """Whether terms of k + 1 and k + 2 features add nothing: that of U has `a(T) = (-2)^|T|` for each T in U."""
+    return all(
+        sum(comb(u - s, t - s) * (-2) ** t * weights[s, t] for t in range(s, u + 1)) == 0
+        for s in range(smallest, k + 1)
+        for u in (k + 1, k + 2)
+    )
 
 
 def _is_order(order: object) -> bool:

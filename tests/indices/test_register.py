@@ -134,6 +134,7 @@ def test_every_index_says_what_it_is():
     ("change", "message"),
     [
         ({"measure": lambda s, k, n: (np.array([0.9]), np.ones(1))}, "must have the weights as its moments: for s = 1"),
+        ({"of_low_orders": True}, "Fourier terms of 3 or 4 features change its values of order 2; leave of_low_orders"),
         ({"aliases": "mine"}, "The aliases of p must be a tuple of names; got 'mine'"),
         ({"aliases": None}, "The aliases of p must be a tuple of names; got None"),
         ({"aliases": (1,)}, "The aliases of p must be a tuple of names"),
