@@ -267,7 +267,8 @@ def known_before(
       prior: what the values were expected to resemble.
     """
     found = {name: a.tolist() for name, a in (("gradient", slopes), ("relevances", expected)) if a is not None}
-    return found | ({"prior": prior.provenance.get("fingerprint")} if isinstance(prior, Explanation) else {})
+    of = prior.provenance.get("fingerprint") if isinstance(prior, Explanation) else None
+    return found | ({} if prior is None else {"prior": of})
 
 
 def seconds(evaluation: Evaluation, designing: Spent, fits: Sequence[Spent]) -> dict[str, float]:

@@ -112,6 +112,7 @@ class Index:
         self._check_measure(weights, k)
 
     def _check_measure(self, weights: Mapping[tuple[int, int], Any], k: int) -> None:
+        """Raises if the measure does not have the weights as its moments."""
         at_nothing = all(w == (t == 0) for (s, t), w in weights.items() if s == 0)
         if self.measure is not _no_measure and not at_nothing:
             raise ValueError(
@@ -137,7 +138,10 @@ class Index:
 
 
 def _of_low_orders(weights: Mapping[tuple[int, int], Any], smallest: int, k: int) -> bool:
-    """Whether terms of k + 1 and k + 2 features add nothing: that of U has `a(T) = (-2)^|T|` for each T in U."""
+    """Whether Fourier terms of k + 1 and k + 2 features add nothing to order k.
+
+    The term of a set U has the Möbius transform `a(T) = (-2)^|T|` for all T ⊆ U.
+    """
     return all(
         sum(comb(u - s, t - s) * (-2) ** t * weights[s, t] for t in range(s, u + 1)) == 0
         for s in range(smallest, k + 1)

@@ -47,11 +47,14 @@ def known_before_in_words(provenance: Mapping[str, Any]) -> str:
 
     >>> known_before_in_words({"relevances": [0.5, 1.0], "gradient": [0.1, -2.0]})
     'the gradient; how much each feature was expected to matter'
+    >>> known_before_in_words({"prior": None})
+    'a prior'
     """
     names = {"gradient": "the gradient", "relevances": "how much each feature was expected to matter"}
     found = [words for key, words in names.items() if provenance.get(key) is not None]
     if "prior" in provenance:
-        found.append("a prior: the explanation of " + (provenance["prior"] or "something else"))
+        of = f" (the explanation {provenance['prior']})" if provenance["prior"] else ""
+        found.append(f"a prior{of}")
     return "; ".join(found)
 
 

@@ -39,6 +39,8 @@ def test_a_prior_up_to_a_factor_and_a_constant(method):
 def test_a_prior_that_says_half():
     half = Spectrum.from_dict({(i,): (-1.0) ** i * (i + 1) / 8 for i in range(N)}, N)
     without, informed = fitted(rows=slice(24)), fitted(half, rows=slice(24))
+    assert informed.provenance["prior"] is None  # it has no fingerprint
+    assert "prior" not in without.provenance
     assert informed.diagnostics["prior"]["r2_with"] > informed.diagnostics["prior"]["r2_without"]
     assert r2(informed) > r2(without) + 0.02
 
@@ -82,6 +84,7 @@ def test_an_explanation_as_prior_teaches_relevances_too():
         found = explain(target, prior=prior, method="proxyspex-gp", **options)
         truth = 3 * TRUTH(FRESH) + FRESH[:, 9] * FRESH[:, 10]
         scores[name] = 1 - np.mean((found.predict(FRESH) - truth) ** 2) / np.var(truth)
+        assert ("prior" in found.provenance) == (prior is not None)
     assert scores["with"] > max(0.97, scores["without"])
 
 

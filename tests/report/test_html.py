@@ -233,6 +233,6 @@ def test_names_of_several_are_escaped(review, name):
 def test_what_was_known_before_is_told(explain):
     terms, names = {(): 1.0, (0,): 2.0}, ["a", "b"]
     known = {"gradient": [1.0, 0.0], "relevances": [2.0, 1.0], "prior": "<b>f00d</b>"}
-    told = "the gradient; how much each feature was expected to matter; a prior: the explanation of <b>f00d</b>"
+    told = "the gradient; how much each feature was expected to matter; a prior (the explanation <b>f00d</b>)"
     assert told in Page(html(explain(terms, names, provenance=known))).texts["main"]
     assert "Known before" not in html(explain(terms, names, provenance={}))

@@ -18,7 +18,7 @@ from spexjax.ablations._prompts._reading import Inputs
 
 _BLOCK = 64  # nodes per block; the length of a row is a multiple of it
 _LEAST = 256  # nodes in a row, where there are as many: fewer do not keep a processor busy
-_ROWS = 32  # from this many rows on they become longer; half of the last one is spare on average
+_ROWS = 16  # from this many rows on they become longer; half of the last one is spare on average
 _LONGER = 4  # than the longest sequence: each row begins with a sequence that shares nothing
 _DENSE = 16  # nodes for each place to read from; there may be more places
 _FEW = 16  # places for the ancestors of a block, at least
