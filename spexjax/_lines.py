@@ -24,8 +24,9 @@ def read_lines(content: str, name: str, column: str | None) -> list[Line]:
 
     Args:
       content: of the file.
-      name: of the file, for errors.
-      column: the column; None for JSON lines.
+      name: of the file, for errors; one that ends in .jsonl holds JSON objects even if there is a column.
+      column: where the texts are: a column, or an entry of every object, of which nothing else is read then. None for
+        JSON objects with "text" and perhaps options.
 
     Raises:
       ValueError: naming the lines that cannot be used.
@@ -35,7 +36,8 @@ def read_lines(content: str, name: str, column: str | None) -> list[Line]:
     if column is None and name.lower().endswith(".csv"):
         known = ", ".join(csv.DictReader(io.StringIO(content, newline="")).fieldnames or ()) or "none"
         raise ValueError(f"{name} is a CSV file: give --column, the column of its texts; its columns are {known}.")
-    for number, given in _from_csv(content, name, column) if column is not None else _from_json(content):
+    of_objects = column is None or name.lower().endswith((".jsonl", ".ndjson", ".json"))
+    for number, given in _from_json(content, column) if of_objects else _from_csv(content, name, f"{column}"):
         if isinstance(given, str):
             bad[number] = given
         elif complaint := _complaint(given):
@@ -61,7 +63,7 @@ def check_lines(bad: Mapping[int, str], name: str) -> None:
         raise ValueError(f"{counted(len(bad), 'line')} of {name} cannot be explained. {some}{more}")
 
 
-def _from_json(content: str) -> Iterator[tuple[int, Any]]:
+def _from_json(content: str, column: str | None) -> Iterator[tuple[int, Any]]:
     """The number and the object of each line that is not empty; a string says what is wrong with it."""
     for number, line in enumerate(content.split("\n"), 1):
         if line.strip():
@@ -70,16 +72,22 @@ def _from_json(content: str) -> Iterator[tuple[int, Any]]:
             except (ValueError, RecursionError) as error:
                 yield number, f"it is not JSON ({error})."
             else:
-                yield number, given if isinstance(given, dict) else "it is no JSON object."
+                if not isinstance(given, dict):
+                    yield number, "it is no JSON object."
+                elif column is not None and column not in given:
+                    yield number, f"it has no entry {column!r}; its entries are {', '.join(given) or 'none'}."
+                else:
+                    yield number, given if column is None else {"text": given[column]}
 
 
 def _from_csv(content: str, name: str, column: str) -> Iterator[tuple[int, Any]]:
     """The number of the line where each record begins, and its text."""
     reader = csv.DictReader(io.StringIO(content, newline=""))
     try:
-        if column not in (reader.fieldnames or ()):
+        if (count := list(reader.fieldnames or ()).count(column)) != 1:
             known = ", ".join(reader.fieldnames or ()) or "none"
-            raise ValueError(f"{name} has no column {column!r}; its columns are {known}.")
+            has = f"{count} columns" if count else "no column"
+            raise ValueError(f"{name} has {has} {column!r}; its columns are {known}.")
         before = reader.line_num
         for record in reader:
             yield before + 1, {"text": record[column] or ""}

@@ -268,10 +268,10 @@ def checked_ablation(ablation: Any, *, single: bool = False) -> Ablation:
     names, fingerprint = getattr(ablation, "feature_names", None), getattr(ablation, "fingerprint", None)
     if not isinstance(names, Sequence) or isinstance(names, str) or not len(names):
         raise ValueError(f"feature_names of {kind} must be one or more names, in a tuple or list; got {names!r}.")
-    if not isinstance(fingerprint, str) or not fingerprint:
+    if not isinstance(fingerprint, str) or not fingerprint or any("\ud800" <= c <= "\udfff" for c in fingerprint):
         raise ValueError(
-            f"fingerprint of {kind} must be a string; got {fingerprint!r}. Use sx.ablation.unnamed() if nothing "
-            "identifies the function."
+            f"fingerprint of {kind} must be a string that UTF-8 can hold; got {fingerprint!r}. Use "
+            "sx.ablation.unnamed() if nothing identifies the function."
         )
     if count is not None and not (isinstance(count, int | np.integer) and count >= 1):
         raise ValueError(f"num_values of {kind} must be None or a whole number, 1 or more; got {count!r}.")

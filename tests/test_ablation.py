@@ -73,8 +73,9 @@ def test_it_may_give_several_values(tmp_path, key):
     [
         ({"feature_names": ()}, r"feature_names of Changed must be one or more names, in a tuple or list; got \(\)"),
         ({"feature_names": "abc"}, "feature_names of Changed must be one or more names, .* got 'abc'"),
-        ({"fingerprint": 5}, r"fingerprint of Changed must be a string; got 5\. Use sx\.ablation\.unnamed\(\)"),
-        ({"fingerprint": ""}, "fingerprint of Changed must be a string; got ''"),
+        ({"fingerprint": 5}, r"fingerprint of Changed must be .*; got 5\. Use sx\.ablation\.unnamed\(\)"),
+        ({"fingerprint": ""}, "fingerprint of Changed must be a string that UTF-8 can hold; got ''"),
+        ({"fingerprint": "half \ud800"}, "fingerprint of Changed must be a string that UTF-8 can hold"),
         ({"num_values": "2"}, "num_values of Changed must be None or a whole number, 1 or more; got '2'"),
         ({"num_values": 0}, "num_values of Changed must be None or a whole number"),
     ],

@@ -37,23 +37,24 @@ def read_standard_input(otherwise: str) -> str:
     return _decoded(sys.stdin.buffer.read(_MOST + 1), "Standard input")
 
 
-def check_folder(folder: Path) -> None:
+def check_folder(folder: Path, asked_by: str = "--out") -> None:
     """Raises if files cannot be written to a folder, which need not be there yet.
 
     Args:
       folder: of the output.
+      asked_by: the option or field that names it.
 
     Raises:
       ValueError: if it is a file, lies in a file, or may not be written.
     """
     there = next((parent for parent in (folder, *folder.absolute().parents) if parent.exists()), folder)
     if not there.is_dir():
-        raise ValueError(f"{there} is a file, but --out takes a folder; name another one.")
+        raise ValueError(f"{there} is a file, but {asked_by} takes a folder; name another one.")
     try:
         os.rmdir(tempfile.mkdtemp(prefix=".spexjax-", dir=there))  # permissions alone do not tell: those of /proc, say
     except OSError as error:
         reason = error.strerror or type(error).__name__
-        raise ValueError(f"Nothing can be written to {there} ({reason}); give a folder of yours as --out.") from error
+        raise ValueError(f"Nothing can be written to {there} ({reason}); give {asked_by} a folder of yours.") from error
 
 
 def _decoded(content: bytes, name: str) -> str:

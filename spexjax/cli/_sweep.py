@@ -43,9 +43,12 @@ def run(args: argparse.Namespace, start: float) -> int:
 
     share = _share(args.share)
     config = sweep.read_config(args.what)
-    check_folder(config.folder)
+    check_folder(config.folder, "folder")
+    if isinstance(config.store, Path):
+        check_folder(config.store, "store")
     if args.dry_run:
-        made = sweep.estimate(config.sweep, config.folder, store=config.store, **config.prices)
+        which: dict[str, Any] = {"store": config.store, "share": share, "retry": args.retry, **config.prices}
+        made = sweep.estimate(config.sweep, config.folder, **which)
         say(args, f"{made}\n")
         answer(args, {**vars(made), "seconds": made.seconds})
         return 0
@@ -58,7 +61,7 @@ def run(args: argparse.Namespace, start: float) -> int:
     if swept.failures:
         complain(f"{swept.failures} of {swept.explanations} explanations failed; the column error says why.")
     answer(args, {"folder": str(swept.folder), "explanations": swept.explanations, "failures": swept.failures})
-    return 0
+    return 2 if swept.failures and swept.failures == swept.explanations else 0
 
 
 def _report(args: argparse.Namespace) -> int:

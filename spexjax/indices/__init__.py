@@ -1,6 +1,6 @@
 """Interaction indices, read off a Fourier spectrum or a surrogate."""
 
-from spexjax.indices._catalogue import RECORDS
+from spexjax.indices._catalogue import RECORDS, is_built_in
 from spexjax.indices._closed import standard_errors, surrogate_interactions
 from spexjax.indices._convert import interactions
 from spexjax.indices._ends import Ends, with_ends
@@ -23,6 +23,7 @@ __all__ = [
     "full_name",
     "get",
     "interactions",
+    "is_built_in",
     "register",
     "rows",
     "standard_errors",

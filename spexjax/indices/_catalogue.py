@@ -227,3 +227,8 @@ RECORDS = (
         max_order=2,
     ),
 )
+
+
+def is_built_in(index: Index) -> bool:
+    """Whether an index is one that spexjax registers, and not a user's, of the same name perhaps."""
+    return any(index is record for record in RECORDS)

@@ -20,7 +20,8 @@ from spexjax.methods._from_proxy import Differentiable, FromProxy, from_proxy
 from spexjax.methods._keep import probes, structured_keep
 from spexjax.methods._least_squares import LeastSquares
 from spexjax.methods._method import Design, Look, Method, check_keep, checked_design, covers_all, draw
-from spexjax.methods._registry import Remembering, Resembling, get, names, register
+from spexjax.methods._registry import Remembering, Resembling, get, is_built_in, names, register
+from spexjax.methods._registry import register_built_in as _register_built_in
 from spexjax.methods._spex import Spex, SpexPlan, spex
 
 __all__ = [
@@ -42,6 +43,7 @@ __all__ = [
     "draw",
     "from_proxy",
     "get",
+    "is_built_in",
     "names",
     "probes",
     "register",
@@ -49,12 +51,14 @@ __all__ = [
     "structured_keep",
 ]
 
-register(Auto())
-register(Exact())
-register(FromProxy("proxyspex", lambda m, n: _proxies.boosted_trees("paper")))
-register(FromProxy("proxyspex-fast", lambda m, n: _proxies.boosted_trees("fast")))
-register(Differentiable())
-register(FromProxy("lasso", lambda m, n: _proxies.lasso()))
-register(LeastSquares())
-register(LeastSquares("least-squares-3", 3))
-register(spex())
+_register_built_in(
+    Auto(),
+    Exact(),
+    FromProxy("proxyspex", lambda m, n: _proxies.boosted_trees("paper")),
+    FromProxy("proxyspex-fast", lambda m, n: _proxies.boosted_trees("fast")),
+    Differentiable(),
+    FromProxy("lasso", lambda m, n: _proxies.lasso()),
+    LeastSquares(),
+    LeastSquares("least-squares-3", 3),
+    spex(),
+)

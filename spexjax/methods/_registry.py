@@ -13,6 +13,7 @@ from spexjax.proxies import Fit, Proxy
 from spexjax.typing import Key, Masks, Values
 
 _METHODS: dict[str, Method] = {}
+_BUILT_IN: list[Method] = []
 _COMPETING: dict[str, Method] = {}
 _CANDIDATES = ("auto", "kernels", "products", "spex", "trees")  # what "auto" compares, and itself
 _RENAMED = {"proxyspex-trees": "proxyspex", "proxyspex-trees-fast": "proxyspex-fast"}
@@ -56,6 +57,20 @@ def register(method: Method, *, compete: bool = False) -> Method:
     if compete:
         _COMPETING[method.name] = method
     return method
+
+
+def register_built_in(*found: Method) -> None:
+    """Makes methods of spexjax available.
+
+    Args:
+      found: the methods.
+    """
+    _BUILT_IN.extend(map(register, found))
+
+
+def is_built_in(method: Method) -> bool:
+    """Whether a method is one that spexjax registers, and not a user's, of the same name perhaps."""
+    return any(method is one for one in _BUILT_IN)
 
 
 def names() -> tuple[str, ...]:

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from spexjax.sweep._estimate import check_prices
 from spexjax.sweep._inputs import from_source
 from spexjax.sweep._ray import RayTasks
 from spexjax.sweep._sweep import Sweep
@@ -45,7 +46,7 @@ def read_config(path: str | Path) -> Config:
         raise ImportError("A configuration needs pyyaml: pip install 'spexjax[sweep]'.") from error
     path = Path(path)
     try:
-        given = yaml.safe_load(path.read_text(encoding="utf-8-sig"))
+        given = yaml.load(path.read_text(encoding="utf-8-sig"), _loader(yaml))
     except (yaml.YAMLError, UnicodeDecodeError) as error:
         raise ValueError(f"{path} is not YAML: {' '.join(str(error).split())}.") from error
     if not isinstance(given, dict):
@@ -59,7 +60,7 @@ def _read(given: Mapping[str, Any], beside: Path) -> Config:
         if name not in given:
             raise ValueError(f"`{name}` is missing.")
     for name in ("folder", "store"):
-        if not isinstance(given.get(name, ""), str):
+        if name in given and not (isinstance(given[name], str) and given[name].strip()):
             raise ValueError(f"`{name}` is the name of a folder; got {given[name]!r}.")
     parts = {name: given.get(name) or {} for name in ("inputs", "text", "ray", "estimate")}
     for name, part in parts.items():
@@ -67,14 +68,14 @@ def _read(given: Mapping[str, Any], beside: Path) -> Config:
             raise ValueError(f"`{name}` is a mapping; got {part!r}.")
     _check_fields(parts["ray"], _RAY, "ray.")
     _check_fields(parts["estimate"], _PRICE, "estimate.")
-    for name, number in parts["estimate"].items():
-        if isinstance(number, bool) or not isinstance(number, int | float) or number < 0:
-            raise ValueError(f"`estimate.{name}` is a number, not below 0; got {number!r}.")
+    check_prices({f"estimate.{name}": number for name, number in parts["estimate"].items()})
     executor: str | RayTasks = given.get("executor", "local")
     if executor not in ("local", "ray"):
         raise ValueError(f"`executor` is local or ray; got {executor!r}.")
     if executor == "ray":
         executor = RayTasks(**parts["ray"])
+    elif parts["ray"]:
+        raise ValueError("`ray` says what tasks of Ray need; add `executor: ray`, or leave it out.")
     store = given.get("store")
     if store is not None and "://" not in store:
         store = beside / store
@@ -85,6 +86,20 @@ def _read(given: Mapping[str, Any], beside: Path) -> Config:
             grid[name] = _names(name, grid[name])
     sweep = Sweep(from_source(parts["inputs"], beside), asked=parts["text"], **grid)
     return Config(sweep, beside / given["folder"], store, executor, parts["estimate"])
+
+
+def _loader(yaml: Any) -> Any:
+    """A safe loader that refuses a field that is given twice; YAML would let the last one count."""
+
+    class Loader(yaml.SafeLoader):
+        def construct_mapping(self, node: Any, deep: bool = False) -> Any:
+            names = [key.value for key, _ in node.value]
+            for i, (key, _) in enumerate(node.value):
+                if key.value in names[:i]:
+                    raise yaml.constructor.ConstructorError(None, None, f"{key.value!r} is given twice", key.start_mark)
+            return super().construct_mapping(node, deep)
+
+    return Loader
 
 
 def _names(field: str, given: Any) -> Any:

@@ -3,6 +3,8 @@
 import dataclasses
 import math
 import statistics
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,8 +14,11 @@ from spexjax._numbers import counted
 from spexjax._road import road
 from spexjax.evaluation import Store
 from spexjax.sweep._folder import Folder
+from spexjax.sweep._pending import check_share, pending
 from spexjax.sweep._sweep import Batch, Sweep
-from spexjax.sweep._work import Worker, how, key_of
+from spexjax.sweep._work import Worker, how, key_of, sentence
+
+_SHOWN = 3  # reasons of failures
 
 
 @dataclasses.dataclass(frozen=True)
@@ -26,6 +31,7 @@ class Estimate:
       ablations: distinct masks that the others rest on.
       stored: of these, values that the store has.
       failures: explanations that will fail before the first ablation.
+      reasons: why, and how many of them.
       seconds_per_ablation: measured on the rows of the folder, or as it was given; NaN if there is neither.
       seconds_per_explanation: beside the ablations, measured on the rows of the folder; 0 if there is none.
       measured: whether the seconds are from rows of the folder.
@@ -37,6 +43,7 @@ class Estimate:
     ablations: int
     stored: int
     failures: int
+    reasons: Mapping[str, int]
     seconds_per_ablation: float
     seconds_per_explanation: float
     measured: bool
@@ -55,7 +62,9 @@ class Estimate:
             f"{counted(self.ablations, 'ablation')} for the others, {self.stored:,}{share} in the store already",
         ]
         if self.failures:
-            lines.append(f"{counted(self.failures, 'explanation')} will fail before the first ablation")
+            lines.append(f"{counted(self.failures, 'explanation')} will fail before the first ablation:")
+            lines += [f"  {many:,} times: {why}" for why, many in list(self.reasons.items())[:_SHOWN]]
+            lines += [f"  and {len(self.reasons) - _SHOWN} other reasons"] if len(self.reasons) > _SHOWN else []
         if math.isnan(self.seconds):
             lines.append("time unknown: nothing is measured yet; say how long an ablation takes")
         else:
@@ -71,6 +80,8 @@ def estimate(
     folder: str | Path,
     *,
     store: Store | str | Path | None = None,
+    share: tuple[int, int] = (0, 1),
+    retry: bool = False,
     seconds_per_ablation: float | None = None,
     price_per_ablation: float = 0.0,
     price_per_hour: float = 0.0,
@@ -80,31 +91,34 @@ def estimate(
     Args:
       sweep: to be run.
       folder: of the sweep, which need not be there.
-      store: as in `run`.
+      store: as in `run`, like the next two.
+      share: of which this is the estimate.
+      retry: whether failures are tried again.
       seconds_per_ablation: what you assume; by default what the rows in the folder took, at the median.
       price_per_ablation: of a service.
       price_per_hour: of the machine.
 
     Raises:
-      ValueError: if a number is negative.
+      ValueError: if a number is negative or infinite, or `run` would refuse the folder or the share.
     """
-    given = {"price_per_ablation": price_per_ablation, "price_per_hour": price_per_hour}
-    for name, number in {**given, "seconds_per_ablation": seconds_per_ablation or 0.0}.items():
-        if not number >= 0:
-            raise ValueError(f"`{name}` is a number, not below 0; got {number!r}.")
+    prices = {"price_per_ablation": price_per_ablation, "price_per_hour": price_per_hour}
+    check_prices({**prices, "seconds_per_ablation": 0.0 if seconds_per_ablation is None else seconds_per_ablation})
+    check_share(share)
     place = Folder(folder)
+    place.check_free(sweep.ids())
     location = place.path / "values" if store is None else store
-    done, seconds = place.done(), _measured(place)
-    needed, failures = _needed(sweep, location if isinstance(location, Store) else Store(location), done)
-    ablations, stored = sum(m for m, _ in needed), sum(k for _, k in needed)
+    whole = sum(len(batch.inputs) for block in list(sweep.blocks())[share[0] :: share[1]] for batch in block)
+    seconds, left = _measured(place), pending(sweep, place, share, retry)
+    needed = _needed(sweep, location if isinstance(location, Store) else Store(location), left)
+    ablations, stored = sum(needed.masks), sum(needed.stored)
     each = seconds[0] if seconds_per_ablation is None else float(seconds_per_ablation)
-    ids = {sweep.row_id(b.model, b.variant, i) for block in sweep.blocks() for b in block for i in b.inputs}
     made = Estimate(
-        explanations=len(sweep),
-        done=len(ids & done),
+        explanations=whole,
+        done=whole - needed.explanations,
         ablations=ablations,
         stored=stored,
-        failures=failures,
+        failures=sum(needed.reasons.values()),
+        reasons=dict(needed.reasons.most_common()),
         seconds_per_ablation=each,
         seconds_per_explanation=seconds[1],
         measured=seconds_per_ablation is None,
@@ -124,39 +138,54 @@ def _measured(place: Folder) -> tuple[float, float]:
     return statistics.median(paid) if paid else math.nan, statistics.median(beside) if beside else 0.0
 
 
-def _needed(sweep: Sweep, store: Store, done: set[str]) -> tuple[list[tuple[int, int]], int]:
-    """For each value function, how many distinct masks are needed, and how many of them are stored; and failures."""
-    found, failures = [], 0
-    worker = Worker(sweep, store)
-    for block in sweep.blocks():
+class _Needed:
+    """What the explanations that are left rest on."""
+
+    def __init__(self) -> None:
+        self.explanations = 0
+        self.masks: list[int] = []  # distinct ones, for each value function
+        self.stored: list[int] = []  # of these
+        self.reasons = Counter[str]()
+
+
+def _needed(sweep: Sweep, store: Store, blocks: Sequence[Sequence[Batch]]) -> _Needed:
+    """Draws every design that is left, and looks its masks up in the store."""
+    found, worker = _Needed(), Worker(sweep, store)
+    for block in blocks:
         masks: dict[str, list[np.ndarray]] = {}
-        of: dict[str, Any] = {}
+        features: dict[str, int] = {}
         for batch in block:
-            for number, ablation in worker.ablations(batch).items():
-                each = next(each for each in batch.inputs if each.number == number)
-                if sweep.row_id(batch.model, batch.variant, each) in done:
+            for number, ablation in worker.left(batch).items():
+                found.explanations += 1
+                drawn = ablation if isinstance(ablation, str) else _masks(sweep, batch, number, ablation)
+                if isinstance(drawn, str) or isinstance(ablation, str):
+                    found.reasons[f"{drawn}"] += 1
                     continue
-                drawn = None if isinstance(ablation, str) else _masks(sweep, batch, number, ablation)
-                if drawn is None or isinstance(ablation, str):
-                    failures += 1
-                    continue
-                of[ablation.fingerprint] = ablation
+                features[ablation.fingerprint] = ablation.num_features
                 masks.setdefault(ablation.fingerprint, []).append(drawn)
         for fingerprint, some in masks.items():
             distinct = np.unique(np.concatenate(some), axis=0)
-            shelf = store.shelf(fingerprint, of[fingerprint].num_features)
-            found.append((len(distinct), int(np.isfinite(shelf.values(distinct)).sum())))
-    return found, failures
+            shelf = store.shelf(fingerprint, features[fingerprint])
+            found.masks.append(len(distinct))
+            found.stored.append(int(np.isfinite(shelf.values(distinct)).sum()))
+    return found
 
 
-def _masks(sweep: Sweep, batch: Batch, number: int, ablation: Any) -> np.ndarray | None:
-    """The masks of one explanation; None if it would fail before they are evaluated."""
+def _masks(sweep: Sweep, batch: Batch, number: int, ablation: Any) -> np.ndarray | str:
+    """The masks of one explanation; a sentence if it would fail before they are evaluated."""
     shared: dict[str, Any] = {"mesh": None, "store": None, "progress": False}
     key, options = key_of(batch.variant, number), how(sweep, batch.variant)
     try:
         return np.asarray(next(road(ablation, key=key, **shared, **options)))
-    except (ValueError, ImportError):
-        return None
+    except (ValueError, ImportError) as error:
+        return sentence(error)
+
+
+def check_prices(given: Mapping[str, Any]) -> None:
+    """Raises ValueError unless all are numbers, 0 or more, and finite."""
+    for name, number in given.items():
+        if isinstance(number, bool) or not isinstance(number, int | float) or not 0 <= number < math.inf:
+            raise ValueError(f"`{name}` is a number, finite and not below 0; got {number!r}.")
 
 
 def _span(seconds: float) -> str:

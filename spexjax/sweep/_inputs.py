@@ -6,9 +6,10 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from spexjax._inputs import named
 from spexjax._lines import read_lines
 from spexjax._printable import one_line
-from spexjax.ablation import UNNAMED, Ablation
+from spexjax.ablation import UNNAMED, Ablation, checked_ablation
 
 _SHOWN = 80  # characters of an input in the table
 
@@ -44,6 +45,8 @@ def listed(inputs: Iterable[Any], has_lens: bool) -> tuple[Input, ...]:
 
 def _input(number: int, given: Any, has_lens: bool) -> Input:
     if isinstance(given, Ablation) and not has_lens:
+        with named(f"Input {number} of `inputs`"):
+            checked_ablation(given)
         if given.fingerprint.startswith(UNNAMED):
             raise ValueError(
                 f"Input {number} of `inputs` has no fingerprint, so that no restart would know it; give one."

@@ -2,6 +2,7 @@
 
 import dataclasses
 import logging
+import math
 import secrets
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -23,6 +24,9 @@ class RayTasks:
       retries: how often a task is begun again after its worker or node was lost.
       address: of the cluster; the one that RAY_ADDRESS names, or that runs here, by default.
       at_once: the most tasks that wait or run.
+
+    Raises:
+      ValueError: if one of them cannot be used.
     """
 
     num_cpus: float | int = 1
@@ -31,6 +35,18 @@ class RayTasks:
     retries: int = 3
     address: str | None = None
     at_once: int = 256
+
+    def __post_init__(self):
+        for name, least in (("retries", 0), ("at_once", 1)):
+            if type(given := getattr(self, name)) is not int or given < least:
+                raise ValueError(f"`{name}` of Ray's tasks is a whole number from {least}; got {given!r}.")
+        if not isinstance(self.resources, Mapping):
+            raise ValueError(f"`resources` of Ray's tasks maps names to numbers; got {self.resources!r}.")
+        for name, number in {"num_cpus": self.num_cpus, "num_gpus": self.num_gpus, **self.resources}.items():
+            if isinstance(number, bool) or not isinstance(number, int | float) or not 0 <= number < math.inf:
+                raise ValueError(f"`{name}` of Ray's tasks is a number, finite and not below 0; got {number!r}.")
+        if not isinstance(self.address, str | None):
+            raise ValueError(f"`address` of Ray's cluster is a string; got {self.address!r}.")
 
     def run(
         self, sweep: Sweep, blocks: Sequence[list[Batch]], location: Store | str | Path

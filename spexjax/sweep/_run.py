@@ -3,6 +3,7 @@
 import contextlib
 import dataclasses
 import json
+import warnings
 from collections.abc import Iterable, Iterator, Sequence
 from importlib.util import find_spec
 from pathlib import Path
@@ -12,9 +13,10 @@ import jax
 from jax.sharding import Mesh
 
 from spexjax._durable import write_durably
-from spexjax.evaluation import Store, from_first_host
+from spexjax.evaluation import Store
 from spexjax.sweep._folder import Folder, arrow
 from spexjax.sweep._live import live_table
+from spexjax.sweep._pending import check_share, pending
 from spexjax.sweep._picture import draw
 from spexjax.sweep._ray import RayTasks
 from spexjax.sweep._summary import GROUP_BY, Group, summarise
@@ -56,7 +58,8 @@ def run(
 
     Whatever ends the process, even kill -9, the same call goes on: rows are there batch by batch, values of ablations
     earlier still, in the store. A failure is a row with its sentence, and is left alone unless `retry`. A sweep that
-    has grown by a budget, a method or further inputs makes only what is new.
+    has grown by a budget, a method or further inputs makes only what is new. A row that rests on another model or lens
+    than those of today is made again.
 
     With several hosts under `jax.distributed`, call this on each: they evaluate together, and the first one writes.
     Without it, `share=(k, hosts)` gives every host blocks of its own, into one folder that all of them see.
@@ -74,54 +77,43 @@ def run(
     Returns:
       The summary.
 
+    Warns:
+      UserWarning: if another sweep was begun in the folder meanwhile.
+
     Raises:
-      ValueError: before anything is spent, if an argument cannot be used.
+      ValueError: before anything is spent, if an argument cannot be used, or the folder holds a sweep that shares no
+        row with this one.
       ImportError: before anything is spent, if pyarrow is missing, or Ray for "ray".
       OSError: if the folder cannot be written.
     """
     arrow()
-    _check(executor, share, mesh)
-    place, first = Folder(folder), jax.process_index() == 0
+    _check(sweep, executor, share, mesh)
+    place, first, ids = Folder(folder), jax.process_index() == 0, sweep.ids()
     location = place.path / "values" if store is None else store
-    blocks = _pending(sweep, place, retry)[share[0] :: share[1]]
     if first:
-        ids = [sweep.row_id(b.model, b.variant, each) for block in sweep.blocks() for b in block for each in b.inputs]
+        place.check_free(ids)
         place.begin(ids, _grid(sweep))
+    blocks = pending(sweep, place, share, retry)
     total = sum(len(batch.inputs) for block in blocks for batch in block)
     with live_table(total, len(sweep), progress if first else False) as show:
         for batch, finished in _made(sweep, blocks, executor, location, mesh):
             if first:
-                place.add(finished, (batch.variant.index, sweep.max_order))
-                show([row for row, _ in finished])
-    return _ended(place, len(sweep), first)
+                if finished:
+                    place.add(finished, (batch.variant.index, sweep.max_order))
+                show([row for row, _ in finished], len(batch.inputs) - len(finished))
+    return _ended(sweep, place, ids) if first else Swept(place.path, 0, 0, True, ())
 
 
-def _check(executor: Any, share: Any, mesh: Any) -> None:
+def _check(sweep: Any, executor: Any, share: Any, mesh: Any) -> None:
+    if not isinstance(sweep, Sweep):
+        raise ValueError(f"`sweep` is an sx.sweep.Sweep; got {type(sweep).__name__}.")
     if not (executor in ("local", "ray") or isinstance(executor, RayTasks)):
         raise ValueError(f"`executor` is local, ray or RayTasks(...); got {executor!r}.")
-    k, hosts = share
-    if not 0 <= k < hosts:
-        raise ValueError(f"`share` is (k, hosts) with 0 <= k < hosts; got {share!r}.")
-    if hosts > 1 and jax.process_count() > 1:
+    check_share(share)
+    if share[1] > 1 and jax.process_count() > 1:
         raise ValueError("`share` is for hosts that run on their own; under jax.distributed they evaluate together.")
     if executor != "local" and (mesh is not None or jax.process_count() > 1):
         raise ValueError("`executor`: tasks of Ray choose their own devices; leave mesh and jax.distributed out.")
-
-
-def _pending(sweep: Sweep, place: Folder, retry: bool) -> list[list[Batch]]:
-    """What is not done, the same on every host."""
-    done = place.done(retry=retry) if jax.process_index() == 0 else set()
-    batches = [batch for block in sweep.blocks() for batch in block]
-    left = [float(sweep.row_id(b.model, b.variant, each) not in done) for b in batches for each in b.inputs]
-    flags = iter(from_first_host(*left))
-    return [
-        [
-            batch._replace(inputs=inputs)
-            for batch in block
-            if (inputs := tuple(each for each in batch.inputs if next(flags)))
-        ]
-        for block in sweep.blocks()
-    ]
 
 
 def _made(
@@ -141,18 +133,24 @@ def _grid(sweep: Sweep) -> dict[str, Any]:
     return {**names, **numbers, "indices": list(sweep.indices), "inputs": len(tuple(sweep.inputs))}
 
 
-def _ended(place: Folder, total: int, first: bool) -> Swept:
-    """Reads all rows; the table, the summary and the picture are written by the first host."""
-    rows: list[dict[str, Any]] = place.rows() if first else []
+def _ended(sweep: Sweep, place: Folder, ids: Sequence[str]) -> Swept:
+    """Reads all rows, and writes the table, the summary and the picture."""
+    if place.manifest()["ids"] != ids:
+        warnings.warn(
+            f"Another sweep was begun in {place.path} meanwhile. Its rows are kept, but the table is this one's; give "
+            "each a folder of its own.",
+            stacklevel=3,
+        )
+        place.begin(ids, _grid(sweep))
+    rows = place.rows()
     groups = summarise(rows, GROUP_BY)
-    if first:
-        place.write_table(rows)
-        write_durably(place.path / "summary.json", json.dumps([_plain(group) for group in groups], indent=1))
-        with contextlib.suppress(ImportError):
-            if find_spec("matplotlib"):
-                draw(groups, place.path / "curves.png")
+    place.write_table(rows)
+    write_durably(place.path / "summary.json", json.dumps([_plain(group) for group in groups], indent=1))
+    with contextlib.suppress(ImportError):
+        if find_spec("matplotlib"):
+            draw(groups, place.path / "curves.png")
     failures = sum(bool(row["error"]) for row in rows)
-    return Swept(place.path, len(rows), failures, not first or len(rows) == total, tuple(groups))
+    return Swept(place.path, len(rows), failures, len(rows) == len(ids), tuple(groups))
 
 
 def _plain(group: Group) -> dict[str, Any]:

@@ -7,9 +7,11 @@ import numpy as np
 from jaxtyping import Float
 
 from spexjax._numbers import counted
+from spexjax._printable import labels
 
 GROUP_BY = ("model", "method", "index", "budget")
 _DRAWS, _LEVEL = 2000, 0.95
+_NAME = 14  # characters of a model or a method on a terminal
 
 
 class Group(NamedTuple):
@@ -95,19 +97,33 @@ def summary_table(groups: Sequence[Group]) -> Any:
     every = list(groups[0].key) if groups else []
     names = [name for name in every if len({group.key[name] for group in groups}) > 1]
     shared = [f"{name} {groups[0].key[name]}" for name in every if name not in names and groups[0].key[name] != ""]
-    title = ", ".join([counted(made, "explanation"), *([counted(failed, "failure")] if failed else []), *shared])
-    table = Table(box=box.SIMPLE_HEAD, title=Text(title), title_justify="left")
-    for name in names:
-        table.add_column(name, no_wrap=True)
-    for name in ("done", *(["failed"] if failed else []), "mean R²", "95 %", "ablations", "seconds"):
-        table.add_column(name, justify="right", no_wrap=True)
-    for group in groups:
-        interval = "" if np.isnan(group.low) else f"{group.low:.3f} to {group.high:.3f}"
-        counts = (f"{group.explanations:,}", *([f"{group.failures:,}"] if failed else []))
-        numbers = (*counts, _said(group.r2, ".3f"), interval)
-        rest = (_said(group.ablations, ",.0f"), _said(group.seconds, ",.2f"))
-        table.add_row(*(Text(str(group.key[name])) for name in names), *map(Text, (*numbers, *rest)))
+    among = [f"{failed:,} of them failed"] if failed else []
+    title = ", ".join([counted(made + failed, "explanation"), *among, *shared])
+    table = Table(box=box.SIMPLE_HEAD, padding=0, title=Text(title), title_justify="left")
+    columns = {name: _short(name, groups) for name in names}
+    columns["done"] = [f"{group.explanations:,}" for group in groups]
+    if failed:
+        columns["failed"] = [f"{group.failures:,}" for group in groups]
+    columns["mean R²"] = [_said(group.r2, ".3f") for group in groups]
+    columns["95 %"] = [" to ".join(filter(None, [_said(g.low, ".2f"), _said(g.high, ".2f")])) for g in groups]
+    if "budget" not in names:
+        columns["ablations"] = [_said(group.ablations, ",.0f") for group in groups]
+    columns["seconds"] = [_said(group.seconds, ",.1f") for group in groups]
+    for name, cells in columns.items():
+        side: Any = "left" if name in names and name != "budget" else "right"
+        table.add_column(name, justify=side, no_wrap=True, min_width=max(map(len, [name, *cells])))
+    for row in zip(*columns.values(), strict=True):
+        table.add_row(*map(Text, row))
     return table
+
+
+def _short(name: str, groups: Sequence[Group]) -> list[str]:
+    """What a column of names says in each row, so short that all columns fit a terminal."""
+    if all(isinstance(group.key[name], int) for group in groups):
+        return [f"{group.key[name]:,}" for group in groups]
+    distinct = list(dict.fromkeys(str(group.key[name]) for group in groups))
+    short = dict(zip(distinct, labels(distinct, _NAME), strict=True))
+    return [short[str(group.key[name])] for group in groups]
 
 
 def _said(number: float, how: str) -> str:

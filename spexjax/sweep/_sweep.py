@@ -4,11 +4,14 @@ import dataclasses
 import hashlib
 import inspect
 import json
+import warnings
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from spexjax import indices, methods
 from spexjax._budget import rounds
+from spexjax._identity import PACKAGES, identity_of
+from spexjax._inputs import named
 from spexjax.ablation import Ablation
 from spexjax.ablations import precheck_text
 from spexjax.sweep._inputs import Input, listed
@@ -28,11 +31,15 @@ class Variant:
 
 
 class Batch(NamedTuple):
-    """Explanations that are made together: inputs that ask one model, all explained in one way."""
+    """Explanations that are made together: inputs that ask one model, all explained in one way.
+
+    `known` has a stamp of what the row of each input rests on, 0 if there is none; empty if there is no row at all.
+    """
 
     model: str
     variant: Variant
     inputs: tuple[Input, ...]
+    known: tuple[float, ...] = ()
 
 
 @dataclasses.dataclass(frozen=True, eq=False, repr=False)
@@ -48,13 +55,17 @@ class Sweep:
         fingerprint; or, for a `lens`, anything that JSON holds. A generator is read to its end.
       budgets: ablations to spend on each explanation; one or several, like all that follow.
       models: what `load_model` takes; or objects that the lens is given, by their names. None for ablations.
-      methods: names of `methods.names()`, or `Method`s.
+      methods: names of `methods.names()`, `Method`s or proxies, each of another name.
       seeds: of the keys.
       indices: the interaction indices that decide which masks are drawn, and that are written beside the spectra.
       max_order: the largest interactions that are written.
-      lens: makes an `Ablation` of an input and a model, `lens(input, model)`; `ablations.text` by default.
+      lens: makes an `Ablation` with a fingerprint of an input and a model, `lens(input, model)`; `ablations.text` by
+        default.
       asked: options of `ablations.text` for every input, such as a question and answers.
       batch: how many inputs are explained together, so that their ablations share batches.
+
+    Warns:
+      UserWarning: if nothing but its name tells a method from another one.
 
     Raises:
       ValueError: in one sentence that names the field, if something cannot be used.
@@ -78,30 +89,46 @@ class Sweep:
         for name in ("budgets", "methods", "seeds", "indices"):
             object.__setattr__(self, name, _several(name, getattr(self, name)))
         object.__setattr__(self, "models", _models(self.models, of_texts, self.lens is not None))
-        with _field("methods"):
-            found = {methods.get(method).name: methods.get(method) for method in self.methods}
-        object.__setattr__(self, "methods", found)
-        with _field("budgets"):
+        with named("`methods`"):
+            object.__setattr__(self, "methods", _methods(self.methods))
+        with named("`budgets`"):
             for budget in self.budgets:
+                if type(budget) is not int:
+                    raise ValueError(f"each is a whole number of ablations; got {budget!r}.")
                 rounds(2, budget, None, None)  # two features are the least that will do
         if not all(type(seed) is int and 0 <= seed < 1 << 31 for seed in self.seeds):
             raise ValueError("`seeds` are whole numbers from 0 to 2147483647.")
-        with _field("indices"):
-            named = tuple(indices.check_index(index) for index in self.indices)
-            object.__setattr__(self, "indices", named)
-        with _field("max_order"):
-            indices.check_index(named[0], self.max_order)
+        with named("`indices`"):
+            object.__setattr__(self, "indices", tuple(map(indices.check_index, self.indices)))
+        object.__setattr__(self, "_codes", self._told_apart())
+        for name in ("max_order", "batch"):
+            object.__setattr__(self, name, _plain(getattr(self, name)))
+        with named("`max_order`"):
+            indices.check_index(self.indices[0], self.max_order)
         if type(self.batch) is not int or self.batch < 1:
             raise ValueError(f"`batch` is how many inputs are explained together, 1 or more; got {self.batch!r}.")
         self._check_asked(of_texts)
+
+    def _told_apart(self) -> dict[tuple[str, str], str | None]:
+        """For each method and index of the user's a hash of its code; None where only the name is known."""
+        records = {name: indices.get(name.partition("(")[0]) for name in self.indices}
+        own = {("method", name): found for name, found in self.methods.items() if not methods.is_built_in(found)}
+        own |= {("index", name): found for name, found in records.items() if not indices.is_built_in(found)}
+        return {which: _code(which[0], found) for which, found in own.items()}
 
     def _check_asked(self, of_texts: bool) -> None:
         if self.asked and not of_texts:
             raise ValueError(f"`{next(iter(self.asked))}` is an option of texts; the lens of these inputs has its own.")
         if unknown := [name for name in self.asked if name not in _ASKED]:
             raise ValueError(f"`{unknown[0]}` is not an option of texts; those are {', '.join(_ASKED)}.")
+        try:
+            json.dumps({**self.asked})
+        except (TypeError, ValueError) as error:
+            raise ValueError(
+                f"`asked` must be of JSON values, so that a restart knows it ({error}); a lens may do what it likes."
+            ) from error
         for each in self.inputs if of_texts else ():
-            with _field("inputs", f", number {each.number}"):
+            with named(f"`inputs`, number {each.number}"):
                 try:
                     precheck_text(**{**self.asked, **each.given})
                 except TypeError as error:
@@ -120,14 +147,23 @@ class Sweep:
     def blocks(self) -> Iterator[list[Batch]]:
         """Batches that share values, and so are made one after the other; those of two blocks share nothing."""
         inputs: Any = self.inputs
-        for start in range(0, len(inputs), self.batch):
-            for model in self.models or ():
+        for model in self.models or ():  # each is loaded once
+            for start in range(0, len(inputs), self.batch):
                 yield [Batch(model, variant, inputs[start : start + self.batch]) for variant in self.variants()]
 
     def row_id(self, model: str, variant: Variant, each: Input) -> str:
-        """What names one explanation, in the table and on the disk: a hash of all that it depends on."""
+        """What names one explanation, in the table and on the disk: a hash of all that was asked for.
+
+        What the model and the lens are is not part of it, but is checked against the row.
+        """
         whole = [each.number, each.digest, model, *vars(variant).values(), self.max_order, {**self.asked}]
+        codes = self._codes  # type: ignore[attr-defined]
+        whole += filter(None, [codes.get(("method", variant.method)), codes.get(("index", variant.index))])
         return hashlib.blake2b(json.dumps(whole, sort_keys=True).encode(), digest_size=8).hexdigest()
+
+    def ids(self) -> list[str]:
+        """The names of all rows, in the order of the table."""
+        return [self.row_id(b.model, b.variant, each) for block in self.blocks() for b in block for each in b.inputs]
 
     def __len__(self) -> int:
         return len(self.variants()) * len(self.models or ()) * len(tuple(self.inputs))
@@ -136,24 +172,39 @@ class Sweep:
         return f"Sweep of {len(self):,} explanations"
 
 
-class _field:
-    """Names the field in an error that is raised meanwhile."""
+def _plain(given: Any) -> Any:
+    """Numbers and arrays of NumPy and JAX as those of Python."""
+    return given.tolist() if hasattr(given, "tolist") else given
 
-    def __init__(self, name: str, which: str = ""):
-        self._name = f"`{name}`{which}"
 
-    def __enter__(self) -> None:
-        pass
+def _methods(given: Iterable[Any]) -> dict[str, methods.Method]:
+    """The methods by name."""
+    found: dict[str, methods.Method] = {}
+    for method in map(methods.get, given):
+        if method.name in found:
+            raise ValueError(
+                f"there are two named {method.name!r}; tell them apart by sx.methods.from_proxy(proxy, name=...)."
+            )
+        found[method.name] = method
+    return found
 
-    def __exit__(self, kind: Any, error: Any, trace: Any) -> None:
-        if isinstance(error, ValueError):
-            raise ValueError(f"{self._name}: {error}") from error
+
+def _code(kind: str, given: Any) -> str | None:
+    """A hash of a user's method or index, which tells it from others of its name; None if only the name does."""
+    if (found := identity_of(given, PACKAGES | {"spexjax"})) is None:
+        warnings.warn(
+            f"Nothing but its name tells the {kind} {given.name!r} from another one in the folder of a sweep: change "
+            f"the name whenever you change the {kind}.",
+            stacklevel=5,
+        )
+    return found
 
 
 def _several(name: str, given: Any) -> tuple[Any, ...]:
+    given = _plain(given)
     if isinstance(given, str | Mapping) or not isinstance(given, Iterable):
         given = (given,)
-    found = tuple(given)
+    found = tuple(map(_plain, given))
     if not found:
         raise ValueError(f"`{name}` is empty; give at least one.")
     if len(set(map(repr, found))) < len(found):
@@ -172,8 +223,10 @@ def _models(given: Any, of_texts: bool, has_lens: bool) -> Mapping[str, Any]:
     if isinstance(given, Mapping):
         if not given:
             raise ValueError("`models` is empty; give at least one.")
-        return {str(name): model for name, model in given.items()}
-    found = _several("models", given)
-    if not all(isinstance(name, str) and name for name in found):
+        found, named = tuple(given), {**given}
+    else:
+        found = _several("models", given)
+        named = {name: name for name in found}
+    if not all(isinstance(name, str) and name and name.isprintable() for name in found):
         raise ValueError("`models` are names: smollm2, a Hugging Face id, a folder or a .gguf file.")
-    return {name: name for name in found}
+    return named

@@ -1,6 +1,6 @@
 """Makes the explanations of a batch, and their rows of the table; a failure is a row, too."""
 
-import functools
+import contextlib
 import hashlib
 import math
 from typing import Any, NamedTuple
@@ -11,7 +11,7 @@ from jax.sharding import Mesh
 
 from spexjax._printable import labels, one_line
 from spexjax._road import travel
-from spexjax.ablation import Ablation
+from spexjax.ablation import UNNAMED, Ablation, checked_ablation
 from spexjax.ablations import text
 from spexjax.evaluation import Store
 from spexjax.explanation import Explanation
@@ -21,18 +21,29 @@ from spexjax.sweep._sweep import Batch, Sweep, Variant
 from spexjax.typing import Key
 
 _LONGEST = 300  # characters of the sentence of a failure
+_REMOVALS = ("delete", "replace", "hide")  # those of spexjax, which stay what they are
 COSTS = ("evaluations", "reused", "seconds", "seconds_evaluating", "seconds_fitting", "seconds_compiling")
 
 
 class Finished(NamedTuple):
-    """A row of the table, and its explanation unless it failed."""
+    """A row of the table, and its explanation unless it failed. Its `basis` is no column; see `stamp`."""
 
     row: dict[str, Any]
     explanation: Explanation | None
 
 
+def stamp(basis: str) -> float:
+    """A whole number from 1 that tells what a row rests on, and that a float holds.
+
+    Args:
+      basis: the fingerprint of an ablation or of a model.
+    """
+    digest = hashlib.blake2b(basis.encode("utf-8", "surrogatepass"), digest_size=6).digest()
+    return 1.0 + int.from_bytes(digest, "big")
+
+
 class Worker:
-    """Explains batches of one sweep in this process; it keeps the ablations of the last block."""
+    """Explains batches of one sweep in this process; it keeps the last model, and the ablations of the last block."""
 
     def __init__(self, sweep: Sweep, store: Store | None, mesh: Mesh | None = None):
         """Loads nothing yet.
@@ -43,33 +54,80 @@ class Worker:
           mesh: devices, as in `explain`.
         """
         self._sweep, self._store, self._mesh = sweep, store, mesh
+        self._loaded: tuple[str, Any] = "", None  # name and model
         self._last: tuple[Any, dict[int, Ablation | str]] = None, {}
 
-    def ablations(self, batch: Batch) -> dict[int, Ablation | str]:
-        """The ablation of each input, by its number; or a sentence that says why there is none."""
-        key = batch.model, batch.inputs[0].number
-        if self._last[0] != key or any(each.number not in self._last[1] for each in batch.inputs):
-            self._last = key, {each.number: self._ablation(batch.model, each) for each in batch.inputs}
-        return self._last[1]
+    def left(self, batch: Batch) -> dict[int, Ablation | str]:
+        """The ablations of the inputs, by their numbers, whose rows are not there or rest on another model or lens.
+
+        A string says why there is no ablation. A row that cannot be held against its ablation any more is left alone.
+        """
+        self._turn_to(batch)
+        known = batch.known or (0.0,) * len(batch.inputs)
+        return {
+            each.number: self._ablation(batch.model, each)
+            for each, row in zip(batch.inputs, known, strict=True)
+            if not (row and self._holds(batch.model, each, row))
+        }
 
     def __call__(self, batch: Batch) -> list[Finished]:
-        """The explanations of a batch, in the order of its inputs."""
-        lenses = self.ablations(batch)
-        sound = [each for each in batch.inputs if not isinstance(lenses[each.number], str)]
-        found: dict[int, Explanation | str] = {n: why for n, why in lenses.items() if isinstance(why, str)}
-        found |= self._explained(batch, {each.number: lenses[each.number] for each in sound})
-        return [self._finished(batch, each, found[each.number]) for each in batch.inputs]
+        """The explanations of a batch that are left, in the order of its inputs."""
+        left = self.left(batch)
+        found: dict[int, Explanation | str] = {number: why for number, why in left.items() if isinstance(why, str)}
+        found |= self._explained(batch, {n: ablation for n, ablation in left.items() if not isinstance(ablation, str)})
+        return [self._finished(batch, each, found[each.number]) for each in batch.inputs if each.number in found]
+
+    def _turn_to(self, batch: Batch) -> None:
+        """Forgets the ablations of other blocks."""
+        block = batch.model, batch.inputs[0].number // self._sweep.batch
+        if self._last[0] != block:
+            self._last = block, {}
 
     def _ablation(self, model: str, each: Input) -> Ablation | str:
-        given, lens = self._sweep.models[model], self._sweep.lens  # type: ignore[index, call-overload]
-        try:
-            if lens is not None:
-                return lens(each.given, given)
-            if isinstance(each.given, Ablation):
-                return each.given
-            return text(_loaded(given) if isinstance(given, str) else given, **{**self._sweep.asked, **each.given})
-        except Exception as error:
-            return sentence(error)
+        made = self._last[1]
+        if each.number not in made:
+            try:
+                made[each.number] = self._made(model, each)
+            except Exception as error:
+                made[each.number] = sentence(error)
+        return made[each.number]
+
+    def _made(self, model: str, each: Input) -> Ablation:
+        if self._sweep.lens is None and not isinstance(each.given, Ablation):
+            return text(self._model(model), **{**self._sweep.asked, **each.given})
+        if self._sweep.lens is None:
+            return each.given
+        given = self._sweep.models[model]  # type: ignore[index, call-overload]
+        found = checked_ablation(self._sweep.lens(each.given, given))
+        if found.fingerprint.startswith(UNNAMED):
+            raise ValueError("The lens gives ablations without a fingerprint, so no restart would know their values.")
+        return found
+
+    def _model(self, name: str) -> Any:
+        given = self._sweep.models[name]  # type: ignore[index, call-overload]
+        if not isinstance(given, str):
+            return given
+        if self._loaded[0] != name:  # from one model to the next
+            self._loaded = "", None  # there may not be room for both
+            self._loaded = name, load_model(given)
+        return self._loaded[1]
+
+    def _holds(self, model: str, each: Input, row: float) -> bool:
+        """Whether a row rests on the model and the lens of today; also True where that cannot be told any more."""
+        basis = self._basis(model, each)
+        return not basis or stamp(basis) == row
+
+    def _basis(self, model: str, each: Input) -> str:
+        """What a row rests on beside what was asked for; empty if it cannot be told.
+
+        Of a text it is the model alone, so that rows are held against it without reading the prompts once more.
+        """
+        of_text = self._sweep.lens is None and not isinstance(each.given, Ablation)
+        if of_text and {**self._sweep.asked, **each.given}.get("removal", "delete") in _REMOVALS:
+            with contextlib.suppress(Exception):
+                return self._model(model).fingerprint
+        found = self._ablation(model, each)
+        return "" if isinstance(found, str) else found.fingerprint
 
     def _explained(self, batch: Batch, ablations: dict[int, Any]) -> dict[int, Explanation | str]:
         """Explains all together; if that fails, each alone, to see which one is at fault."""
@@ -93,7 +151,8 @@ class Worker:
         if not isinstance(found, str):
             try:
                 measured = measures(found, batch.variant.index, self._sweep.max_order)
-                return Finished({**_named(self._sweep, batch, each), **measured}, found)
+                basis = {"basis": self._basis(batch.model, each)}
+                return Finished({**_named(self._sweep, batch, each), **measured, **basis}, found)
             except ValueError as error:
                 found = sentence(error)
         return failed(self._sweep, batch, each, found)
@@ -152,11 +211,6 @@ def _named(sweep: Sweep, batch: Batch, each: Input) -> dict[str, Any]:
         "model": batch.model,
         **vars(batch.variant),
     }
-
-
-@functools.lru_cache(maxsize=1)  # a worker goes from one model to the next
-def _loaded(name: str) -> Any:
-    return load_model(name)
 
 
 def sentence(error: BaseException) -> str:

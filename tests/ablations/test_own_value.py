@@ -14,8 +14,8 @@ from flax import nnx
 
 import spexjax as sx
 from spexjax import ablations
+from spexjax._identity import identity_of
 from spexjax.ablation import UNNAMED
-from spexjax.ablations._identity import identity_of
 from spexjax.evaluation import evaluate, run_many
 from spexjax.models import Gates, Prefix
 from spexjax.report._words import directions, value_in_words
@@ -172,7 +172,7 @@ def test_functions_that_differ_never_share_a_fingerprint(tiny, monkeypatch):
 
 CODE = """
 import jax, jax.numpy as jnp, functools, math
-from spexjax.ablations._identity import identity_of
+from spexjax._identity import identity_of
 LIMITS = {"low": 0.5, "high": [1, 2]}
 def helper(x):
     return jnp.clip(x, LIMITS["low"], math.pi)

@@ -82,7 +82,7 @@ def test_an_estimate_is_what_is_spent(tmp_path):
     assert f"{after.stored:,} ({after.stored / after.ablations:.0%}) in the store already" in str(after)
     unknown = sx.sweep.estimate(small(), tmp_path / "nowhere")
     assert "time unknown" in str(unknown)
-    with pytest.raises(ValueError, match="`price_per_hour` is a number, not below 0"):
+    with pytest.raises(ValueError, match="`price_per_hour` is a number, finite and not below 0"):
         sx.sweep.estimate(small(), tmp_path, price_per_hour=-1.0)
 
 
@@ -134,6 +134,15 @@ def test_the_page_says_what_failed(tmp_path):
         ("folder: out", "folder: out\nestimate: {price_per_hour: x}", "`estimate.price_per_hour` is a number"),
         ("folder: out", "folder: [out]", "`folder` is the name of a folder"),
         ("models: ", "models: {a: ", "is not YAML"),
+        ("folder: out", "folder: out\nbudgets: [30]", "is not YAML: 'budgets' is given twice in .*line 8"),
+        ("folder: out", "folder: out\nray: {num_cpus: 1}", "`ray` says what tasks of Ray need; add `executor: ray`"),
+        ("folder: out", "folder: out\nexecutor: ray\nray: {num_cpus: -1}", "`num_cpus` of Ray's tasks is a number"),
+        ("folder: out", 'folder: ""', "`folder` is the name of a folder; got ''"),
+        ("folder: out", "folder: /proc/out", "Nothing can be written to /proc .*; give folder a folder of yours"),
+        ("folder: out", "folder: out\nstore: /proc/out", "Nothing can be written to /proc .*; give store a folder"),
+        ("folder: out", "folder: out\nestimate: {seconds_per_ablation: .inf}", "`estimate.seconds_per_ablation` is a"),
+        ("budgets: [20, 24]", "budgets: [null]", "`budgets`: each is a whole number of ablations; got None"),
+        ("[x, y]}", "[x, y], features: sentence}", "`inputs`, number 0: The text has 1 unit; at least two"),
     ],
 )
 def test_a_bad_configuration_is_one_sentence(config, capsys, old, new, said, unchecked):
@@ -157,6 +166,59 @@ def test_inputs_of_files(config, tmp_path):
     config.write_text(re.sub(r"inputs: .*", "inputs: {file: a.csv}", whole))
     with pytest.raises(ValueError, match=r"`inputs.column` is missing"):
         sx.sweep.read_config(config)
+
+
+def test_a_column_of_objects(config, tmp_path):
+    (tmp_path / "a.jsonl").write_text('{"review": "a b c", "label": 1}\n{"review": "d e f"}\n')
+    whole = config.read_text()
+    config.write_text(re.sub(r"inputs: .*", "inputs: {file: a.jsonl, column: review}", whole))
+    assert [each.text for each in sx.sweep.read_config(config).sweep.inputs] == ["a b c", "d e f"]
+    config.write_text(re.sub(r"inputs: .*", "inputs: {file: a.jsonl, column: text}", whole))
+    with pytest.raises(ValueError, match="Line 1: it has no entry 'text'; its entries are review, label"):
+        sx.sweep.read_config(config)
+    (tmp_path / "a.csv").write_text("review,review\na b,c d\n")
+    config.write_text(re.sub(r"inputs: .*", "inputs: {file: a.csv, column: review}", whole))
+    with pytest.raises(ValueError, match="has 2 columns 'review'"):
+        sx.sweep.read_config(config)
+
+
+def test_where_all_fail_the_exit_code_says_so(config, capsys):
+    model = str(GOLDEN / "tiny_llama3")
+    config.write_text(config.read_text().replace(model, "nowhere/at/all"))
+    assert main(["sweep", str(config), "--dry-run"]) == 0
+    said = capsys.readouterr().out
+    assert "6 explanations will fail before the first ablation:\n  6 times: " in said
+    assert main(["sweep", str(config), "--quiet"]) == 2
+    said = capsys.readouterr()
+    assert "6 explanations, 6 of them failed" in said.out
+    assert "6 of 6 explanations failed; the column error says why." in said.err
+
+
+def test_an_estimate_of_a_share(config, capsys):
+    found = []
+    for options in ([], ["--share", "0/2"], ["--share", "1/2"]):
+        assert main(["sweep", str(config), "--dry-run", "--json", *options]) == 0
+        found.append(json.loads(capsys.readouterr().out)["explanations"])
+    assert found == [6, 6, 0], "three inputs are one block"
+
+
+def test_the_summary_fits_a_terminal():
+    from rich.console import Console
+
+    key = {"model": "/a/long/path/to/models/SmolLM2-135M-Instruct", "method": "proxyspex-fast", "index": "FSII"}
+    groups = [
+        sx.sweep.Group(
+            {**key, "model": f"{key['model']}-{i}.gguf", "budget": 2048}, 12, 4, -0.05, -0.1, 0.3, 0.02, 9.0, 9.0
+        )
+        for i in range(2)
+    ]
+    groups.append(groups[0]._replace(key={**key, "budget": 64, "method": "auto"}))
+    console = Console(width=80)
+    with console.capture() as captured:
+        console.print(sx.sweep.summary_table(groups))
+    shown = captured.get()
+    for whole in ("mean R²", "seconds", "2,048", "−0.050", "−0.10 to 0.30", "-0.gguf", "proxyspex-fast"):
+        assert whole in shown
 
 
 def test_inputs_of_a_data_set(config, tmp_path):

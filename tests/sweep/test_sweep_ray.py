@@ -43,13 +43,11 @@ class Killing(Game):
 def cluster():
     paths = os.pathsep.join([str(Path(sx.__file__).parents[1]), str(HERE)])
     env = {"PYTHONPATH": paths, "JAX_PLATFORMS": "cpu", "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0"}
-    ray.init(
-        num_cpus=2,
-        include_dashboard=False,
-        log_to_driver=False,
-        logging_level="error",
-        runtime_env={"env_vars": env},
-    )
+    quiet = {"include_dashboard": False, "log_to_driver": False, "logging_level": "error"}
+    try:
+        ray.init(num_cpus=2, runtime_env={"env_vars": env}, **quiet)
+    except (OSError, RuntimeError, ray.exceptions.RayError) as error:
+        pytest.skip(f"Ray cannot start a cluster on this machine: {error}")
     yield
     ray.shutdown()
 
@@ -63,6 +61,22 @@ def test_a_lost_worker_changes_nothing(cluster, tmp_path):
     assert len(list(marks.glob("asked-*"))) > 2, "a worker has been killed, and another went on"
     sx.sweep.run(small(), tmp_path / "local")
     assert values_of(tmp_path / "ray").equals(values_of(tmp_path / "local"))
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        ({"retries": -1}, "`retries` of Ray's tasks is a whole number from 0; got -1"),
+        ({"at_once": 0}, "`at_once` of Ray's tasks is a whole number from 1"),
+        ({"num_cpus": "two"}, "`num_cpus` of Ray's tasks is a number, finite and not below 0; got 'two'"),
+        ({"resources": {"TPU": -4}}, "`TPU` of Ray's tasks is a number"),
+        ({"resources": ["TPU"]}, "`resources` of Ray's tasks maps names to numbers"),
+        ({"address": 10001}, "`address` of Ray's cluster is a string"),
+    ],
+)
+def test_what_tasks_cannot_need(options, said, unchecked):
+    with pytest.raises(ValueError, match=said):
+        sx.sweep.RayTasks(**options)
 
 
 def test_a_store_of_this_process_is_refused(tmp_path):

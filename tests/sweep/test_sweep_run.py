@@ -116,6 +116,12 @@ def test_ablations_are_inputs(tmp_path):
     assert list(sx.sweep.load(tmp_path).features) == [9, 9]
 
 
+def test_grids_of_numpy(unchecked):
+    grid = {"budgets": np.array([24, 48]), "seeds": np.arange(1), "max_order": np.int64(2), "batch": np.int32(3)}
+    names = {"methods": np.array(["least-squares"]), "indices": np.array(["FSII", "FBII"])}
+    assert sx.sweep.Sweep(range(7), lens=Game(), **grid, **names).ids() == small().ids()
+
+
 def test_lines_of_progress(tmp_path, capsys):
     sx.sweep.run(small(), tmp_path, progress=True)
     lines = capsys.readouterr().err.splitlines()
@@ -138,8 +144,29 @@ def test_lines_of_progress(tmp_path, capsys):
         ({"inputs": [""]}, "`inputs`, number 0: The text is empty"),
         ({"asked": {"colour": 1}}, "`colour` is not an option of texts"),
         ({"models": []}, "`models` is empty"),
+        ({"models": {"half \ud800": None}}, "`models` are names"),
+        ({"budgets": [None]}, "`budgets`: each is a whole number of ablations; got None"),
+        ({"budgets": [True]}, "`budgets`: each is a whole number of ablations; got True"),
+        ({"asked": {"answers": {1, 2}}}, "`asked` must be of JSON values"),
+        ({"inputs": [sx.ablations.host_function(len, 3)]}, "Input 0 of `inputs` has no fingerprint"),
     ],
 )
 def test_what_is_wrong_is_said_at_once(options, said, unchecked):
     with pytest.raises(ValueError, match=said):
         sx.sweep.Sweep(**{"inputs": ["a b c"], "budgets": [32], **options})
+
+
+@pytest.mark.parametrize("share", ["0/2", (0.5, 2), (2, 2), (0,), (True, 2), 3])
+def test_a_share_is_two_whole_numbers(share, tmp_path, unchecked):
+    for ask in (sx.sweep.run, sx.sweep.estimate):
+        with pytest.raises(ValueError, match="`share` is \\(k, hosts\\), whole numbers"):
+            ask(small(), tmp_path, share=share)
+
+
+def test_other_arguments_of_another_kind(tmp_path, unchecked):
+    with pytest.raises(ValueError, match=r"`sweep` is an sx\.sweep\.Sweep; got list"):
+        sx.sweep.run([1], tmp_path)
+    for seconds in ("a", float("inf"), True):
+        with pytest.raises(ValueError, match="`seconds_per_ablation` is a number, finite and not below 0"):
+            sx.sweep.estimate(small(), tmp_path, seconds_per_ablation=seconds)
+    assert not list(tmp_path.iterdir())

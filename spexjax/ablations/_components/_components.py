@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from spexjax._identity import fingerprint_of
 from spexjax.ablation import Ablation, Batch, Plan
 from spexjax.ablations._components import _references
 from spexjax.ablations._components._fill import FILLS, Fill, checked_references, checked_sources
@@ -17,7 +18,6 @@ from spexjax.ablations._components._gating import Components, select
 from spexjax.ablations._components._precheck import precheck_components
 from spexjax.ablations._components._prompt_set import AVERAGES, Forest, PromptSet, encode, plant, read
 from spexjax.ablations._gradient import Gradient
-from spexjax.ablations._identity import fingerprint_of
 from spexjax.ablations._prompts._own_value import Value, check_scalar, own_value
 from spexjax.models import LanguageModel, check_model, nodes_that_fit, tensor_parallel
 from spexjax.typing import Masks

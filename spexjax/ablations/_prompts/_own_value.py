@@ -9,7 +9,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
-from spexjax.ablations._identity import named_identity
+from spexjax._identity import named_identity
 from spexjax.ablations._prompts._strings import check_text
 
 

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from spexjax.ablations._identity import named_identity
+from spexjax._identity import named_identity
 from spexjax.ablations._prompts._frame import Frame, split_question
 from spexjax.ablations._prompts._strings import check_text
 from spexjax.ablations._service._asking import Settings

@@ -8,8 +8,8 @@ from typing import Any
 import jax
 import numpy as np
 
+from spexjax._identity import fingerprint_of
 from spexjax.ablation import Ablation, Batch, Plan
-from spexjax.ablations._identity import fingerprint_of
 from spexjax.ablations._prompts._frame import Frame
 from spexjax.ablations._service._asking import Answered, Asking, Settings
 from spexjax.ablations._service._bucket import Bucket

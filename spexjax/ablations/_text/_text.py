@@ -12,8 +12,8 @@ import jax
 import numpy as np
 from jaxtyping import Bool, Float, Int
 
+from spexjax._identity import fingerprint_of
 from spexjax.ablation import Ablation, Plan
-from spexjax.ablations._identity import fingerprint_of
 from spexjax.ablations._prompts._answers import read_answers
 from spexjax.ablations._prompts._frame import STABLE_DATE, Frame, frame
 from spexjax.ablations._prompts._own_value import Value, check_scalar, own_value

@@ -6,8 +6,8 @@ from typing import Any
 
 import numpy as np
 
+from spexjax._identity import fingerprint_of
 from spexjax.ablation import Ablation, Plan, plan_rows, unnamed
-from spexjax.ablations._identity import fingerprint_of
 from spexjax.ablations._prompts._strings import check_text
 from spexjax.ablations._text._pieces import Pieces, cut_string, marked
 from spexjax.typing import Masks, Values

@@ -123,7 +123,7 @@ def check_units(count: int, features: str | Sequence[tuple[int, int]]) -> None:
       ValueError: if there are fewer.
     """
     if count < 2:
-        token = "features='token' (--features token)"
+        token = "features='token'"
         finer = token if isinstance(features, str) and features == "word" else "finer ones"
         raise ValueError(
             f"The text has {counted(count, 'unit')}; at least two are needed: give a longer text or {finer}."

@@ -1,21 +1,22 @@
 """What a Python function does, as a string that another process can compute: its code and all that the code reads."""
 
 import builtins
+import dataclasses
 import dis
 import functools
 import hashlib
 import json
 import sys
 import types
-from collections.abc import Callable, Iterator
-from typing import Any
+from collections.abc import Callable, Iterator, Set
+from typing import Any, NamedTuple
 
 import jax
 import numpy as np
 
 from spexjax.ablation import UNNAMED, unnamed
 
-_PACKAGES = {"flax", "jax", "jaxlib", "jaxtyping", "numpy", "optax", "scipy"}  # whose version says what they do
+PACKAGES = frozenset({"flax", "jax", "jaxlib", "jaxtyping", "numpy", "optax", "scipy"})  # whose versions identify them
 _LIBRARY = {  # modules of Python without state
     *("bisect", "builtins", "cmath", "collections", "copy", "dataclasses", "decimal", "difflib", "enum", "fractions"),
     *("functools", "hashlib", "heapq", "html", "itertools", "json", "math", "operator", "re", "statistics", "string"),
@@ -28,14 +29,22 @@ class _UnknownError(Exception):
     """Something is read whose content cannot be told."""
 
 
-def identity_of(fn: Callable[..., Any]) -> str | None:
+class _Walk(NamedTuple):
+    """A walk through all that a function reads."""
+
+    packages: Set[str]  # whose version says what they do
+    seen: dict[int, int]  # the functions met so far, numbered
+
+
+def identity_of(fn: Any, packages: Set[str] = PACKAGES) -> str | None:
     """A hash of a function's code, defaults, closure and globals; None if it reads what cannot be told.
 
     Functions that it calls are included, and the versions of Python, JAX and NumPy. Equal hashes mean that the
     functions do the same; a function that reads a file, the state of an object or a module of yours has none.
 
     Args:
-      fn: a function, a `functools.partial` of one, or a jitted one.
+      fn: a function, a `functools.partial` of one, a jitted one, or a frozen dataclass of a known package.
+      packages: the known ones, whose version says what they do.
 
     >>> identity_of(lambda x: x + 1) == identity_of(lambda x: x + 1), identity_of(lambda x: x + 2) is None
     (True, False)
@@ -44,7 +53,7 @@ def identity_of(fn: Callable[..., Any]) -> str | None:
     """
     found = hashlib.blake2b(repr(sys.version_info[:2]).encode(), digest_size=16)
     try:
-        for part in _parts(fn, {}):
+        for part in _parts(fn, _Walk(packages, {})):
             found.update(f"{len(part)}:".encode() + part)
     except (_UnknownError, RecursionError):
         return None
@@ -79,11 +88,11 @@ def fingerprint_of(parts: Any, identity: str) -> str:
     return f"{identity}-{digest}" if identity.startswith(UNNAMED) else digest
 
 
-def _parts(value: Any, seen: dict[int, int]) -> Iterator[bytes]:
+def _parts(value: Any, walk: _Walk) -> Iterator[bytes]:
     if isinstance(value, types.FunctionType):
-        yield from _function(value, seen)
+        yield from _function(value, walk)
     elif isinstance(value, functools.partial):
-        yield from _parts(["partial", value.func, *value.args, *sorted(value.keywords.items())], seen)
+        yield from _parts(["partial", value.func, *value.args, *sorted(value.keywords.items())], walk)
     elif isinstance(value, np.ndarray | np.generic | jax.Array) and np.asarray(value).dtype != object:
         array = np.asarray(value)
         yield f"array {array.dtype} {array.shape}".encode() + array.tobytes()
@@ -92,41 +101,44 @@ def _parts(value: Any, seen: dict[int, int]) -> Iterator[bytes]:
     elif isinstance(value, tuple | list):
         yield f"{type(value).__name__} of {len(value)}".encode()
         for each in value:
-            yield from _parts(each, seen)
+            yield from _parts(each, walk)
     elif isinstance(value, dict) and all(isinstance(key, str) for key in value):
-        yield from _parts(["dict", *sorted(value.items())], seen)
-    elif _is_known(value):
+        yield from _parts(["dict", *sorted(value.items())], walk)
+    elif _is_known(value, walk.packages):
         yield _qualified(value)
+    elif _is_frozen(value) and _is_known(type(value), walk.packages):
+        yield _qualified(type(value))
+        yield from _parts([getattr(value, field.name) for field in dataclasses.fields(value)], walk)
     elif callable(value) and hasattr(value, "__wrapped__"):  # of jax.jit, say
         yield f"wrapped by {type(value).__module__}.{type(value).__qualname__}".encode()
-        if not _is_known(type(value)):
+        if not _is_known(type(value), walk.packages):
             raise _UnknownError
-        yield from _parts(value.__wrapped__, seen)
+        yield from _parts(value.__wrapped__, walk)
     else:
         raise _UnknownError
 
 
-def _function(fn: types.FunctionType, seen: dict[int, int]) -> Iterator[bytes]:
+def _function(fn: types.FunctionType, walk: _Walk) -> Iterator[bytes]:
     """Its code, and what the code finds in defaults, closure and globals; a function that calls itself, once."""
-    if _is_known(fn):
+    if _is_known(fn, walk.packages):
         yield _qualified(fn)
         return
-    if id(fn) in seen:
-        yield f"function {seen[id(fn)]} again".encode()
+    if id(fn) in walk.seen:
+        yield f"function {walk.seen[id(fn)]} again".encode()
         return
-    seen[id(fn)] = len(seen)
+    walk.seen[id(fn)] = len(walk.seen)
     yield from _code(fn.__code__)
-    yield from _parts([fn.__defaults__, fn.__kwdefaults__], seen)
+    yield from _parts([fn.__defaults__, fn.__kwdefaults__], walk)
     for cell in fn.__closure__ or ():
         try:
             content = cell.cell_contents
         except ValueError:
             raise _UnknownError from None
-        yield from _parts(content, seen)
-    for name in sorted(_globals_read(fn.__code__)):
+        yield from _parts(content, walk)
+    for name in sorted(_globals_read(fn.__code__, walk.packages)):
         yield name.encode()
         if name in fn.__globals__:
-            yield from _parts(fn.__globals__[name], seen)
+            yield from _parts(fn.__globals__[name], walk)
         elif name in _REFLECTIVE or not hasattr(builtins, name):
             raise _UnknownError
 
@@ -143,32 +155,37 @@ def _code(code: types.CodeType) -> Iterator[bytes]:
             yield f"{type(constant).__name__} {shown}".encode()
 
 
-def _globals_read(code: types.CodeType) -> Iterator[str]:
+def _globals_read(code: types.CodeType, packages: Set[str]) -> Iterator[str]:
     for step in dis.get_instructions(code):
         if step.opname in ("LOAD_GLOBAL", "LOAD_NAME"):
             yield step.argval
-        elif step.opname == "IMPORT_NAME" and not _is_known_root(step.argval.split(".")[0]):
+        elif step.opname == "IMPORT_NAME" and not _is_known_root(step.argval.split(".")[0], packages):
             raise _UnknownError
     for constant in code.co_consts:
         if isinstance(constant, types.CodeType):
-            yield from _globals_read(constant)
+            yield from _globals_read(constant, packages)
 
 
-def _is_known(value: Any) -> bool:
+def _is_known(value: Any, packages: Set[str]) -> bool:
     """Whether it is a module, class or function whose name and version say what it does."""
     if isinstance(value, types.ModuleType):
-        return _is_known_root(value.__name__.split(".")[0])
+        return _is_known_root(value.__name__.split(".")[0], packages)
     module, name = getattr(value, "__module__", None), getattr(value, "__qualname__", None)
     if not isinstance(module, str) or not isinstance(name, str) or "<" in name:
         return False
     home: Any = sys.modules.get(module)
     for part in name.split("."):
         home = getattr(home, part, None)
-    return _is_known_root(module.split(".")[0]) and home is value
+    return _is_known_root(module.split(".")[0], packages) and home is value
 
 
-def _is_known_root(root: str) -> bool:
-    return root in _PACKAGES or root in _LIBRARY
+def _is_known_root(root: str, packages: Set[str]) -> bool:
+    return root in packages or root in _LIBRARY
+
+
+def _is_frozen(value: Any) -> bool:
+    """Whether it is a frozen dataclass, so that its fields say what it is."""
+    return dataclasses.is_dataclass(type(value)) and type(value).__dataclass_params__.frozen
 
 
 def _qualified(value: Any) -> bytes:
