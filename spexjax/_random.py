@@ -38,18 +38,23 @@ def uniforms(key: Key, *shape: int) -> Float[np.ndarray, "..."]:
     return (numbers.view(np.float32) - np.float32(1)).reshape(shape)
 
 
-def permutation(key: Key, size: int) -> Int[np.ndarray, " m"]:
-    """`jax.random.permutation(key, size)`.
+def permutation(key: Key, size: int, most: int | None = None) -> Int[np.ndarray, " m"]:
+    """The first entries of `jax.random.permutation(key, size)`.
 
     Args:
       key: PRNG key, consumed.
-      size: m.
+      size: of the permutation.
+      most: m, how many entries are wanted; all by default.
     """
-    order = np.arange(size)
-    for _ in range(math.ceil(3 * math.log(max(1, size)) / math.log(np.iinfo(np.uint32).max))):
+    order, place = np.arange(size), np.arange(size, dtype=np.uint64)
+    rounds = math.ceil(3 * math.log(max(1, size)) / math.log(np.iinfo(np.uint32).max))
+    for left in reversed(range(rounds)):
         key, draw = split_key(key, 2)
-        order = order[np.argsort(_bits(draw, size), kind="stable")]
-    return order
+        ranks = _bits(draw, size).astype(np.uint64) << np.uint64(32) | place  # as a stable argsort, but far faster
+        if not left and most is not None and 0 < most < size:
+            ranks = np.partition(ranks, most - 1)[:most]
+        order = order[np.sort(ranks) & np.uint64(0xFFFFFFFF)]
+    return order[:most]
 
 
 def random_seed(key: Key) -> int:

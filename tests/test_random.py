@@ -13,7 +13,10 @@ KEY = jax.random.key(3)
 
 @pytest.mark.parametrize("size", [0, 1, 2, 7, 512, 2000, 50_000])
 def test_permutation(size):
-    np.testing.assert_array_equal(permutation(KEY, size), jax.random.permutation(KEY, size))
+    whole = jax.random.permutation(KEY, size)
+    np.testing.assert_array_equal(permutation(KEY, size), whole)
+    for most in (0, 1, 100, size):
+        np.testing.assert_array_equal(permutation(KEY, size, most), whole[:most])
 
 
 @pytest.mark.parametrize("shape", [(), (0,), (3,), (500, 61), (3, 4, 5)])

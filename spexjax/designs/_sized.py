@@ -6,7 +6,8 @@ import numpy as np
 from jaxtyping import Bool, Float, Int
 
 from spexjax._random import split_key, uniforms
-from spexjax.designs._uniform import ENUMERABLE, all_masks, check_sizes, uniform, uniform_size
+from spexjax.designs._uniform import ENUMERABLE, check_sizes, uniform, uniform_size
+from spexjax.spectrum import numbered_masks
 from spexjax.typing import Key, Masks
 
 _EVERY = 4  # one pair in four is uniform
@@ -94,10 +95,12 @@ def draw_pairs(key: Key, count: int, taken: Bool[np.ndarray, "u n"]) -> Bool[np.
     few = n <= ENUMERABLE and 1 << n <= 64 * count  # a good part of all masks is wanted, so draws would often repeat
     while len(found) < count:
         key, draw = split_key(key, 2)
-        draws = _all_in_random_order(draw, n) if few else _draw(draw, count, n)
-        for row in np.stack([draws, ~draws], 1).reshape(-1, n):
-            packed = np.packbits(row).tobytes()
-            if packed not in seen and len(found) < count:
+        draws = _first_of_all(draw, n, count + len(taken)) if few else _draw(draw, count, n)
+        rows = np.stack([draws, ~draws], 1).reshape(-1, n)
+        for row, code in zip(rows, np.packbits(rows, axis=1), strict=True):
+            if len(found) == count:
+                break
+            if (packed := code.tobytes()) not in seen:
                 seen.add(packed)
                 found.append(row)
     return np.array(found, bool).reshape(count, n)
@@ -112,10 +115,10 @@ def _draw(key: Key, count: int, n: int) -> Bool[np.ndarray, "c n"]:
     return ranks < sizes[:, None]
 
 
-def _all_in_random_order(key: Key, n: int) -> Bool[np.ndarray, "_ n"]:
-    """All masks, in the order of successive draws from the Shapley kernel without replacement."""
-    masks = all_masks(n)
-    sizes = masks.sum(1)
+def _first_of_all(key: Key, n: int, most: int) -> Bool[np.ndarray, "_ n"]:
+    """The first of all masks, in the order of successive draws from the Shapley kernel without replacement."""
+    sizes = np.bitwise_count(np.arange(1 << n))
     share = size_probabilities(n) / np.bincount(sizes)
     gumbel = -np.log(-np.log(np.maximum(uniforms(key, 1 << n), np.finfo(np.float32).tiny)))
-    return masks[np.argsort(-(np.log(np.maximum(share, 1e-30))[sizes] + gumbel), kind="stable")]
+    order = np.argsort(-(np.log(np.maximum(share, 1e-30))[sizes] + gumbel), kind="stable")
+    return numbered_masks(order[:most], n)

@@ -86,9 +86,9 @@ def _distinct(key: Key, m: int, first: Bool[np.ndarray, "f n"]) -> Bool[np.ndarr
     n, masks = first.shape[1], first[:m]
     if n <= ENUMERABLE or 1 << n <= 4 * m:
         known = mask_numbers(masks)
-        others = np.setdiff1d(np.arange(1 << n), known)
-        codes = np.concatenate([known, others[permutation(key, len(others))]])
-        return numbered_masks(codes[:m], n)
+        others = np.delete(np.arange(1 << n), known)
+        codes = np.concatenate([known, others[permutation(key, len(others), m - len(known))]])
+        return numbered_masks(codes, n)
     while len(masks) < m:
         key, draw = split_key(key, 2)
         masks = np.concatenate([masks, uniforms(draw, m - len(masks), n) < 0.5])

@@ -150,7 +150,7 @@ class _Needed:
 
 def _needed(sweep: Sweep, store: Store, blocks: Sequence[Sequence[Batch]]) -> _Needed:
     """Draws every design that is left, and looks its masks up in the store."""
-    found, worker = _Needed(), Worker(sweep, store)
+    found, worker = _Needed(), Worker(sweep, store, check_spelling=False)
     for block in blocks:
         masks: dict[str, list[np.ndarray]] = {}
         features: dict[str, int] = {}
@@ -174,7 +174,7 @@ def _needed(sweep: Sweep, store: Store, blocks: Sequence[Sequence[Batch]]) -> _N
 def _masks(sweep: Sweep, batch: Batch, number: int, ablation: Any) -> np.ndarray | str:
     """The masks of one explanation; a sentence if it would fail before they are evaluated."""
     shared: dict[str, Any] = {"mesh": None, "store": None, "progress": False}
-    key, options = key_of(batch.variant, number), how(sweep, batch.variant)
+    key, options = key_of(batch.variant, number), how(sweep, batch.variant) | {"relevances": False}  # a forward pass
     try:
         return np.asarray(next(road(ablation, key=key, **shared, **options)))
     except (ValueError, ImportError) as error:

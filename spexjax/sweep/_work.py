@@ -45,14 +45,16 @@ def stamp(basis: str) -> float:
 class Worker:
     """Explains batches of one sweep in this process; it keeps the last model, and the ablations of the last block."""
 
-    def __init__(self, sweep: Sweep, store: Store | None, mesh: Mesh | None = None):
+    def __init__(self, sweep: Sweep, store: Store | None, mesh: Mesh | None = None, *, check_spelling: bool = True):
         """Loads nothing yet.
 
         Args:
           sweep: whose batches.
           store: where values are looked up and kept.
           mesh: devices, as in `explain`.
+          check_spelling: as in `ablations.text`.
         """
+        self._check_spelling = check_spelling
         self._sweep, self._store, self._mesh = sweep, store, mesh
         self._loaded: tuple[str, Any] = "", None  # name and model
         self._last: tuple[Any, dict[int, Ablation | str]] = None, {}
@@ -94,7 +96,7 @@ class Worker:
 
     def _made(self, model: str, each: Input) -> Ablation:
         if self._sweep.lens is None and not isinstance(each.given, Ablation):
-            return text(self._model(model), **{**self._sweep.asked, **each.given})
+            return text(self._model(model), **{**self._sweep.asked, **each.given}, check_spelling=self._check_spelling)
         if self._sweep.lens is None:
             return each.given
         given = self._sweep.models[model]  # type: ignore[index, call-overload]

@@ -86,6 +86,18 @@ def test_an_estimate_is_what_is_spent(tmp_path):
         sx.sweep.estimate(small(), tmp_path, price_per_hour=-1.0)
 
 
+def test_an_estimate_of_texts_asks_no_model(config, tmp_path, monkeypatch):
+    def asked(*args, **kwargs):
+        raise AssertionError("the model is asked")
+
+    sweep = sx.sweep.read_config(config).sweep
+    monkeypatch.setattr("spexjax.models._generate._following", asked)
+    monkeypatch.setattr("spexjax.models._attention_mass.attention_mass", asked)
+    assert sx.sweep.estimate(sweep, tmp_path / "out").failures == 0
+    with pytest.raises(AssertionError, match="the model is asked"):
+        sx.ablations.text(sx.load_model(GOLDEN / "tiny_llama3"), "a b c", question="Q", answers=["x", "y"])
+
+
 def test_the_command(config, capsys):
     assert main(["sweep", str(config), "--dry-run", "--json"]) == 0
     estimate = json.loads(capsys.readouterr().out)

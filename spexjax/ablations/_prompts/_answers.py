@@ -39,6 +39,7 @@ def read_answers(
     counts: Mapping[str, tuple[int, int]],
     *,
     tokens: Tokens | None = None,
+    spelling: bool = True,
     depth: int,
 ) -> Answers:
     """Tokenises answers, and checks that they fit the prompts and the value.
@@ -52,6 +53,7 @@ def read_answers(
         "log-odds" if that does not take so many.
       counts: the fewest and the most answers to a prompt that each value takes.
       tokens: of the one answer, if the model has just generated it.
+      spelling: whether the model is asked how it would spell the answers.
       depth: stack frames from `warnings.warn` to the user's call.
 
     Warns:
@@ -77,7 +79,7 @@ def read_answers(
             check_not_nested(group, each)
         else:
             check_beginnings(group, each)
-    doubts = warn_of_spelling(model, prompts[0], ids[0], groups[0], depth=depth)
+    doubts = warn_of_spelling(model, prompts[0], ids[0], groups[0], depth=depth) if spelling else ()
     return Answers(value, groups, found, doubts if whole else doubts + _beginnings(model, groups, found))
 
 

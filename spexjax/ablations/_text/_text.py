@@ -225,6 +225,7 @@ def text(
     template: str | None = "chat",
     chat_template_kwargs: Mapping[str, Any] | None = None,
     date: str = STABLE_DATE,
+    check_spelling: bool = True,
 ) -> TextAblation:
     """The value function of a text: n units are removed or kept, and the model answers a question about the rest.
 
@@ -255,6 +256,7 @@ def text(
       chat_template_kwargs: variables for the chat template, such as `{"enable_thinking": False}`.
       date: "YYYY-MM-DD", for chat templates that ask for today's date. It is fixed, so that a text has the same values
         tomorrow.
+      check_spelling: whether the model is asked, by one forward pass, how it would spell the answers.
 
     Warns:
       UserWarning: if an answer is far likelier with a leading space that it lacks, or without the one it has.
@@ -279,7 +281,7 @@ def text(
     (ids,) = model.encode([prompt])
     check_length(model, len(ids))
     if answers or isinstance(answers, str):
-        found = read_answers(model, [prompt], [ids], answers, read_as, VALUES, depth=4)
+        found = read_answers(model, [prompt], [ids], answers, read_as, VALUES, spelling=check_spelling, depth=4)
     else:
         said = greedy_answer(model, ids)
         found = read_answers(model, [prompt], [ids], said.text, read_as, VALUES, tokens=said.tokens, depth=4)
