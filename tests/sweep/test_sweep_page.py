@@ -92,7 +92,7 @@ def test_an_estimate_of_texts_asks_no_model(config, tmp_path, monkeypatch):
 
     sweep = sx.sweep.read_config(config).sweep
     monkeypatch.setattr("spexjax.models._generate._following", asked)
-    monkeypatch.setattr("spexjax.models._attention_mass.attention_mass", asked)
+    monkeypatch.setattr("spexjax.ablations._text._text.TextAblation.relevances", asked)
     assert sx.sweep.estimate(sweep, tmp_path / "out").failures == 0
     with pytest.raises(AssertionError, match="the model is asked"):
         sx.ablations.text(sx.load_model(GOLDEN / "tiny_llama3"), "a b c", question="Q", answers=["x", "y"])
