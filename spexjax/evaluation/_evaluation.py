@@ -58,7 +58,8 @@ class Evaluation:
         """This evaluation and a later one of the same ablation, as one."""
         covalues = later.covalues if not len(self.values) else None
         if self.covalues is not None and later.covalues is not None:
-            covalues = np.concatenate([self.covalues, later.covalues])
+            width = max(self.covalues.shape[1], later.covalues.shape[1])
+            covalues = np.concatenate([_widened(self.covalues, width), _widened(later.covalues, width)])
         return Evaluation(
             values=np.concatenate([self.values, later.values]),
             num_evaluations=self.num_evaluations + later.num_evaluations,
@@ -92,3 +93,8 @@ class Evaluation:
             f"{len(self.values)} ablations by {self.num_evaluations} evaluations in {self.seconds:.1f} s "
             f"({programs} compiled in {self.compile_seconds:.1f} s, {self.padding:.0%} padding)"
         )
+
+
+def _widened(covalues: Float[Array, "m c"], width: int) -> Float[Array, "m w"]:
+    """The same if they are as wide; else NaN, because they are not those of the same function."""
+    return covalues if covalues.shape[1] == width else np.full((len(covalues), width), np.nan)

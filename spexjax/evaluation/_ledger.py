@@ -104,8 +104,11 @@ class Ledger:
         return self._found[self._inverse]
 
     def covalues(self) -> Float64[np.ndarray, "m c"] | None:
-        """The co-values of every mask, NaN where they are missing; None if there are none."""
-        return self._others[self._inverse].astype(np.float64) if self._others.shape[1] else None
+        """The co-values of every mask, NaN where they are missing; None without masks, or if the ablation has none."""
+        if not self.has_covalues or not len(self._inverse):
+            return None
+        known = self._others if self._others.shape[1] else np.full((len(self._others), 1), np.nan)  # a store lacks all
+        return known[self._inverse].astype(np.float64)
 
     def _refuse(self, bad: Int[np.ndarray, " b"]) -> None:
         rows = np.flatnonzero(np.isin(self._inverse, bad))

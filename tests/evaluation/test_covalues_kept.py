@@ -76,6 +76,20 @@ def test_an_old_store_is_read_and_newer_ones_by_those_who_want_values_only(tmp_p
     np.testing.assert_array_equal(run(bare, MASKS, store=Store(tmp_path)).values, found.values)
 
 
+def test_a_store_that_lacks_all_of_them_is_warned_of(tmp_path, key):
+    def plain(masks):
+        return np.sin(9 * masks @ np.arange(7.0))
+
+    how = {"method": "proxyspex-gp", "key": key, "store": Store(tmp_path)}
+    sx.explain(host_function(plain, 7, fingerprint="f"), budget=32, **how)
+    pair = host_function(lambda masks: (plain(masks), masks[:, :3]), 7, has_aux=True, fingerprint="f")
+    with pytest.warns(UserWarning, match="co-values of 32 of 32 masks are not finite, or missing in the store"):
+        sx.explain(pair, budget=32, **how)
+    with pytest.warns(UserWarning, match="missing in the store") as warned:  # a round from the store, and one anew
+        sx.explain(pair, budget=32, target_faithfulness=0.99, max_budget=64, **how)
+    assert [f"{each.message}"[:35] for each in warned] == [f"The co-values of 32 of {m} masks are" for m in (32, 64)]
+
+
 def test_what_is_not_finite_costs_no_value(tmp_path, key):
     def overflowing(masks):
         return masks.sum(1), np.full((len(masks), 2), 1e6) * masks[:, :1]
