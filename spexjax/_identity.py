@@ -37,7 +37,7 @@ class _Walk(NamedTuple):
 
 
 def identity_of(fn: Any, packages: Set[str] = PACKAGES) -> str | None:
-    """A hash of a function's code, defaults, closure and globals; None if it reads what cannot be told.
+    """A hash of a function's code, defaults, attributes, closure and globals; None if it reads what cannot be told.
 
     Functions that it calls are included, and the versions of Python, JAX and NumPy. Equal hashes mean that the
     functions do the same; a function that reads a file, the state of an object or a module of yours has none.
@@ -128,7 +128,7 @@ def _function(fn: types.FunctionType, walk: _Walk) -> Iterator[bytes]:
         return
     walk.seen[id(fn)] = len(walk.seen)
     yield from _code(fn.__code__)
-    yield from _parts([fn.__defaults__, fn.__kwdefaults__], walk)
+    yield from _parts([fn.__defaults__, fn.__kwdefaults__, *([vars(fn)] if vars(fn) else [])], walk)
     for cell in fn.__closure__ or ():
         try:
             content = cell.cell_contents

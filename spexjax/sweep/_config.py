@@ -62,7 +62,8 @@ def _read(given: Mapping[str, Any], beside: Path) -> Config:
     for name in ("folder", "store"):
         if name in given and not (isinstance(given[name], str) and given[name].strip()):
             raise ValueError(f"`{name}` is the name of a folder; got {given[name]!r}.")
-    parts = {name: given.get(name) or {} for name in ("inputs", "text", "ray", "estimate")}
+    named_parts = ("inputs", "text", "ray", "estimate")
+    parts = {name: {} if given.get(name) is None else given[name] for name in named_parts}
     for name, part in parts.items():
         if not isinstance(part, dict):
             raise ValueError(f"`{name}` is a mapping; got {part!r}.")

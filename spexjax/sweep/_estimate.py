@@ -14,7 +14,7 @@ from spexjax._numbers import counted
 from spexjax._road import road
 from spexjax.evaluation import Store
 from spexjax.sweep._folder import Folder
-from spexjax.sweep._pending import check_share, pending
+from spexjax.sweep._pending import check_share, check_sweep, pending
 from spexjax.sweep._sweep import Batch, Sweep
 from spexjax.sweep._work import Worker, how, key_of, sentence
 
@@ -103,6 +103,7 @@ def estimate(
     """
     prices = {"price_per_ablation": price_per_ablation, "price_per_hour": price_per_hour}
     check_prices({**prices, "seconds_per_ablation": 0.0 if seconds_per_ablation is None else seconds_per_ablation})
+    check_sweep(sweep, folder)
     check_share(share)
     place = Folder(folder)
     place.check_free(sweep.ids())

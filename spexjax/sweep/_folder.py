@@ -3,7 +3,7 @@
 import contextlib
 import hashlib
 import json
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -40,7 +40,7 @@ class Folder:
 
     def __init__(self, path: str | Path):
         self.path = Path(path)
-        self._part_of: dict[str, Path] | None = None  # of each row; found when first wanted
+        self._parts_of: dict[str, set[Path]] | None = None  # of each row, orphaned indices included; found when wanted
 
     def explanation(self, row_id: str) -> Path:
         """The folder of one explanation: explanation.json and perhaps explanation.html."""
@@ -80,6 +80,16 @@ class Folder:
             for row in part.rows
             if row["error"] or (part.indexed and self._saved(row))
         }
+
+    def tidy(self) -> None:
+        """Leaves one of several rows of an id, as two runs at once may have made, in a part that is whole."""
+        for one, files in self._places().items():
+            for file in sorted(files, key=self._is_damaged)[1:]:
+                self._without(file, {one})
+
+    def _is_damaged(self, file: Path) -> bool:
+        part = self._part(file)
+        return part is None or not part.indexed
 
     def begin(self, ids: Sequence[str], grid: Mapping[str, Any]) -> None:
         """Says which rows make the table, in its order.
@@ -151,13 +161,15 @@ class Folder:
             return None
         if known != 1:
             raise ValueError(f"The sweep in {self.path} is of a later spexjax; update it, or name another folder.")
-        sound = isinstance(record.get("ids"), list) and isinstance(record.get("grid"), dict)
+        ids = record.get("ids")
+        sound = (
+            isinstance(ids, list) and all(isinstance(one, str) for one in ids) and isinstance(record.get("grid"), dict)
+        )
         return record if sound else None
 
     def _parts(self) -> Iterator["_Part"]:
         """Every part that is whole."""
-        files = sorted((self.path / "parts").glob("*.jsonl"))
-        return (part for part in map(self._part, files) if part is not None)
+        return (part for part in map(self._part, self._files("parts")) if part is not None)
 
     def _part(self, file: Path) -> "_Part | None":
         checksums, _, lines = _read(file).partition("\n")
@@ -172,22 +184,41 @@ class Folder:
         text, lines = "".join(tables), "".join(json.dumps(row) + "\n" for row in rows)
         write_durably(self._beside(file), text)
         write_durably(file, f"{_hash(lines)} {_hash(text)}\n{lines}")
-        if self._part_of is not None:
-            self._part_of |= {row["id"]: file for row in rows}
+        if self._parts_of is not None:
+            for one in _ids(rows):
+                self._parts_of.setdefault(one, set()).add(file)
 
     def _take_out(self, ids: set[str]) -> None:
         """Takes rows and their indices out of the parts that hold them."""
-        if self._part_of is None:
-            self._part_of = {row["id"]: part.file for part in self._parts() for row in part.rows}
-        touched = {self._part_of.pop(one) for one in ids & self._part_of.keys()}
-        for part in filter(None, map(self._part, sorted(touched))):
-            rows = [row for row in part.rows if row["id"] not in ids]
-            if rows and part.indexed:  # else they are made again anyway
-                tables = part.tables.splitlines(keepends=True)
-                self._write(part.file, rows, [line for line in tables if json.loads(line)["id"] not in ids])
-            else:
-                part.file.unlink()
-                self._beside(part.file).unlink(missing_ok=True)
+        if self._parts_of is None:
+            self._parts_of = self._places()
+        touched = set[Path]().union(*(self._parts_of.pop(one) for one in ids & self._parts_of.keys()))
+        for file in sorted(touched):
+            self._without(file, ids)
+
+    def _places(self) -> dict[str, set[Path]]:
+        """The parts that hold each row, and those that hold its indices without being whole."""
+        found: dict[str, set[Path]] = {}
+        for file in sorted({*self._files("parts"), *self._files("indices")}):
+            part = self._part(file)
+            for one in map(_id_of, _read(self._beside(file)).splitlines()) if part is None else _ids(part.rows):
+                found.setdefault(one, set()).add(file)
+        return found
+
+    def _files(self, folder: str) -> list[Path]:
+        """The parts, by their own files or by those of their indices."""
+        return [self.path / "parts" / file.name for file in sorted((self.path / folder).glob("*.jsonl"))]
+
+    def _without(self, file: Path, ids: Set[str]) -> None:
+        """Takes rows out of a part; one that is not whole goes as a whole, because it is made again anyway."""
+        part = self._part(file)
+        rows = [] if part is None else [row for row in part.rows if row["id"] not in ids]
+        if part is not None and rows and part.indexed:
+            tables = part.tables.splitlines(keepends=True)
+            self._write(file, rows, [line for line in tables if _id_of(line) not in ids])
+        else:  # the indices first: without them a part does not count
+            self._beside(file).unlink(missing_ok=True)
+            file.unlink(missing_ok=True)
 
     def _beside(self, part: Path) -> Path:
         """The file of the indices of a part."""
@@ -212,6 +243,17 @@ def arrow() -> tuple[Any, Any]:
     except ImportError as error:
         raise ImportError("The table of a sweep needs pyarrow: pip install 'spexjax[sweep]'.") from error
     return pyarrow, pyarrow.parquet
+
+
+def _ids(rows: Iterable[Mapping[str, Any]]) -> list[str]:
+    return [row["id"] for row in rows]
+
+
+def _id_of(line: str) -> str:
+    """Of the indices of one explanation; empty if the line is torn."""
+    with contextlib.suppress(ValueError, TypeError, KeyError):
+        return str(json.loads(line)["id"])
+    return ""
 
 
 def _read(file: Path) -> str:

@@ -12,6 +12,7 @@ from spexjax._printable import one_line
 from spexjax.ablation import UNNAMED, Ablation, checked_ablation
 
 _SHOWN = 80  # characters of an input in the table
+_FIELDS = {"file": ["column"], "dataset": ["name", "split", "column"], "texts": []}  # of each kind of source
 
 
 class Input(NamedTuple):
@@ -33,8 +34,9 @@ def listed(inputs: Iterable[Any], has_lens: bool) -> tuple[Input, ...]:
     Raises:
       ValueError: if there is none, or one cannot be used; it is named by its number.
     """
-    if isinstance(inputs, str | Mapping | Ablation):
+    if isinstance(inputs, str | Mapping | Ablation) or not isinstance(inputs, Iterable):
         raise ValueError("`inputs` takes several inputs: a list, or a generator.")
+    inputs = inputs.tolist() if hasattr(inputs, "tolist") else inputs
     found = tuple(_input(number, given, has_lens) for number, given in enumerate(inputs))
     if not found:
         raise ValueError("`inputs` is empty; there is nothing to explain.")
@@ -58,7 +60,7 @@ def _input(number: int, given: Any, has_lens: bool) -> Input:
         raise ValueError(f"Input {number} of `inputs` must be a text, a mapping with a text, or an ablation.")
     try:
         digest = _digest(json.dumps(given, sort_keys=True))
-    except (TypeError, ValueError) as error:
+    except (TypeError, ValueError, RecursionError) as error:
         raise ValueError(f"Input {number} of `inputs` must be of JSON values, so that a restart knows it.") from error
     shown = given.get("text", digest) if isinstance(given, Mapping) else str(given)
     return Input(number, given, digest, one_line(str(shown), _SHOWN))
@@ -80,11 +82,14 @@ def from_source(source: Mapping[str, Any], folder: Path) -> list[Mapping[str, An
       ValueError: if it names none of them, or something that is not there.
       ImportError: if a data set is named and `datasets` is not installed.
     """
-    known = {"file", "dataset", "texts", "name", "split", "column", "limit"}
+    known = {*_FIELDS, "name", "split", "column", "limit"}
     if unknown := sorted(map(str, source.keys() - known)):
         raise ValueError(f"`inputs` has no field {unknown[0]!r}; its fields are {', '.join(sorted(known))}.")
-    if len(source.keys() & {"file", "dataset", "texts"}) != 1:
+    if len(source.keys() & _FIELDS.keys()) != 1:
         raise ValueError("`inputs` takes one of file, dataset and texts.")
+    (kind,) = source.keys() & _FIELDS.keys()
+    if idle := sorted(source.keys() - {kind, "limit", *_FIELDS[kind]}):
+        raise ValueError(f"`inputs.{idle[0]}` says nothing of {kind}; leave it out.")
     limit = source.get("limit")
     if limit is not None and (type(limit) is not int or limit < 1):
         raise ValueError(f"`inputs.limit` is the most inputs, a whole number from 1; got {limit!r}.")

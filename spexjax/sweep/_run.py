@@ -16,7 +16,7 @@ from spexjax._durable import write_durably
 from spexjax.evaluation import Store
 from spexjax.sweep._folder import Folder, arrow
 from spexjax.sweep._live import live_table
-from spexjax.sweep._pending import check_share, pending
+from spexjax.sweep._pending import check_share, check_sweep, pending
 from spexjax.sweep._picture import draw
 from spexjax.sweep._ray import RayTasks
 from spexjax.sweep._summary import GROUP_BY, Group, summarise
@@ -32,7 +32,7 @@ class Swept:
       folder: of the sweep.
       explanations: how many rows there are, failures included.
       failures: how many of them failed.
-      complete: whether nothing is left to do; other processes may have a share of their own.
+      complete: whether every row is there. Rows of other shares are not held against model and lens.
       groups: the summary.
     """
 
@@ -87,7 +87,8 @@ def run(
       OSError: if the folder cannot be written.
     """
     arrow()
-    _check(sweep, executor, share, mesh)
+    check_sweep(sweep, folder)
+    _check(executor, share, mesh)
     place, first, ids = Folder(folder), jax.process_index() == 0, sweep.ids()
     location = place.path / "values" if store is None else store
     if first:
@@ -104,9 +105,7 @@ def run(
     return _ended(sweep, place, ids) if first else Swept(place.path, 0, 0, True, ())
 
 
-def _check(sweep: Any, executor: Any, share: Any, mesh: Any) -> None:
-    if not isinstance(sweep, Sweep):
-        raise ValueError(f"`sweep` is an sx.sweep.Sweep; got {type(sweep).__name__}.")
+def _check(executor: Any, share: Any, mesh: Any) -> None:
     if not (executor in ("local", "ray") or isinstance(executor, RayTasks)):
         raise ValueError(f"`executor` is local, ray or RayTasks(...); got {executor!r}.")
     check_share(share)
@@ -142,13 +141,16 @@ def _ended(sweep: Sweep, place: Folder, ids: Sequence[str]) -> Swept:
             stacklevel=3,
         )
         place.begin(ids, _grid(sweep))
-    rows = place.rows()
-    groups = summarise(rows, GROUP_BY)
-    place.write_table(rows)
-    write_durably(place.path / "summary.json", json.dumps([_plain(group) for group in groups], indent=1))
-    with contextlib.suppress(ImportError):
-        if find_spec("matplotlib"):
-            draw(groups, place.path / "curves.png")
+    place.tidy()
+    rows, before = place.rows(), -1
+    while len(rows) > before:  # other shares may have ended meanwhile, and written less than is there now
+        groups, before = summarise(rows, GROUP_BY), len(rows)
+        place.write_table(rows)
+        write_durably(place.path / "summary.json", json.dumps([_plain(group) for group in groups], indent=1))
+        with contextlib.suppress(ImportError):
+            if find_spec("matplotlib"):
+                draw(groups, place.path / "curves.png")
+        rows = place.rows()
     failures = sum(bool(row["error"]) for row in rows)
     return Swept(place.path, len(rows), failures, len(rows) == len(ids), tuple(groups))
 

@@ -11,6 +11,7 @@ from spexjax._printable import labels
 
 GROUP_BY = ("model", "method", "index", "budget")
 _DRAWS, _LEVEL = 2000, 0.95
+_LARGE = 100
 _NAME = 14  # characters of a model or a method on a terminal
 
 
@@ -127,4 +128,5 @@ def _short(name: str, groups: Sequence[Group]) -> list[str]:
 
 
 def _said(number: float, how: str) -> str:
-    return "" if np.isnan(number) else format(number, how).replace("-", "−")
+    whole = abs(number) >= _LARGE  # an R2 that bad has no decimals worth the room
+    return "" if np.isnan(number) else format(number, ",.0f" if whole else how).replace("-", "−")

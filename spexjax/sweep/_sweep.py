@@ -83,6 +83,8 @@ class Sweep:
     batch: int = 16
 
     def __post_init__(self):
+        if not (self.lens is None or callable(self.lens)):
+            raise ValueError(f"`lens` is a function of an input and a model; got {self.lens!r}.")
         inputs = listed(self.inputs, self.lens is not None)
         object.__setattr__(self, "inputs", inputs)
         of_texts = self.lens is None and not isinstance(inputs[0].given, Ablation)
@@ -95,11 +97,14 @@ class Sweep:
             for budget in self.budgets:
                 if type(budget) is not int:
                     raise ValueError(f"each is a whole number of ablations; got {budget!r}.")
+                if budget >= 1 << 63:
+                    raise ValueError("each is below 2^63, so that the table can hold it.")
                 rounds(2, budget, None, None)  # two features are the least that will do
         if not all(type(seed) is int and 0 <= seed < 1 << 31 for seed in self.seeds):
             raise ValueError("`seeds` are whole numbers from 0 to 2147483647.")
         with named("`indices`"):
-            object.__setattr__(self, "indices", tuple(map(indices.check_index, self.indices)))
+            object.__setattr__(self, "indices", _distinct(tuple(map(indices.check_index, self.indices))))
+        self._check_names()
         object.__setattr__(self, "_codes", self._told_apart())
         for name in ("max_order", "batch"):
             object.__setattr__(self, name, _plain(getattr(self, name)))
@@ -109,6 +114,11 @@ class Sweep:
             raise ValueError(f"`batch` is how many inputs are explained together, 1 or more; got {self.batch!r}.")
         self._check_asked(of_texts)
 
+    def _check_names(self) -> None:
+        for kind, names in (("methods", self.methods), ("indices", self.indices)):
+            if bad := [name for name in names if not name.isprintable()]:
+                raise ValueError(f"`{kind}`: {bad[0]!r} cannot be printed; give it another name.")
+
     def _told_apart(self) -> dict[tuple[str, str], str | None]:
         """For each method and index of the user's a hash of its code; None where only the name is known."""
         records = {name: indices.get(name.partition("(")[0]) for name in self.indices}
@@ -117,6 +127,8 @@ class Sweep:
         return {which: _code(which[0], found) for which, found in own.items()}
 
     def _check_asked(self, of_texts: bool) -> None:
+        if not isinstance(self.asked, Mapping):
+            raise ValueError(f"`asked` maps options of texts to what they are; got {self.asked!r}.")
         if self.asked and not of_texts:
             raise ValueError(f"`{next(iter(self.asked))}` is an option of texts; the lens of these inputs has its own.")
         if unknown := [name for name in self.asked if name not in _ASKED]:
@@ -162,7 +174,8 @@ class Sweep:
         return hashlib.blake2b(json.dumps(whole, sort_keys=True).encode(), digest_size=8).hexdigest()
 
     def ids(self) -> list[str]:
-        """The names of all rows, in the order of the table."""
+        """The names of all rows, in the order of the table; of the methods and indices as they are registered now."""
+        object.__setattr__(self, "_codes", self._told_apart())
         return [self.row_id(b.model, b.variant, each) for block in self.blocks() for b in block for each in b.inputs]
 
     def __len__(self) -> int:
@@ -207,8 +220,14 @@ def _several(name: str, given: Any) -> tuple[Any, ...]:
     found = tuple(map(_plain, given))
     if not found:
         raise ValueError(f"`{name}` is empty; give at least one.")
-    if len(set(map(repr, found))) < len(found):
-        raise ValueError(f"`{name}` holds something twice.")
+    with named(f"`{name}`"):
+        return _distinct(found)
+
+
+def _distinct(found: tuple[Any, ...]) -> tuple[Any, ...]:
+    said = list(map(repr, found))
+    if twice := [one for i, one in enumerate(said) if one in said[:i]]:
+        raise ValueError(f"{twice[0]} is there twice.")
     return found
 
 

@@ -122,12 +122,13 @@ class Worker:
     def _basis(self, model: str, each: Input) -> str:
         """What a row rests on beside what was asked for; empty if it cannot be told.
 
-        Of a text it is the model alone, so that rows are held against it without reading the prompts once more.
+        Of a text it is the model and its chat template, so that no prompt has to be read once more.
         """
         of_text = self._sweep.lens is None and not isinstance(each.given, Ablation)
         if of_text and {**self._sweep.asked, **each.given}.get("removal", "delete") in _REMOVALS:
             with contextlib.suppress(Exception):
-                return self._model(model).fingerprint
+                found = self._model(model)
+                return f"{found.fingerprint} {getattr(found.tokenizer, 'chat_template', None)}"
         found = self._ablation(model, each)
         return "" if isinstance(found, str) else found.fingerprint
 
@@ -150,14 +151,14 @@ class Worker:
         return travel(list(ablations.values()), keys, **shared, **options)
 
     def _finished(self, batch: Batch, each: Input, found: Explanation | str) -> Finished:
+        basis = self._basis(batch.model, each)
         if not isinstance(found, str):
             try:
                 measured = measures(found, batch.variant.index, self._sweep.max_order)
-                basis = {"basis": self._basis(batch.model, each)}
-                return Finished({**_named(self._sweep, batch, each), **measured, **basis}, found)
+                return Finished({**_named(self._sweep, batch, each), **measured, "basis": basis}, found)
             except ValueError as error:
                 found = sentence(error)
-        return failed(self._sweep, batch, each, found)
+        return failed(self._sweep, batch, each, found, basis)
 
 
 def key_of(variant: Variant, number: int) -> Key:
@@ -191,7 +192,7 @@ def how(sweep: Sweep, variant: Variant) -> dict[str, Any]:
     }
 
 
-def failed(sweep: Sweep, batch: Batch, each: Input, why: str) -> Finished:
+def failed(sweep: Sweep, batch: Batch, each: Input, why: str, basis: str = "") -> Finished:
     """The row of an explanation that failed.
 
     Args:
@@ -199,8 +200,9 @@ def failed(sweep: Sweep, batch: Batch, each: Input, why: str) -> Finished:
       batch: in which it failed.
       each: the input.
       why: a sentence.
+      basis: what it rests on, if that is known; it is tried again where that has changed.
     """
-    return Finished({**_named(sweep, batch, each), **NOTHING, "error": why}, None)
+    return Finished({**_named(sweep, batch, each), **NOTHING, "error": why, "basis": basis}, None)
 
 
 def _named(sweep: Sweep, batch: Batch, each: Input) -> dict[str, Any]:

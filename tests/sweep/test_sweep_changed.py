@@ -201,3 +201,108 @@ def test_a_lens_without_fingerprints_fails_before_anything_is_spent(tmp_path):
         "The lens gives ablations without a fingerprint, so no restart would know their values."
     }
     assert calls == []
+
+
+def test_another_chat_template_is_another_model(tmp_path):
+    model, asked = tmp_path / "model", {"question": "Which", "answer_prefix": "so", "answers": ["x", "y"]}
+    shutil.copytree(GOLDEN / "tiny_llama3", model)
+
+    def swept():
+        how = {"budgets": 20, "models": [str(model)], "methods": "least-squares", "asked": asked}
+        sx.sweep.run(sx.sweep.Sweep(["a b c d e"], **how), tmp_path / "out")
+        return values_of(tmp_path / "out").fingerprint[0]
+
+    before = swept()
+    (model / "chat_template.jinja").write_text("{% for m in messages %}Z {{ m['content'] }}{% endfor %}")
+    assert swept() != before
+
+
+def test_a_method_that_reads_its_own_attribute(tmp_path):
+    def mean(masks, values, key):
+        constant = sx.Spectrum.from_dict({(): mean.scale * float(values.mean())}, num_features=masks.shape[1])
+        return sx.Fit(constant, constant(masks), {})
+
+    ids = []
+    for mean.scale in (1.0, 2.0):
+        ids.append(of(Game(), methods=mean).ids())
+    assert set(ids[0]).isdisjoint(ids[1])
+
+
+def test_an_index_that_is_registered_anew_changes_the_rows_of_a_sweep(monkeypatch):
+    monkeypatch.setattr("spexjax.indices._index._INDICES", {**sx.indices._index._INDICES})
+    monkeypatch.setattr("spexjax.indices._index._SPELLINGS", {**sx.indices._index._SPELLINGS})
+
+    def registered(scale):
+        sx.indices.register(sx.Index("mine", lambda s, t, k: scale))
+
+    registered(1)
+    sweep = of(Game(), indices=["mine"])
+    before = sweep.ids()
+    assert sweep.ids() == before
+    registered(2)
+    assert set(sweep.ids()).isdisjoint(before)
+
+
+def test_a_failure_is_tried_again_where_its_lens_has_changed(tmp_path):
+    def lens(number, model):
+        bad = sx.ablations.host_function(lambda masks: masks.sum(1) / 0.0 * 0, 6, fingerprint="bad")
+        return bad if number == 1 else Game()(number, model)
+
+    with np.errstate(all="ignore"):
+        assert sx.sweep.run(of(lens), tmp_path).failures == 1
+        assert sx.sweep.run(of(lens), tmp_path).failures == 1
+    assert sx.sweep.run(of(Game()), tmp_path).failures == 0
+
+
+def lines_of(folder):
+    return sorted(
+        json.loads(line)["id"] for file in (folder / "indices").iterdir() for line in file.read_text().splitlines()
+    )
+
+
+def test_another_batch_leaves_one_line_of_indices_for_each_row(tmp_path):
+    def twelve(batch):
+        return sx.sweep.Sweep(range(4, 16), budgets=32, methods="least-squares", lens=Game(), batch=batch)
+
+    sx.sweep.run(twelve(3), tmp_path)
+    whole = values_of(tmp_path)
+    for damaged in (0, 2):
+        part = sorted((tmp_path / "parts").iterdir())[damaged]
+        part.unlink() if damaged else part.write_bytes(part.read_bytes()[:-5])
+        sx.sweep.run(twelve(5), tmp_path)
+        assert values_of(tmp_path).equals(whole)
+        assert lines_of(tmp_path) == sorted(whole.id)
+
+
+def test_two_runs_of_one_sweep_at_once_leave_one_row_each(tmp_path):
+    def sweep(lens, batch):
+        return sx.sweep.Sweep([0, 1, 2], budgets=32, methods="least-squares", lens=lens, batch=batch)
+
+    class Twice(Game):
+        def __call__(self, number, model):
+            if number == 2 and not (tmp_path / "values" / "again").exists():
+                (tmp_path / "values").mkdir(exist_ok=True)
+                (tmp_path / "values" / "again").touch()
+                sx.sweep.run(sweep(Game(), 2), tmp_path)
+            return super().__call__(number, model)
+
+    assert sx.sweep.run(sweep(Twice(), 3), tmp_path).complete is True
+    sx.sweep.run(sweep(Twice(), 3), tmp_path)
+    assert lines_of(tmp_path) == sorted(sx.sweep.load(tmp_path).id)
+
+
+def test_the_share_that_ends_last_writes_the_whole_table(tmp_path, monkeypatch):
+    import pandas as pd
+
+    from spexjax.sweep import _run
+
+    summarise = _run.summarise
+
+    def slow(rows, by):
+        monkeypatch.setattr(_run, "summarise", summarise)
+        sx.sweep.run(small(), tmp_path, share=(1, 2))  # while the other one writes its table
+        return summarise(rows, by)
+
+    monkeypatch.setattr(_run, "summarise", slow)
+    assert sx.sweep.run(small(), tmp_path, share=(0, 2)).complete
+    assert len(pd.read_parquet(tmp_path / "table.parquet")) == 28

@@ -149,6 +149,8 @@ def test_the_page_says_what_failed(tmp_path):
         ("folder: out", "folder: out\nbudgets: [30]", "is not YAML: 'budgets' is given twice in .*line 8"),
         ("folder: out", "folder: out\nray: {num_cpus: 1}", "`ray` says what tasks of Ray need; add `executor: ray`"),
         ("folder: out", "folder: out\nexecutor: ray\nray: {num_cpus: -1}", "`num_cpus` of Ray's tasks is a number"),
+        ("folder: out", "folder: out\nray: 0", "`ray` is a mapping; got 0"),
+        ('two"]}', 'two"], column: x}', "`inputs.column` says nothing of texts; leave it out"),
         ("folder: out", 'folder: ""', "`folder` is the name of a folder; got ''"),
         ("folder: out", "folder: /proc/out", "Nothing can be written to /proc .*; give folder a folder of yours"),
         ("folder: out", "folder: out\nstore: /proc/out", "Nothing can be written to /proc .*; give store a folder"),
@@ -203,7 +205,7 @@ def test_where_all_fail_the_exit_code_says_so(config, capsys):
     assert main(["sweep", str(config), "--quiet"]) == 2
     said = capsys.readouterr()
     assert "6 explanations, 6 of them failed" in said.out
-    assert "6 of 6 explanations failed; the column error says why." in said.err
+    assert "6 of 6 explanations failed; the column error says why, and --retry tries again." in said.err
 
 
 def test_an_estimate_of_a_share(config, capsys):

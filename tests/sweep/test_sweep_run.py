@@ -133,7 +133,13 @@ def test_lines_of_progress(tmp_path, capsys):
     [
         ({"budgets": []}, "`budgets` is empty"),
         ({"budgets": [1]}, "`budgets`: A budget of 1 is too small"),
-        ({"budgets": [32, 32]}, "`budgets` holds something twice"),
+        ({"budgets": [32, 32]}, "`budgets`: 32 is there twice"),
+        ({"budgets": [10**30]}, "`budgets`: each is below 2"),
+        ({"indices": ["FSII", "fsii"]}, "`indices`: 'FSII' is there twice"),
+        ({"methods": [sx.methods.from_proxy(sx.proxies.lasso(), name="a\n")]}, "`methods`: 'a.n' cannot be printed"),
+        ({"asked": None}, "`asked` maps options of texts"),
+        ({"inputs": 5}, "`inputs` takes several inputs"),
+        ({"lens": 5}, "`lens` is a function of an input and a model; got 5"),
         ({"methods": ["laso"]}, "`methods`: There is no method 'laso'"),
         ({"indices": ["FS"]}, "`indices`: .*'FS'"),
         ({"max_order": 0}, "`max_order`: "),
@@ -169,4 +175,13 @@ def test_other_arguments_of_another_kind(tmp_path, unchecked):
     for seconds in ("a", float("inf"), True):
         with pytest.raises(ValueError, match="`seconds_per_ablation` is a number, finite and not below 0"):
             sx.sweep.estimate(small(), tmp_path, seconds_per_ablation=seconds)
+    for folder in (None, 5, "", "a\0b", "half \ud800"):
+        for ask in (sx.sweep.run, sx.sweep.estimate):
+            with pytest.raises(ValueError, match="`folder` is the name of a folder"):
+                ask(small(), folder)
     assert not list(tmp_path.iterdir())
+
+
+def test_inputs_of_numpy():
+    given = sx.sweep.Sweep(np.arange(7), lens=Game(), budgets=32)
+    assert given.ids() == sx.sweep.Sweep(range(7), lens=Game(), budgets=32).ids()
