@@ -59,8 +59,8 @@ def run(args: argparse.Namespace, start: float) -> int:
     say(args, f"page  by spexjax sweep report {printable(str(swept.folder))}\n")
     say(args, f"time  {time.perf_counter() - start:.1f} s\n")
     if swept.failures:
-        which = f"{swept.failures} of {swept.explanations} explanations"
-        complain(f"{which} failed; the column error says why, and --retry tries again.")
+        failed = f"{swept.failures} of {swept.explanations} explanations failed"
+        complain(f"{failed}; the column error says why, and --retry tries again.")
     answer(args, {"folder": str(swept.folder), "explanations": swept.explanations, "failures": swept.failures})
     return 2 if swept.failures and swept.failures == swept.explanations else 0
 

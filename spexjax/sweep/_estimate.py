@@ -12,6 +12,7 @@ import numpy as np
 
 from spexjax._numbers import counted
 from spexjax._road import road
+from spexjax.ablation import Ablation
 from spexjax.evaluation import Store
 from spexjax.sweep._folder import Folder
 from spexjax.sweep._pending import check_share, check_sweep, pending
@@ -28,7 +29,7 @@ class Estimate:
     Attributes:
       explanations: of the whole sweep.
       done: of these, rows that are in the folder.
-      ablations: distinct masks that the others rest on.
+      ablations: distinct masks that the others rest on, for each input; inputs that are the same may share some.
       stored: of these, values that the store has.
       failures: explanations that will fail before the first ablation.
       reasons: why, and how many of them.
@@ -144,7 +145,7 @@ class _Needed:
 
     def __init__(self) -> None:
         self.explanations = 0
-        self.masks: list[int] = []  # distinct ones, for each value function
+        self.masks: list[int] = []  # distinct ones, for each input
         self.stored: list[int] = []  # of these
         self.reasons = Counter[str]()
 
@@ -153,8 +154,8 @@ def _needed(sweep: Sweep, store: Store, blocks: Sequence[Sequence[Batch]]) -> _N
     """Draws every design that is left, and looks its masks up in the store."""
     found, worker = _Needed(), Worker(sweep, store, check_spelling=False)
     for block in blocks:
-        masks: dict[str, list[np.ndarray]] = {}
-        features: dict[str, int] = {}
+        masks: dict[int, list[np.ndarray]] = {}  # by input, for those of one batch are evaluated side by side
+        of: dict[int, Ablation] = {}
         for batch in block:
             for number, ablation in worker.left(batch).items():
                 found.explanations += 1
@@ -162,11 +163,11 @@ def _needed(sweep: Sweep, store: Store, blocks: Sequence[Sequence[Batch]]) -> _N
                 if isinstance(drawn, str) or isinstance(ablation, str):
                     found.reasons[f"{drawn}"] += 1
                     continue
-                features[ablation.fingerprint] = ablation.num_features
-                masks.setdefault(ablation.fingerprint, []).append(drawn)
-        for fingerprint, some in masks.items():
+                of[number] = ablation
+                masks.setdefault(number, []).append(drawn)
+        for number, some in masks.items():
             distinct = np.unique(np.concatenate(some), axis=0)
-            shelf = store.shelf(fingerprint, features[fingerprint])
+            shelf = store.shelf(of[number].fingerprint, of[number].num_features)
             found.masks.append(len(distinct))
             found.stored.append(int(np.isfinite(shelf.values(distinct)).sum()))
     return found
