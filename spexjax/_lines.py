@@ -36,8 +36,11 @@ def read_lines(content: str, name: str, column: str | None) -> list[Line]:
     if column is None and name.lower().endswith(".csv"):
         known = ", ".join(csv.DictReader(io.StringIO(content, newline="")).fieldnames or ()) or "none"
         raise ValueError(f"{name} is a CSV file: give --column, the column of its texts; its columns are {known}.")
-    of_objects = column is None or name.lower().endswith((".jsonl", ".ndjson", ".json"))
-    for number, given in _from_json(content, column) if of_objects else _from_csv(content, name, f"{column}"):
+    if column is None or name.lower().endswith((".jsonl", ".ndjson", ".json")):
+        records = _from_json(content, column)
+    else:
+        records = _from_csv(content, name, column)
+    for number, given in records:
         if isinstance(given, str):
             bad[number] = given
         elif complaint := _complaint(given):

@@ -119,19 +119,14 @@ class Folder:
             raise ValueError(f"There is no sweep in {self.path}.")
         return found
 
-    def rows(self, ids: Iterable[str] | None = None) -> list[dict[str, Any]]:
-        """The rows so far, in the order of the table; of two of one id, the one that did not fail.
-
-        Args:
-          ids: of the rows; by default those of the manifest.
-        """
-        wanted = self.manifest()["ids"] if ids is None else ids
+    def rows(self) -> list[dict[str, Any]]:
+        """The rows so far, in the order of the table; of two of one id, the one that did not fail."""
         found: dict[str, dict[str, Any]] = {}
         for rows in self.parts():
             for row in rows:
                 if row["id"] not in found or found[row["id"]]["error"]:
                     found[row["id"]] = row
-        return [found[one] for one in wanted if one in found]
+        return [found[one] for one in self.manifest()["ids"] if one in found]
 
     def write_table(self, rows: Sequence[Mapping[str, Any]]) -> Path:
         """Writes table.parquet.

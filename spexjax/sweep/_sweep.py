@@ -5,6 +5,7 @@ import hashlib
 import inspect
 import json
 import warnings
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
@@ -225,9 +226,9 @@ def _several(name: str, given: Any) -> tuple[Any, ...]:
 
 
 def _distinct(found: tuple[Any, ...]) -> tuple[Any, ...]:
-    said = list(map(repr, found))
-    if twice := [one for i, one in enumerate(said) if one in said[:i]]:
-        raise ValueError(f"{twice[0]} is there twice.")
+    ((one, times),) = Counter(map(repr, found)).most_common(1)
+    if times > 1:
+        raise ValueError(f"{one} is there twice.")
     return found
 
 

@@ -151,7 +151,8 @@ class Worker:
         return travel(list(ablations.values()), keys, **shared, **options)
 
     def _finished(self, batch: Batch, each: Input, found: Explanation | str) -> Finished:
-        basis = self._basis(batch.model, each)
+        no_ablation = isinstance(self._ablation(batch.model, each), str)  # so do not load its model in vain once more
+        basis = "" if no_ablation else self._basis(batch.model, each)
         if not isinstance(found, str):
             try:
                 measured = measures(found, batch.variant.index, self._sweep.max_order)
