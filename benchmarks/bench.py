@@ -37,6 +37,7 @@ COMMANDS = {
     "subsets": "subsets.py",
     "sweep": "sweep.py",
     "latency": "latency.py --only fit import page --busy",
+    "growth": "growth.py",
 }
 # The same with peers, side by side.
 WITH_PEERS = {

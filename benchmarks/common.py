@@ -149,9 +149,11 @@ class Stopwatch:
     def __init__(self):
         self.start, self.cpu_start = time.perf_counter(), time.process_time()
 
+    def cpu(self) -> float:
+        return time.process_time() - self.cpu_start
+
     def read(self) -> dict[str, float]:
-        seconds, cpu_seconds = time.perf_counter() - self.start, time.process_time() - self.cpu_start
-        return {"seconds": round(seconds, 3), "cpu_seconds": round(cpu_seconds, 3)}
+        return {"seconds": round(time.perf_counter() - self.start, 3), "cpu_seconds": round(self.cpu(), 3)}
 
 
 def _plain(x):

@@ -183,6 +183,7 @@ def measure(task: str, method: str, test: Path, store: str) -> dict:
         process(task, method, m, test)  # leaves its programs on the disk
         timed = process(task, method, m, test)
         row |= {"seconds": round(timed["seconds"], 1), "r2_of_the_timed_run": round(timed["r2"], 4)}
+        row["machine"] = machine()
     return row
 
 

@@ -59,6 +59,7 @@ QUESTIONS = (
     Question("What about very many masks?", ("many_masks",), "many_masks"),
     Question("Is the most influential subset found?", ("subsets",), "subsets"),
     Question("What do a store and a long run of masks cost?", ("sweep",), "sweep"),
+    Question("How does the time grow with the size of a problem?", ("growth",), "growth"),
     Question("How do a long sweep and a large store grow?", ("store_growth",), "store_growth"),
 )
 _HEAD = """# Results

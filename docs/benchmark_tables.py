@@ -319,6 +319,8 @@ def equal_quality() -> str:
             else:
                 cells.append(f"R2 {row['r2']:.2f} with {row['ablations']:,}")
         lines.append((name, *cells))
+    timed = [{row["machine"] for row in found["rows"] if row["task"] == task and "seconds" in row} for task in tasks]
+    lines.append(("machine", *(", ".join(sorted(names)) for names in timed)))
     return table((f"from a text to an R2 of {found['goal']}", *tasks), lines)
 
 
@@ -378,6 +380,19 @@ def store_growth() -> str:
         said = f"{row['seconds']:.1f} s, {row['cpu']:.1f} of CPU"
         lines.append((f"opening {row['records']:,} records: {row['what']}", said))
     return table(("growth", ""), lines)
+
+
+@block
+def growth() -> str:
+    """How CPU time grows with the size of a problem."""
+    lines = []
+    for row in result("growth")["rows"]:
+        sizes, seconds = (row[name] for name in ("sizes", "cpu_seconds"))
+        ends = (f"{s:.1f} s" if s >= 1 else f"{1e3 * s:.2g} ms" for s in (seconds[0], seconds[-1]))
+        axis = "2^b" if row["axis"] == "b" else row["axis"]
+        first, last = (2**size if row["axis"] == "b" else size for size in (sizes[0], sizes[-1]))
+        lines.append((row["what"], f"{axis} from {first:,} to {last:,}", row["fixed"], *ends, f"{row['slope']:.2f}"))
+    return table(("what", "grows", "fixed", "CPU time of the smallest", "of the largest", "slope"), lines)
 
 
 @block

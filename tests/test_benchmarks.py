@@ -6,6 +6,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 BENCHMARKS = Path(__file__).parents[1] / "benchmarks"
 
 
@@ -38,6 +40,21 @@ def test_what_was_measured_of_other_tasks_stays(tmp_path):
     assert runs["before"] == {"rows": []}
     assert row in runs["now"]["rows"]
     assert [line["now"] for line in runs["now"]["acceptance"] if line["what"] == "fit auto, empty cache"] == [7.0]
+
+
+SLOPES = """
+import sys
+sys.path.insert(0, sys.argv[1])
+from growth import slope
+
+print(slope("n", [10, 20, 40], [1.0, 4.0, 16.0]), slope("b", [4, 5, 7], [3.0, 6.0, 24.0]))
+"""
+
+
+def test_slopes_are_exponents():
+    done = subprocess.run([sys.executable, "-c", SLOPES, str(BENCHMARKS)], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert [float(found) for found in done.stdout.split()] == pytest.approx([2, 1])  # of b: with the 2^b bins
 
 
 OWN = """
