@@ -1,6 +1,7 @@
 """How CPU time grows with the features n, the ablations m, the terms k and the bins 2^b, as slopes on log-log axes.
 
-Each point is the CPU time of all threads of a second run, whose programs the first has compiled. A slope of 1 means
+Each point is the CPU time of all threads in a run whose programs an earlier one has compiled, the median of several
+where it is short. A slope of 1 means
 that twice the size takes twice the time; it is the least-squares line through the points of a curve, whose ends the
 table shows. Games are latency.py's noisy ones. Signals are spex_recovery.py's at 10 dB, with t = 5 and C = 3.
 
@@ -57,11 +58,11 @@ def fsii(n: int, k: int) -> Callable[[], object]:
 CURVES = (
     Curve("fit", "m", (128, 256, 512, 1024, 2048, 4096), "n = 64", lambda m: fit(64, m)),
     Curve("fit", "n", (16, 32, 64, 128, 256, 512), "m = 512", lambda n: fit(n, 512)),
-    Curve("decode", "n", (64, 256, 1000, 4000), "k = 80, b = 8", lambda n: decode(n, 80, 8), 21),
-    Curve("decode", "k", (10, 20, 40, 80, 160), "n = 1000, b = 8", lambda k: decode(1000, k, 8), 21),
-    Curve("decode", "b", (6, 7, 8, 9, 10), "n = 1000, k = 40", lambda b: decode(1000, 40, b), 21),
-    Curve("FSII of order 2", "k", (100, 1000, 10_000, 100_000), "n = 64", lambda k: fsii(64, k), 3),
-    Curve("FSII of order 2", "n", (16, 64, 256, 1024), "k = 1000", lambda n: fsii(n, 1000), 3),
+    Curve("decode", "n", (64, 256, 1000, 4000), "k = 300, b = 10", lambda n: decode(n, 300, 10), 21),
+    Curve("decode", "k", (40, 80, 160, 320, 640), "n = 1000, b = 11", lambda k: decode(1000, k, 11), 21),
+    Curve("decode", "b", (8, 9, 10, 11, 12), "n = 1000, k = 80", lambda b: decode(1000, 80, b), 21),
+    Curve("FSII of order 2", "k", (100, 1000, 10_000, 100_000), "n = 64", lambda k: fsii(64, k), 5),
+    Curve("FSII of order 2", "n", (64, 128, 256, 512, 1024), "k = 10,000", lambda n: fsii(n, 10_000), 5),
 )
 
 
@@ -71,15 +72,18 @@ def slope(axis: str, sizes: list[int], seconds: list[float]) -> float:
     return float(np.polyfit(x, np.log(seconds), 1)[0])
 
 
+def cpu_of(run: Callable[[], object]) -> float:
+    watch = Stopwatch()
+    run()
+    return watch.cpu()
+
+
 def measured(curve: Curve) -> dict:
     seconds = []
     for size in curve.sizes:
         run = curve.prepared(size)
         run()
-        watch = Stopwatch()
-        for _ in range(curve.repeats):
-            run()
-        seconds.append(watch.cpu() / curve.repeats)
+        seconds.append(float(np.median([cpu_of(run) for _ in range(curve.repeats)])))
         print(curve.what, curve.axis, size, f"{seconds[-1]:.4g} s", flush=True)
     row = {name: getattr(curve, name) for name in ("what", "axis", "sizes", "fixed")}
     row["cpu_seconds"] = [float(f"{s:.3g}") for s in seconds]
@@ -88,13 +92,9 @@ def measured(curve: Curve) -> dict:
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--smoke", action="store_true", help="the two smallest sizes of each curve; writes nothing")
-    args = parser.parse_args()
-    some = slice(2 if args.smoke else None)
-    rows = [measured(curve._replace(sizes=curve.sizes[some])) for curve in CURVES]
-    if not args.smoke:
-        record = {"versions": versions(), "machine": machine(), "rows": rows}
-        (RESULTS_FOLDER / "growth.json").write_text(json.dumps(record, indent=1) + "\n")
+    parser.parse_args()
+    record = {"versions": versions(), "machine": machine(), "rows": [measured(curve) for curve in CURVES]}
+    (RESULTS_FOLDER / "growth.json").write_text(json.dumps(record, indent=1) + "\n")
 
 
 if __name__ == "__main__":
