@@ -22,7 +22,7 @@ import sys
 import time
 from pathlib import Path
 
-from common import HERE, machine, versions
+from common import HERE, machine, versions, write_whole
 from results_page import QUESTIONS, benchmark_tables, written_page
 
 TRIED = ("review16", "facts20", "recommend70", "exact_wine", "exact_training")
@@ -52,6 +52,11 @@ WITH_PEERS = {
     "retraining": "retraining.py",
 }
 BORROWED = ("faithfulness", "index_error")  # results with rows of peers
+HEAD = """# Results of this machine
+
+Written by `benchmarks/bench.py`. Without `--peers` the peers' R2 and errors of indices are those of
+`benchmarks/results`, measured on other machines.
+"""
 OURS = ("auto", *benchmark_tables.OURS)
 
 
@@ -82,6 +87,18 @@ def measure(name: str, command: str, folder: Path) -> dict:
     }
 
 
+def noted(log: Path) -> dict[str, dict]:
+    """What has been run, by name."""
+    try:
+        return json.loads(log.read_text())["runs"] if log.exists() else {}
+    except (ValueError, LookupError):
+        raise SystemExit(f"{log} is damaged; delete it, and everything is measured again.") from None
+
+
+def note(log: Path, runs: dict[str, dict]) -> None:
+    write_whole(log, json.dumps({"runs": runs, "versions": versions(), "machine": machine()}, indent=1) + "\n")
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--only", nargs="+", choices=COMMANDS | WITH_PEERS, help="measure these again")
@@ -94,20 +111,22 @@ def main():
     args.folder = args.folder or Path("out/bench-peers" if args.peers else "out/bench")
     results, log = (args.folder / "results").resolve(), args.folder / "runs.json"
     results.mkdir(parents=True, exist_ok=True)
-    record = json.loads(log.read_text()) if log.exists() else {"runs": {}}
+    runs = noted(log)
     for name in args.only or commands:
-        if not args.only and record["runs"].get(name, {}).get("exit_status") == 0:
+        if not args.only and runs.get(name, {}).get("exit_status") == 0:
             continue
         if args.only:
+            runs.pop(name, None)  # if this is killed, it is measured by the next call
+            note(log, runs)
             (results / f"{name}.json").unlink(missing_ok=True)
         if not args.peers:
             borrowed(name, results)
-        record["runs"][name] = measure(name, commands[name], results)
-        record |= {"versions": versions(), "machine": machine()}
-        log.write_text(json.dumps(record, indent=1) + "\n")
+        runs[name] = measure(name, commands[name], results)
+        note(log, runs)
     page = args.folder / "RESULTS.md"
-    page.write_text(written_page(results, [q for q in QUESTIONS if q.result in commands]), encoding="utf-8")
-    runs = record["runs"]
+    failed = {name for name, run in runs.items() if run["exit_status"]}
+    questions = [q for q in QUESTIONS if q.result in commands]
+    page.write_text(written_page(results, questions, failed, HEAD), encoding="utf-8")
     for name, run in runs.items():
         failed = "" if run["exit_status"] == 0 else f"  failed with {run['exit_status']}"
         print(f"{name:16}{run['seconds']:>8.0f} s{run['cpu_seconds']:>8.0f} s of CPU time{failed}")

@@ -104,9 +104,7 @@ class Results:
             about = {"versions": packages, "machine": machine(), "commands": commands}
             head = "".join(f" {json.dumps(name)}: {json.dumps(value)},\n" for name, value in about.items())
             text = f'{{\n{head} "rows": [\n{lines}\n ]\n}}\n'
-            draft = self.path.with_suffix(".tmp")
-            draft.write_text(text)
-            draft.replace(self.path)
+            write_whole(self.path, text)
 
     def _read(self) -> dict:
         return json.loads(self.path.read_text()) if self.path.is_file() else {"versions": {}, "rows": []}
@@ -123,6 +121,13 @@ class Results:
             yield
         finally:
             os.close(folder)
+
+
+def write_whole(path: Path, text: str) -> None:
+    """Writes a file, of which a kill leaves the old or the new one."""
+    draft = path.with_suffix(".tmp")
+    draft.write_text(text)
+    draft.replace(path)
 
 
 def machine() -> str:

@@ -34,13 +34,15 @@ def benchmark(
     Args:
       method: the name of a registered method, a `Method` that fits masks it did not draw, or a `Proxy`.
       games: names of games; all by default.
-      draws: of training masks, for each number of ablations.
+      draws: of training masks, for each number of ablations; a star marks a mean of others over fewer.
       most: numbers of ablations above this are left out.
 
     Raises:
-      ValueError: if there is no such game, or the method cannot be used.
+      ValueError: if there is no such game, nothing to measure, or the method cannot be used.
     """
-    chosen, name = common.games(games), sx.methods.get(method).name
+    chosen, name = _chosen(games), sx.methods.get(method).name
+    if draws < 1 or most < min(BUDGETS):
+        raise ValueError(f"Nothing to measure: draws is at least 1, and most at least {min(BUDGETS)}.")
     known = Results(RESULTS_FOLDER / "faithfulness.json", ("game", "method", "m", "draw"))
     print(f"{'game':20}{'m':>6}{name:>16}" + "".join(f"{other:>12}" for other in BESIDE), flush=True)
     rows = []
@@ -61,6 +63,15 @@ def benchmark(
     return rows
 
 
+def _chosen(games: Sequence[str] | None) -> list[common.Game]:
+    if games is not None and not games:
+        raise ValueError("games is empty; leave it out for all games.")
+    try:
+        return common.games([games] if isinstance(games, str) else games)
+    except SystemExit as unknown:
+        raise ValueError(str(unknown)) from None
+
+
 def _cell(rows: list[dict], method: str, m: int, draws: int) -> str:
     found = [row["r2"] for row in rows if (row["method"], row["m"]) == (method, m) and row["draw"] < draws]
-    return f"{np.mean(found):>12.3f}" if found else f"{'-':>12}"
+    return f"{np.mean(found):>11.3f}{'*' if len(found) < draws else ' '}" if found else f"{'-':>11} "

@@ -6,7 +6,7 @@ python benchmarks/results_page.py --check    # fails where the page says somethi
 
 import json
 import sys
-from collections.abc import Iterable
+from collections.abc import Container, Iterable
 from pathlib import Path
 from typing import NamedTuple
 
@@ -65,23 +65,27 @@ QUESTIONS = (
 _HEAD = """# Results
 
 Written by `python benchmarks/results_page.py` from `results/`. [docs/benchmarks.md](../docs/benchmarks.md) says how
-each was measured, and [games/README.md](games/README.md) which games were looked at during development: these prove
-nothing of others.
+each was measured, and [games/README.md](games/README.md) which games were looked at while the methods were developed.
+What holds on those may not hold on others, so games held out have rows of their own.
 """
 
 
-def written_page(folder: Path, questions: Iterable[Question] = QUESTIONS) -> str:
+def written_page(
+    folder: Path, questions: Iterable[Question] = QUESTIONS, failed: Container[str] = (), head: str = _HEAD
+) -> str:
     """The page of all questions, written from the results of a folder.
 
     Args:
       folder: of JSON files.
       questions: in order; one without results is named at the end.
+      failed: results of which only a part may be there; their questions are named at the end, too.
+      head: what the page begins with.
     """
     before, table_tools.RESULTS = table_tools.RESULTS, folder
     try:
-        parts, missing = [_HEAD], []
+        parts, missing = [head], []
         for asks, tables, result in questions:
-            if not (folder / f"{result}.json").exists():
+            if result in failed or not (folder / f"{result}.json").exists():
                 missing.append(asks)
                 continue
             parts += [

@@ -21,7 +21,7 @@ from pathlib import Path
 import jax
 import jax.numpy as jnp
 import numpy as np
-from common import RESULTS_FOLDER
+from common import RESULTS_FOLDER, machine
 
 import spexjax as sx
 from spexjax.cli._demo import ANSWER_PREFIX, ANSWERS
@@ -189,6 +189,7 @@ def main():
     result = {
         "command": " ".join(["python benchmarks/throughput.py", *sys.argv[1:]]),
         "device": jax.devices()[0].device_kind,
+        "machine": machine(),
         "features": ablation.num_features,
         "ablations": args.budget,
         "ablations_of_torch": {"batched": args.torch_masks, "one at a time": args.singles},

@@ -1,11 +1,15 @@
 """The tables of docs/benchmarks.md, each written from what a script of benchmarks/ has measured."""
 
+import functools
 import sys
 from collections import defaultdict
 from collections.abc import Callable
 from itertools import product
+from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
+import table_tools
 from table_tools import ROOT, block, grouped, result, span, table
 
 sys.path[:0] = [str(ROOT), str(ROOT / "benchmarks")]
@@ -44,10 +48,11 @@ def calibration() -> str:
 def throughput() -> str:
     """Masks a second on a text, and what they cost."""
     found, kinds = result("throughput"), ("float32", "bfloat16")
+    theirs = found["ablations_of_torch"]
     names = {
         "spexjax": "spexjax {}",
-        "torch in batches": "torch {}, batched",
-        "torch one by one": "torch {}, one at a time",
+        f"torch in batches, the first {theirs['batched']}": "torch {}, batched",
+        f"torch one by one, the first {theirs['one at a time']}": "torch {}, one at a time",
     }
     rates, share = found["masks_per_second"], found["model_flop_utilisation"]
     off, ours = found["largest_difference_from_torch_float32"], found["ours"]
@@ -116,20 +121,39 @@ def ablations_needed() -> str:
 
     Intervals are from 1,000 bootstrap samples of the games, and of the draws of each game.
     """
-    rows, lines = result("faithfulness")["rows"], []
-    peers = ("lightgbm", "LightGBM read without loss"), ("authors", "ProxySPEX of its authors")
+    lines, peers = [], (("lightgbm", "LightGBM read without loss"), ("authors", "ProxySPEX of its authors"))
     for held_out, (peer, name) in product((False, True), peers):
-        some = [r for r in rows if (r["game"] in HELD_OUT) == held_out]
-        if some:
-            games, *cells = _needed_cells(grouped(some, ("method", "game", "m"), "r2"), peer)
-            lines.append((f"{name}, {games} games {'held out' if held_out else 'looked at'}", *cells))
+        if found := needed_for(table_tools.RESULTS, peer, held_out):
+            kind = "held out" if held_out else "looked at"
+            cells = [f"{n[0]:.2f}, {n[1]:.2f} to {n[2]:.2f} ({n[3]})" if n else "none" for n in found[1:3]]
+            lines.append((f"{name}, {found.games} games {kind}", *cells, str(found.extrapolated), str(found.capped)))
     head = "where its curve reaches that R2 (pairs)", "everywhere (pairs)", "extrapolated", "cut off at 8 times"
     return table(("times the ablations, geometric mean and 95 % interval", *head), lines)
 
 
-def _needed_cells(scores: dict, peer: str) -> tuple[int, str, str, str, str]:
-    """The games that both played, and the cells of `ablations_needed`."""
-    rng, cells = np.random.default_rng(0), []
+class Needed(NamedTuple):
+    """How many times our ablations a peer needs: geometric mean, the ends of its interval, and how many pairs."""
+
+    games: int
+    measured: tuple[float, float, float, int] | None
+    every: tuple[float, float, float, int] | None
+    extrapolated: int  # pairs
+    capped: int
+
+
+@functools.cache
+def needed_for(folder: Path, peer: str, held_out: bool) -> Needed | None:
+    """What the games say that both played; None without such games.
+
+    Args:
+      folder: of the results that are read now.
+      peer: a method.
+      held_out: which games.
+    """
+    some = [r for r in result("faithfulness")["rows"] if (r["game"] in HELD_OUT) == held_out]
+    if not some:
+        return None
+    scores, rng, intervals = grouped(some, ("method", "game", "m"), "r2"), np.random.default_rng(0), []
     ratios, sampled = times_needed(scores, peer, lambda draws: draws), defaultdict(list)
     games = sorted({game for some in ratios.values() for game, _ in some})
     for _ in range(1000):
@@ -140,12 +164,11 @@ def _needed_cells(scores: dict, peer: str) -> tuple[int, str, str, str, str]:
             sampled[kind].append(np.mean(found) if found else np.nan)
     for kind in ("measured", "every"):
         if not ratios[kind]:
-            cells.append("none")
+            intervals.append(None)
             continue
-        low, high = np.exp(np.nanquantile(sampled[kind], (0.025, 0.975)))
-        mean = np.exp(np.mean([ratio for _, ratio in ratios[kind]]))
-        cells.append(f"{mean:.2f}, {low:.2f} to {high:.2f} ({len(ratios[kind])})")
-    return len(games), *cells, str(len(ratios["extrapolated"])), str(len(ratios["capped"]))
+        mean = np.mean([ratio for _, ratio in ratios[kind]])
+        intervals.append((*np.exp((mean, *np.nanquantile(sampled[kind], (0.025, 0.975)))), len(ratios[kind])))
+    return Needed(len(games), *intervals, len(ratios["extrapolated"]), len(ratios["capped"]))
 
 
 def times_needed(scores: dict, peer: str, draws_of: Callable) -> dict[str, list[tuple[str, float]]]:
@@ -243,7 +266,7 @@ def index_error_few() -> str:
     lines = [(f"`{name}`" if name in OURS else name, *(ratio(name, *cell) for cell in cells)) for name in names]
     draws = min(len(errors["auto", *cell, g]) for cell in cells for g in games)
     head = (
-        f"error over that of `auto`, {len(games)} games, {draws} draws",
+        f"error over that of `auto`, {len(games)} games, {draws} draw{'s' * (draws > 1)}",
         *(f"{index}, {budget}" for index, budget in cells),
     )
     return table(head, [line for line in lines if set(line[1:]) != {"-"}])

@@ -76,3 +76,57 @@ def test_a_method_of_your_own_beside_ours():
     mine, recorded = line.split()[2], line.split()[4]  # the same fit as the first draw of the record
     assert abs(float(mine) - ast.literal_eval(rows)[-1]["r2"]) < 1e-3
     assert abs(float(mine) - float(recorded)) < 0.02
+
+
+WRONG = """
+import sys
+sys.path.insert(0, sys.argv[1])
+from own import benchmark
+
+for wrong in ({"games": ["chess"]}, {"games": []}, {"draws": 0}, {"most": 8}):
+    try:
+        benchmark("lasso", **wrong)
+    except ValueError as error:
+        print(error)
+"""
+
+
+def test_what_cannot_be_measured_is_said():
+    done = subprocess.run([sys.executable, "-c", WRONG, str(BENCHMARKS)], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    unknown, empty, *nothing = done.stdout.splitlines()
+    assert unknown.startswith("No such games: chess; there are ")
+    assert empty == "games is empty; leave it out for all games."
+    assert all(line.startswith("Nothing to measure: ") for line in nothing)
+    assert len(nothing) == 2
+
+
+BENCH = """
+import sys
+sys.path.insert(0, sys.argv[1])
+import bench
+
+bench.COMMANDS = {"growth": sys.argv[3]}
+sys.argv[1:] = ["--folder", sys.argv[2], *sys.argv[4:]]
+raise SystemExit(bench.main())
+"""
+
+
+def test_a_failed_question_is_not_answered(tmp_path):
+    """It is named, measured again by the next call, and a damaged log is told from a missing one."""
+
+    def run(script, *options):
+        command = [sys.executable, "-c", BENCH, str(BENCHMARKS), str(tmp_path), script, *options]
+        return subprocess.run(command, capture_output=True, text=True)
+
+    (tmp_path / "results").mkdir()
+    (tmp_path / "results" / "growth.json").write_text('{"rows": [], "machine": "a part of it"}')
+    log = tmp_path / "runs.json"
+    assert run("no_such_script.py").returncode == 1
+    assert json.loads(log.read_text())["runs"]["growth"]["exit_status"] == 2
+    assert "Not measured here: How does the time grow" in (tmp_path / "RESULTS.md").read_text()
+    assert run("common.py").returncode == 0
+    assert "a part of it" in (tmp_path / "RESULTS.md").read_text()
+    assert "Not measured here" not in (tmp_path / "RESULTS.md").read_text()
+    log.write_text("{")
+    assert "runs.json is damaged; delete it" in run("common.py").stderr
