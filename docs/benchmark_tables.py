@@ -93,6 +93,8 @@ def faithfulness() -> str:
     """R2 on a review by method and budget."""
     scores = grouped(result("faithfulness")["rows"], ("method", "game", "m"), "r2")
     budgets, lines = [m for m in (64, 128, 256, 512, 1024, 2048) if ("auto", "sent24", m) in scores], []
+    if not budgets:
+        return "The review of 24 words was not measured here."
     for method, name in NAMES.items():
         cells = [scores.get((method, "sent24", m)) for m in budgets]
         lines.append((name, *(f"{np.mean(c):.3f}" + f" ± {np.std(c):.3f}" * (len(c) > 1) if c else "" for c in cells)))
@@ -126,7 +128,8 @@ def ablations_needed() -> str:
         if found := needed_for(table_tools.RESULTS, peer, held_out):
             kind = "held out" if held_out else "looked at"
             cells = [f"{n[0]:.2f}, {n[1]:.2f} to {n[2]:.2f} ({n[3]})" if n else "none" for n in found[1:3]]
-            lines.append((f"{name}, {found.games} games {kind}", *cells, str(found.extrapolated), str(found.capped)))
+            games = f"{found.games} game{'s' * (found.games > 1)}"
+            lines.append((f"{name}, {games} {kind}", *cells, str(found.extrapolated), str(found.capped)))
     head = "where its curve reaches that R2 (pairs)", "everywhere (pairs)", "extrapolated", "cut off at 8 times"
     return table(("times the ablations, geometric mean and 95 % interval", *head), lines)
 
