@@ -127,10 +127,10 @@ def main():
     questions = [q for q in QUESTIONS if q.result in commands]
     page.write_text(written_page(results, questions, failed, HEAD), encoding="utf-8")
     for name, run in runs.items():
-        failed = "" if run["exit_status"] == 0 else f"  failed with {run['exit_status']}"
-        print(f"{name:16}{run['seconds']:>8.0f} s{run['cpu_seconds']:>8.0f} s of CPU time{failed}")
+        said = f"  failed with {run['exit_status']}" if name in failed else ""
+        print(f"{name:16}{run['seconds']:>8.0f} s{run['cpu_seconds']:>8.0f} s of CPU time{said}")
     print(f"{'all':16}{sum(run['seconds'] for run in runs.values()):>8.0f} s\n{page}")
-    return int(any(run["exit_status"] for run in runs.values()))
+    return int(bool(failed))
 
 
 if __name__ == "__main__":

@@ -57,8 +57,8 @@ def _index_errors() -> str:
     lead = np.exp(np.mean(np.log(few)))
     return (
         f"The mean squared error of indices is {over:.2f} times that of shapiq's ProxySHAP, on average over "
-        f"{len(shared)} cells of a game, an index and 256 ablations or more. In {len(few)} cells with 32 to 128 "
-        f"ablations it is {lead:.2f} times that of whichever of shapiq's approximators is best there, by geometric "
+        f"{len(shared)} cells (a game, an index and a budget of 256 or more). In {len(few)} cells with budgets of 32 "
+        f"to 128 it is {lead:.2f} times that of whichever of shapiq's approximators is best there, by geometric "
         "mean."
     )
 
