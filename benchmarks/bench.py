@@ -47,7 +47,7 @@ WITH_PEERS = {
     "spex_recovery": "spex_recovery.py --seeds 3 --peer-seeds 1 --features 20 --limit 10",
     "spex_speed": "spex_speed.py --parts masks decode --limit 60",
     "throughput": "throughput.py --budget 256 --torch-masks 128 --singles 16 --repeats 1",
-    "component_speed": "component_speed.py",
+    "component_speed": "component_speed.py --masks 8 --repeats 1 --shots 3",
     "retraining": "retraining.py",
 }
 ALL_CORES = ("equal_quality", "throughput", "component_speed")  # wall-clock against peers, who get every core, too
@@ -92,8 +92,9 @@ def measure(name: str, command: str, folder: Path) -> dict:
 def noted(log: Path) -> dict[str, dict]:
     """What has been run, by name."""
     try:
-        return json.loads(log.read_text())["runs"] if log.exists() else {}
-    except (ValueError, LookupError):
+        runs = json.loads(log.read_text())["runs"] if log.exists() else {}
+        return {name: {**run, "exit_status": int(run["exit_status"])} for name, run in runs.items()}
+    except (ValueError, LookupError, TypeError, AttributeError):
         raise SystemExit(f"{log} is damaged; delete it, and everything is measured again.") from None
 
 

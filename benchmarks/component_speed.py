@@ -150,6 +150,7 @@ def measure(shots, count, repeats):
             start = time.perf_counter()
             values[name] = call(masks)
             seconds[name].append(time.perf_counter() - start)
+            print(f"{name}, {shots} shots: {seconds[name][-1]:.1f} s", flush=True)
     median = {name: float(np.median(s)) for name, s in seconds.items()}
     hooks = min(s for name, s in median.items() if "a call" in name)
     by_hand = min(median[name] for name in cached)

@@ -23,7 +23,7 @@ BESIDE = ("auto", "lasso", "lightgbm", "authors")
 
 
 def benchmark(
-    method: "str | sx.methods.Method | sx.methods.Proxy",
+    method: "str | sx.methods.Method | sx.Proxy",
     *,
     games: Sequence[str] | None = None,
     draws: int = 1,

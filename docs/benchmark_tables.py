@@ -72,20 +72,22 @@ def throughput() -> str:
 def component_speed() -> str:
     """Masks a second on heads."""
     found = result("component_speed")
-    [size] = found["sizes"].values()
     kinds = "spexjax float32", "spexjax bfloat16"
     lines = [
         (
             kind.removeprefix("spexjax "),
+            f"{size['template_tokens']}",
             f"{size['masks_per_second'][kind]:.2f}",
             f"{size['ratio_to_best_torch_with_hooks'][kind]:.1f}",
             f"{size['ratio_to_torch_with_cached_template'][kind]:.1f}",
             f"{size['largest_difference_from_torch'][kind]:.0e}",
         )
+        for size in found["sizes"].values()
         for kind in kinds
     ]
-    head = "masks/s", "times torch with hooks", "with the template cached by hand", "largest difference from torch"
-    return table((f"{found['features']} heads, {size['prompts']} prompts", *head), lines)
+    compared = "times torch with hooks", "with the template cached by hand", "largest difference from torch"
+    head = f"{found['features']} heads, 16 prompts", "tokens of the template", "masks/s", *compared
+    return table(head, lines)
 
 
 @block

@@ -128,5 +128,6 @@ def test_a_failed_question_is_not_answered(tmp_path):
     assert run("common.py").returncode == 0
     assert "a part of it" in (tmp_path / "RESULTS.md").read_text()
     assert "Not measured here" not in (tmp_path / "RESULTS.md").read_text()
-    log.write_text("{")
-    assert "runs.json is damaged; delete it" in run("common.py").stderr
+    for damaged in ("{", "[]", '{"runs": null}', '{"runs": {"growth": 3}}'):
+        log.write_text(damaged)
+        assert "runs.json is damaged; delete it" in run("common.py").stderr

@@ -60,7 +60,7 @@ def run(args: argparse.Namespace, start: float) -> int:
     say(args, f"time  {time.perf_counter() - start:.1f} s\n")
     if swept.failures:
         failed = f"{swept.failures} of {swept.explanations} explanations failed"
-        complain(f"{failed}; the column error says why, and --retry tries again.")
+        complain(f"{failed}; the column error says why, and --retry tries again. The first: {swept.first_failure}")
     answer(args, {"folder": str(swept.folder), "explanations": swept.explanations, "failures": swept.failures})
     return 2 if swept.failures and swept.failures == swept.explanations else 0
 

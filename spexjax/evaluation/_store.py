@@ -31,8 +31,13 @@ from spexjax.spectrum import checked_masks
 _READS = 256  # records read at once, which bounds the memory
 _LARGE = 1 << 20  # bytes; the header of a larger file is checked before the file is read
 _PROBE = hashlib.shake_256(b"spexjax").digest(8192)  # incompressible, so that writing it takes space
+_WRITABLE = "writable"  # a file of _PROBE and the name of the folder, which older versions left out
 _RECORD = re.compile("[0-9a-f]{40}")
 _FAILURES = (ValueError, NotImplementedError)  # TensorStore raises these for any failure
+
+
+class StoreError(OSError):
+    """A store cannot be read or written."""
 
 
 class Store:
@@ -120,9 +125,11 @@ class Shelf:
         self._shape = () if num_values is None else (num_values,)
         self._disk = _folder_on_disk(kv)
         self._fresh: list[tuple[str, bytes]] = []  # records that are in no pack yet
+        self._owner = Path(kv.path).name.encode()
         groups: list[Group] = []
         ignored: list[str] = []
         try:
+            self._check_owner()
             names, packs = self._names()
             there = set(names)
             for pack_name in packs:
@@ -133,8 +140,10 @@ class Shelf:
                 groups += self._read(loose[start : start + _READS], ignored, len(loose) >= LEAST)
         except LaterFormatError as error:
             raise ValueError(f"{error} Read {kv.url} with that version, or choose another store.") from None
+        except StoreError:
+            raise
         except (*_FAILURES, OSError) as error:
-            raise OSError(f"The store {kv.url} cannot be read: {_reason(error)}.") from error
+            raise StoreError(f"The store {kv.url} cannot be read: {_reason(error)}.") from error
         self._known, self._others = joined(groups, self._shape)  # packed mask -> value, co-values
         if ignored:
             some = ", ".join(ignored[:5]) + (", ..." if len(ignored) > 5 else "")
@@ -174,6 +183,15 @@ class Shelf:
             with contextlib.suppress(*_FAILURES, OSError):
                 self._kv.write(*pack(fresh)).result()
 
+    def _check_owner(self) -> None:
+        """Refuses a folder that was renamed or copied, whose values would be taken for those of another function."""
+        owner = self._kv.read(_WRITABLE).result().value[len(_PROBE) :]
+        if owner and owner != self._owner:
+            raise StoreError(
+                f"{self._kv.url} holds the values of another function, whose folder was {os.fsdecode(owner)}: give the "
+                "folder its name back, or delete it."
+            )
+
     def __len__(self) -> int:
         return len(self._known)
 
@@ -203,12 +221,17 @@ class Shelf:
         return found
 
     def check_writable(self) -> None:
-        """Writes 8 kB to a file "writable", to detect a store that cannot be written before anything is evaluated.
+        """Writes 8 kB and the name of the folder to a file "writable".
+
+        So a store that cannot be written is detected before anything is evaluated, and later that the folder was
+        renamed or copied.
 
         Raises:
           OSError: if the store cannot be written, for example because the disk is full.
         """
-        self._write("writable", _PROBE, "The store cannot be written", "Mend the cause, or choose another place.")
+        self._write(
+            _WRITABLE, _PROBE + self._owner, "The store cannot be written", "Mend the cause, or choose another place."
+        )
 
     def add(
         self,
@@ -252,7 +275,7 @@ class Shelf:
         try:
             self._kv.write(name, content).result()
         except _FAILURES as error:
-            raise OSError(f"{complaint} to {self._kv.url}: {_reason(error)}. {remedy}") from error
+            raise StoreError(f"{complaint} to {self._kv.url}: {_reason(error)}. {remedy}") from error
 
     def _names(self) -> tuple[list[str], list[str]]:
         """The names of all records, and of anything else that is named like one; and those of packs."""

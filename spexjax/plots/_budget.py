@@ -12,6 +12,8 @@ Curve = Explanation | Sequence[Explanation | Point]
 
 _COLOURS = ("#0b4f9c", "#f0814f", "#1b1f24", "#2a9d8f", "#b07aa1", "#8a6d3b")  # for lines; markers tell them apart, too
 _MARKERS = ("o", "s", "D", "^", "v", "P")
+_CORNER: dict[str, Any] = {"loc": "lower right"}
+_INSIDE, _ROWS = 8, 18  # curves whose names have room among them; names in a column beside them
 
 
 def budget(sources: Curve | Mapping[str, Curve], *, ax: Axes | None = None) -> Axes:
@@ -36,13 +38,15 @@ def budget(sources: Curve | Mapping[str, Curve], *, ax: Axes | None = None) -> A
     curves = {name: points for name, some in named.items() if (points := _points(some))}
     if not curves:
         raise ValueError("There is no R2 to draw: give explanations, or pairs of ablations and R2.")
-    ax = new_axes(ax, 5.6, 3.6)
+    columns = 0 if len(curves) <= _INSIDE else math.ceil(len(curves) / _ROWS)
+    ax = new_axes(ax, 5.6 + 2.4 * columns, 3.6)
     tidy(ax, grid="y")
     for k, (name, points) in enumerate(curves.items()):
         x, y, errors = zip(*points, strict=True)
         line, look = _COLOURS[k % len(_COLOURS)], dict[str, Any](linewidth=1.6, markersize=5, capsize=2.5)
-        dashed = "-" if k < len(_COLOURS) else "--"
-        ax.errorbar(x, y, errors, marker=_MARKERS[k % len(_MARKERS)], color=line, linestyle=dashed, label=name, **look)
+        again = k // len(_COLOURS)
+        marker, dashed = _MARKERS[(k + again) % len(_MARKERS)], "--" if again % 2 else "-"
+        ax.errorbar(x, y, errors, marker=marker, color=line, linestyle=dashed, label=name, **look)
     _axis(ax, sorted({x for points in curves.values() for x, *_ in points}))
     low = min(0.0, *(y - error for points in curves.values() for _, y, error in points))
     ax.set(ylim=(max(low, -1.0) - 0.04, 1.04), xlabel="ablations", ylabel="R² on masks the fit never saw")
@@ -54,9 +58,10 @@ def budget(sources: Curve | Mapping[str, Curve], *, ax: Axes | None = None) -> A
             frameon=False,
             fontsize=SMALL,
             labelcolor=INK,
-            loc="lower right",
+            **({"loc": "upper left", "bbox_to_anchor": (1.01, 1.0), "ncols": columns} if columns else _CORNER),
         )
-    name, best = max(((name, point) for name, points in curves.items() for point in points), key=lambda of: of[1][1])
+    every = ((name, point) for name, points in curves.items() for point in points)
+    name, best = max(every, key=lambda of: (round(of[1][1], 2), -of[1][0]))  # as printed; the fewest ablations for it
     known = any(error for points in curves.values() for *_, error in points)
     title = (f"{cut(name, 40)}: " if name else "") + f"R² reaches {best[1]:.2f} with {best[0]:,g} ablations"
     titled(ax, title, ["lines: one standard error"] if known else [])

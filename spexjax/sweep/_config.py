@@ -81,6 +81,9 @@ def _read(given: Mapping[str, Any], beside: Path) -> Config:
     if store is not None and "://" not in store:
         store = beside / store
     models = _names("models", given.get("models"))
+    if models is not None:
+        some = [models] if isinstance(models, str) else models
+        models = {name: str(beside / name) if (beside / name).exists() else name for name in some}
     grid = {name: given[name] for name in _GRID if name in given} | ({} if models is None else {"models": models})
     for name in ("methods", "indices"):
         if name in grid:

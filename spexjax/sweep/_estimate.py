@@ -29,6 +29,7 @@ class Estimate:
     Attributes:
       explanations: of the whole sweep.
       done: of these, rows that are in the folder.
+      failed: of those, failures that are left alone unless `retry`.
       ablations: distinct masks that the others rest on, for each input; inputs that are the same may share some.
       stored: of these, values that the store has.
       failures: explanations that will fail before the first ablation.
@@ -41,6 +42,7 @@ class Estimate:
 
     explanations: int
     done: int
+    failed: int
     ablations: int
     stored: int
     failures: int
@@ -58,8 +60,9 @@ class Estimate:
 
     def __str__(self) -> str:
         share = f" ({self.stored / self.ablations:.0%})" if self.ablations else ""
+        failed = f", of which {self.failed:,} failed and are tried again by --retry" if self.failed else ""
         lines = [
-            f"{counted(self.explanations, 'explanation')}, {self.done:,} of them done",
+            f"{counted(self.explanations, 'explanation')}, {self.done:,} of them done{failed}",
             f"{counted(self.ablations, 'ablation')} for the others, {self.stored:,}{share} in the store already",
         ]
         if self.failures:
@@ -69,7 +72,7 @@ class Estimate:
         if math.isnan(self.seconds):
             lines.append("time unknown: nothing is measured yet; say how long an ablation takes")
         else:
-            source = "measured on what is done" if self.measured else "as you said"
+            source = "measured on what is done" if self.measured else "as you said; fits and compilation not counted"
             lines.append(f"about {_span(self.seconds)}, at {self.seconds_per_ablation:.3g} s an ablation, {source}")
         if not math.isnan(self.money):
             lines.append(f"about {self.money:,.2f} in money")
@@ -109,14 +112,16 @@ def estimate(
     place = Folder(folder)
     place.check_free(sweep.ids())
     location = place.path / "values" if store is None else store
-    whole = sum(len(batch.inputs) for block in list(sweep.blocks())[share[0] :: share[1]] for batch in block)
+    blocks = list(sweep.blocks())[share[0] :: share[1]]
+    ids = {sweep.row_id(b.model, b.variant, each) for block in blocks for b in block for each in b.inputs}
     seconds, left = _measured(place), pending(sweep, place, share, retry)
     needed = _needed(sweep, location if isinstance(location, Store) else Store(location), left)
     ablations, stored = sum(needed.masks), sum(needed.stored)
     each = seconds[0] if seconds_per_ablation is None else float(seconds_per_ablation)
     made = Estimate(
-        explanations=whole,
-        done=whole - needed.explanations,
+        explanations=len(ids),
+        done=len(ids - needed.ids),
+        failed=sum(bool(row["error"]) for one, row in place.done().items() if one in ids - needed.ids),
         ablations=ablations,
         stored=stored,
         failures=sum(needed.reasons.values()),
@@ -144,7 +149,7 @@ class _Needed:
     """What the explanations that are left rest on."""
 
     def __init__(self) -> None:
-        self.explanations = 0
+        self.ids: set[str] = set()
         self.masks: list[int] = []  # distinct ones, for each input
         self.stored: list[int] = []  # of these
         self.reasons = Counter[str]()
@@ -157,8 +162,9 @@ def _needed(sweep: Sweep, store: Store, blocks: Sequence[Sequence[Batch]]) -> _N
         masks: dict[int, list[np.ndarray]] = {}  # by input, for those of one batch are evaluated side by side
         of: dict[int, Ablation] = {}
         for batch in block:
+            of_row = {each.number: sweep.row_id(batch.model, batch.variant, each) for each in batch.inputs}
             for number, ablation in worker.left(batch).items():
-                found.explanations += 1
+                found.ids.add(of_row[number])
                 drawn = ablation if isinstance(ablation, str) else _masks(sweep, batch, number, ablation)
                 if isinstance(drawn, str) or isinstance(ablation, str):
                     found.reasons[f"{drawn}"] += 1

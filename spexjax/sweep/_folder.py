@@ -101,13 +101,21 @@ class Folder:
         write_durably(self.path / "sweep.json", json.dumps({"format": 1, "grid": grid, "ids": ids}))
 
     def check_free(self, ids: Sequence[str]) -> None:
-        """Raises ValueError if the folder holds a sweep that shares no row with this one, or one of a later spexjax."""
+        """Raises ValueError if the folder holds a sweep that shares no row with this one, or one of a later spexjax.
+
+        One that only failed, as where a name was misspelt, may be given up.
+        """
         there = self._manifest()
-        if there and there["ids"] and not {*there["ids"]} & {*ids}:
+        if there and there["ids"] and not {*there["ids"]} & {*ids} and not self._only_failures():
             raise ValueError(
                 f"{self.path} holds another sweep, of {counted(len(there['ids']), 'explanation')}, none of which this "
-                "one makes: name another folder, or ask for both in one sweep."
+                "one makes: name another folder, or ask for both in one sweep. Inputs are known by "
+                "their places, so put new ones last."
             )
+
+    def _only_failures(self) -> bool:
+        rows = [row for rows in self.parts() for row in rows]
+        return bool(rows) and all(row["error"] for row in rows)
 
     def manifest(self) -> dict[str, Any]:
         """What `begin` has said.

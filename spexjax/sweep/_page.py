@@ -32,7 +32,10 @@ def write_page(folder: str | Path, *, pages: bool = True, progress: bool | None 
     missing = [row for row in rows if row["id"] in files and not files[row["id"]].is_file()] if pages else []
     with progress_bar(progress if missing else False, "pages", "pages") as report:
         for row in missing:
-            explanation = load(place.explanation(row["id"]))
+            try:
+                explanation = load(place.explanation(row["id"]))
+            except ValueError as error:
+                raise ValueError(f"{error} Delete that folder, and the sweep makes it again.") from error
             asked = {"index": row["index"], "max_order": grid["max_order"]}
             write_html(explanation, files[row["id"]], **asked, progress=False)
             report(1, len(missing))

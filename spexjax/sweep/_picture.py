@@ -44,7 +44,9 @@ def draw(groups: Sequence[Group], path: str | Path) -> Path | None:
         name: [(group.key["budget"], group.r2, np.nan_to_num(group.error)) for group in some]
         for name, some in found.items()
     }
-    figure: Any = budget(points).figure
+    axes: Any = budget(points)
+    axes.set_xlabel("budget of ablations")
+    figure: Any = axes.figure
     picture = io.BytesIO()
     figure.savefig(picture, dpi=150, format=Path(path).suffix[1:] or "png")
     from matplotlib import pyplot

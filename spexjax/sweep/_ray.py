@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from spexjax.evaluation import Store
+from spexjax.evaluation import Store, StoreError
 from spexjax.sweep._sweep import Batch, Sweep
 from spexjax.sweep._work import Finished, Worker, failed, sentence
 
@@ -108,6 +108,8 @@ class RayTasks:
             try:
                 finished = ray.get(ready[0])
             except ray.exceptions.RayError as error:  # a task that Ray could not bring to an end
+                if isinstance(cause := getattr(error, "cause", None), StoreError):
+                    raise cause from None
                 finished = [failed(sweep, batch, each, sentence(error)) for each in batch.inputs]
             begin(rest)
             yield batch, finished

@@ -34,6 +34,7 @@ class Swept:
       failures: how many of them failed.
       complete: whether every row is there. Rows of other shares are not held against model and lens.
       groups: the summary.
+      first_failure: why the first of them failed.
     """
 
     folder: Path
@@ -41,6 +42,7 @@ class Swept:
     failures: int
     complete: bool
     groups: tuple[Group, ...]
+    first_failure: str = ""
 
 
 def run(
@@ -84,7 +86,7 @@ def run(
       ValueError: before anything is spent, if an argument cannot be used, or the folder holds a sweep that shares no
         row with this one.
       ImportError: before anything is spent, if pyarrow is missing, or Ray for "ray".
-      OSError: if the folder cannot be written.
+      OSError: if the folder or the store cannot be read or written; the same call goes on once that is mended.
     """
     arrow()
     check_sweep(sweep, folder)
@@ -151,8 +153,8 @@ def _ended(sweep: Sweep, place: Folder, ids: Sequence[str]) -> Swept:
             if find_spec("matplotlib"):
                 draw(groups, place.path / "curves.png")
         rows = place.rows()
-    failures = sum(bool(row["error"]) for row in rows)
-    return Swept(place.path, len(rows), failures, len(rows) == len(ids), tuple(groups))
+    failures = [row["error"] for row in rows if row["error"]]
+    return Swept(place.path, len(rows), len(failures), len(rows) == len(ids), tuple(groups), next(iter(failures), ""))
 
 
 def _plain(group: Group) -> dict[str, Any]:

@@ -13,7 +13,7 @@ from spexjax._printable import labels, one_line
 from spexjax._road import travel
 from spexjax.ablation import UNNAMED, Ablation, checked_ablation
 from spexjax.ablations import text
-from spexjax.evaluation import Store
+from spexjax.evaluation import Store, StoreError
 from spexjax.explanation import Explanation
 from spexjax.models import load_model
 from spexjax.sweep._inputs import Input
@@ -136,6 +136,8 @@ class Worker:
         """Explains all together; if that fails, each alone, to see which one is at fault."""
         try:
             return dict(zip(ablations, self._travel(batch.variant, ablations), strict=True))
+        except StoreError:  # of every other explanation, too
+            raise
         except Exception as error:
             if len(ablations) == 1:
                 return dict.fromkeys(ablations, sentence(error))

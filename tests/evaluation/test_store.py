@@ -421,3 +421,17 @@ def test_names_that_are_no_store(location, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     with pytest.raises(ValueError, match="A store is a folder or a URL"):
         Store(location)
+
+
+def test_a_folder_with_the_values_of_another_function_is_refused(tmp_path):
+    """Two shelves whose folders were exchanged would otherwise give each other's values."""
+    store, masks = Store(tmp_path), np.array([[True, False]])
+    for name, value in (("one", 1.0), ("two", 2.0)):
+        shelf = store.shelf(name, 2)
+        shelf.check_writable()
+        shelf.add(masks, np.array([value]))
+    (tmp_path / "one").rename(tmp_path / "three")
+    with pytest.raises(OSError, match="holds the values of another function, whose folder was one"):
+        store.shelf("three", 2)
+    (tmp_path / "three").rename(tmp_path / "one")
+    assert store.shelf("one", 2).values(masks) == [1.0]

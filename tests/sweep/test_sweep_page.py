@@ -208,6 +208,14 @@ def test_where_all_fail_the_exit_code_says_so(config, capsys):
     assert "6 of 6 explanations failed; the column error says why, and --retry tries again." in said.err
 
 
+def test_models_are_named_from_where_the_file_is(config, tmp_path, monkeypatch):
+    (tmp_path / "mine").mkdir()
+    config.write_text(CONFIG.replace("MODEL", "[mine, smollm2]"))
+    monkeypatch.chdir("/")
+    found = sx.sweep.read_config(config).sweep
+    assert dict(found.models) == {"mine": str(tmp_path / "mine"), "smollm2": "smollm2"}
+
+
 def test_an_estimate_of_a_share(config, capsys):
     found = []
     for options in ([], ["--share", "0/2"], ["--share", "1/2"]):

@@ -90,6 +90,26 @@ def test_retry_makes_what_failed(tmp_path):
     assert calls == [0, 1, 0, 1]
 
 
+def test_a_store_that_fails_ends_the_sweep(tmp_path):
+    (tmp_path / "store").write_text("no folder")
+    with pytest.raises(OSError, match="store"):
+        sx.sweep.run(small(), tmp_path / "sweep", store=tmp_path / "store")
+    (tmp_path / "store").unlink()
+    assert sx.sweep.run(small(), tmp_path / "sweep", store=tmp_path / "store").failures == 4
+
+
+def test_a_sweep_that_only_failed_is_given_up(tmp_path):
+    unable = sx.sweep.run(small(inputs=[3]), tmp_path)
+    assert (unable.explanations, unable.failures, unable.first_failure) == (4, 4, "Three is no game.")
+    assert sx.sweep.estimate(small(inputs=[3]), tmp_path).failed == 4
+    assert "4 of them done, of which 4 failed" in str(sx.sweep.estimate(small(inputs=[3]), tmp_path))
+    assert sx.sweep.estimate(small(inputs=[3]), tmp_path, retry=True).failed == 0
+    able = sx.sweep.run(small(inputs=[5]), tmp_path)
+    assert (able.explanations, able.failures, able.complete) == (4, 0, True)
+    with pytest.raises(ValueError, match="holds another sweep"):
+        sx.sweep.run(small(inputs=[6]), tmp_path)
+
+
 def test_one_value_that_is_not_finite_fails_alone(tmp_path):
     def lens(number, model):
         bad = sx.ablations.host_function(lambda masks: masks.sum(1) / 0.0 * 0, 6, fingerprint="bad")
