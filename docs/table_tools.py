@@ -29,9 +29,10 @@ def table(head: Iterable[str], rows: Iterable[Iterable[str]]) -> str:
 
 
 def span(numbers: Iterable[float], form: str = ".2f") -> str:
-    """The smallest and the largest number."""
+    """The smallest and the largest number; one, where they are printed alike."""
     numbers = list(numbers)
-    return f"{min(numbers):{form}} to {max(numbers):{form}}"
+    low, high = f"{min(numbers):{form}}", f"{max(numbers):{form}}"
+    return low if low == high else f"{low} to {high}"
 
 
 def grouped(rows: Iterable[dict], keys: tuple[str, ...], value: str) -> dict[tuple, list[float]]:

@@ -131,3 +131,33 @@ def test_a_failed_question_is_not_answered(tmp_path):
     for damaged in ("{", "[]", '{"runs": null}', '{"runs": {"growth": 3}}'):
         log.write_text(damaged)
         assert "runs.json is damaged; delete it" in run("common.py").stderr
+
+
+KINDS = ("spexjax float32", "spexjax bfloat16")
+COMPARED = ("ratio_to_best_torch_with_hooks", "ratio_to_torch_with_cached_template", "largest_difference_from_torch")
+PAGE = """
+import sys
+from pathlib import Path
+
+sys.path[:0] = [sys.argv[1], sys.argv[1] + "/../docs"]
+from results_page import QUESTIONS, written_page
+
+asked = ("component_speed", "spex_recovery")
+print(written_page(Path(sys.argv[2]), [q for q in QUESTIONS if q.result in asked]))
+"""
+
+
+def test_tables_of_several_sizes_and_of_cells_that_did_not_end(tmp_path):
+    """As `make bench-peers` measures them; a peer is not held responsible for what it was given no time for."""
+    size = {"prompts": 2, "template_tokens": 64, "masks_per_second": dict.fromkeys(KINDS, 2.0)}
+    size |= dict.fromkeys(COMPARED, dict.fromkeys(KINDS, 3.0))
+    sizes = {"3 shots": size, "7 shots": size | {"template_tokens": 139}}
+    (tmp_path / "component_speed.json").write_text(json.dumps({"features": 270, "sizes": sizes, "versions": {}}))
+    cell = {"method": "peer-soft", "n": 20, "snr": None, "seeds": 1}
+    rows = [cell | {"terms": 30, "exact": 1.0}, cell | {"terms": 85, "unfinished": "1 call did not finish in 10 s"}]
+    (tmp_path / "spex_recovery.json").write_text(json.dumps({"rows": rows, "versions": {}}))
+    done = subprocess.run([sys.executable, "-c", PAGE, str(BENCHMARKS), str(tmp_path)], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert "| float32 | 64 | 2.00 | 3.0 |" in done.stdout
+    assert "| bfloat16 | 139 |" in done.stdout
+    assert "| the authors' soft (1 cell not ended in time) | 20 | 30 | - | 1 |" in done.stdout
