@@ -1,5 +1,6 @@
 """A sweep as a YAML file."""
 
+import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -80,10 +81,7 @@ def _read(given: Mapping[str, Any], beside: Path) -> Config:
     store = given.get("store")
     if store is not None and "://" not in store:
         store = beside / store
-    models = _names("models", given.get("models"))
-    if models is not None:
-        some = [models] if isinstance(models, str) else models
-        models = {name: str(beside / name) if (beside / name).exists() else name for name in some}
+    models = _placed(_names("models", given.get("models")), beside)
     grid = {name: given[name] for name in _GRID if name in given} | ({} if models is None else {"models": models})
     for name in ("methods", "indices"):
         if name in grid:
@@ -113,6 +111,13 @@ def _names(field: str, given: Any) -> Any:
     if not isinstance(given, list) or not all(isinstance(name, str) for name in given):
         raise ValueError(f"`{field}` is a list of names; got {given!r}.")
     return given
+
+
+def _placed(models: Any, beside: Path) -> Any:
+    """The paths of models that are beside the configuration, by their names; what is no such model, as it was."""
+    some = [models] if isinstance(models, str) else models or []
+    there = {name: str(beside / name) for name in some if os.path.exists(beside / name)}  # False, too, for no path
+    return {name: there.get(name, name) for name in some} if there and len({*some}) == len(some) else models
 
 
 def _check_fields(given: Mapping[str, Any], known: tuple[str, ...], where: str) -> None:

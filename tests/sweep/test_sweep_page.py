@@ -216,6 +216,18 @@ def test_models_are_named_from_where_the_file_is(config, tmp_path, monkeypatch):
     assert dict(found.models) == {"mine": str(tmp_path / "mine"), "smollm2": "smollm2"}
 
 
+def test_models_that_are_none(config):
+    for wrong, said in (
+        ("[., .]", "'.' is there twice"),
+        ("[]", "is empty"),
+        ('[""]', "are names"),
+        (r'"\0"', "names"),
+    ):
+        config.write_text(CONFIG.replace("MODEL", wrong))
+        with pytest.raises(ValueError, match=said):
+            sx.sweep.read_config(config)
+
+
 def test_an_estimate_of_a_share(config, capsys):
     found = []
     for options in ([], ["--share", "0/2"], ["--share", "1/2"]):
