@@ -63,6 +63,15 @@ def test_a_lost_worker_changes_nothing(cluster, tmp_path):
     assert values_of(tmp_path / "ray").equals(values_of(tmp_path / "local"))
 
 
+@pytest.mark.filterwarnings("ignore::ResourceWarning", "ignore::FutureWarning", "ignore::DeprecationWarning")
+def test_a_store_that_workers_cannot_use_ends_the_sweep(cluster, tmp_path):
+    (tmp_path / "store").write_text("no folder")
+    tasks = sx.sweep.RayTasks(num_cpus=1)
+    with pytest.raises(sx.evaluation.StoreError, match=r"The store .* cannot be "):
+        sx.sweep.run(small(), tmp_path / "ray", store=tmp_path / "store", executor=tasks)
+    assert not list((tmp_path / "ray").glob("parts/*"))
+
+
 @pytest.mark.parametrize(
     ("options", "said"),
     [
