@@ -93,9 +93,12 @@ def noted(log: Path) -> dict[str, dict]:
     """What has been run, by name."""
     try:
         runs = json.loads(log.read_text())["runs"] if log.exists() else {}
-        return {name: {**run, "exit_status": int(run["exit_status"])} for name, run in runs.items()}
+        sound = all(run.keys() >= {"exit_status", "seconds", "cpu_seconds"} for run in runs.values())
     except (ValueError, LookupError, TypeError, AttributeError):
-        raise SystemExit(f"{log} is damaged; delete it, and everything is measured again.") from None
+        sound = False
+    if not sound:
+        raise SystemExit(f"{log} is damaged; delete it, and everything is measured again.")
+    return runs
 
 
 def note(log: Path, runs: dict[str, dict]) -> None:

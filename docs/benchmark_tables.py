@@ -18,6 +18,8 @@ from covalues import WITH, saved  # noqa: E402
 from faithfulness import MARGIN, needed  # noqa: E402
 from index_error import ASKED  # noqa: E402
 
+from spexjax._numbers import counted  # noqa: E402
+
 NAMES = {
     "lasso": "`lasso`",
     "authors": "ProxySPEX of its authors (spectralexplain 0.0.4)",
@@ -86,7 +88,8 @@ def component_speed() -> str:
         for kind in kinds
     ]
     compared = "times torch with hooks", "with the template cached by hand", "largest difference from torch"
-    head = f"{found['features']} heads, 16 prompts", "tokens of the template", "masks/s", *compared
+    prompts = next(iter(found["sizes"].values()))["prompts"]
+    head = f"{found['features']} heads, {prompts} prompts", "tokens of the template", "masks/s", *compared
     return table(head, lines)
 
 
@@ -130,8 +133,9 @@ def ablations_needed() -> str:
         if found := needed_for(table_tools.RESULTS, peer, held_out):
             kind = "held out" if held_out else "looked at"
             cells = [f"{n[0]:.2f}, {n[1]:.2f} to {n[2]:.2f} ({n[3]})" if n else "none" for n in found[1:3]]
-            games = f"{found.games} game{'s' * (found.games > 1)}"
-            lines.append((f"{name}, {games} {kind}", *cells, str(found.extrapolated), str(found.capped)))
+            lines.append(
+                (f"{name}, {counted(found.games, 'game')} {kind}", *cells, str(found.extrapolated), str(found.capped))
+            )
     head = "where its curve reaches that R2 (pairs)", "everywhere (pairs)", "extrapolated", "cut off at 8 times"
     return table(("times the ablations, geometric mean and 95 % interval", *head), lines)
 
@@ -471,7 +475,7 @@ def spex_recovery() -> str:
         own = [r for r in rows if r["method"] == method]
         ended = [r for r in own if "exact" in r]
         if late := len(own) - len(ended):
-            name += f" ({late} cell{'s' * (late > 1)} not ended in time)"
+            name += f" ({counted(late, 'cell')} not ended in time)"
         clean = [r for r in ended if r["snr"] is None]
         loads = {r["terms"] for r in clean}
         clean = [r for r in clean if sum(other["n"] == r["n"] for other in clean) == len(loads)]  # tried at every load

@@ -128,7 +128,7 @@ def test_a_failed_question_is_not_answered(tmp_path):
     assert run("common.py").returncode == 0
     assert "a part of it" in (tmp_path / "RESULTS.md").read_text()
     assert "Not measured here" not in (tmp_path / "RESULTS.md").read_text()
-    for damaged in ("{", "[]", '{"runs": null}', '{"runs": {"growth": 3}}'):
+    for damaged in ("{", "[]", '{"runs": null}', '{"runs": {"growth": {"exit_status": 0}}}'):
         log.write_text(damaged)
         assert "runs.json is damaged; delete it" in run("common.py").stderr
 
@@ -158,6 +158,7 @@ def test_tables_of_several_sizes_and_of_cells_that_did_not_end(tmp_path):
     (tmp_path / "spex_recovery.json").write_text(json.dumps({"rows": rows, "versions": {}}))
     done = subprocess.run([sys.executable, "-c", PAGE, str(BENCHMARKS), str(tmp_path)], capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
+    assert "| 270 heads, 2 prompts |" in done.stdout
     assert "| float32 | 64 | 2.00 | 3.0 |" in done.stdout
     assert "| bfloat16 | 139 |" in done.stdout
     assert "| the authors' soft (1 cell not ended in time) | 20 | 30 | - | 1 |" in done.stdout

@@ -129,7 +129,7 @@ class Shelf:
         groups: list[Group] = []
         ignored: list[str] = []
         try:
-            self._check_owner()
+            owner = kv.read(_WRITABLE).result().value[len(_PROBE) :]
             names, packs = self._names()
             there = set(names)
             for pack_name in packs:
@@ -140,10 +140,13 @@ class Shelf:
                 groups += self._read(loose[start : start + _READS], ignored, len(loose) >= LEAST)
         except LaterFormatError as error:
             raise ValueError(f"{error} Read {kv.url} with that version, or choose another store.") from None
-        except StoreError:
-            raise
         except (*_FAILURES, OSError) as error:
             raise StoreError(f"The store {kv.url} cannot be read: {_reason(error)}.") from error
+        if owner not in (b"", self._owner):
+            raise StoreError(
+                f"The folder {kv.url} was renamed or copied, and holds the values of another function: call it "
+                f"{owner.decode(errors='replace')} again, or delete it."
+            )
         self._known, self._others = joined(groups, self._shape)  # packed mask -> value, co-values
         if ignored:
             some = ", ".join(ignored[:5]) + (", ..." if len(ignored) > 5 else "")
@@ -183,15 +186,6 @@ class Shelf:
             with contextlib.suppress(*_FAILURES, OSError):
                 self._kv.write(*pack(fresh)).result()
 
-    def _check_owner(self) -> None:
-        """Refuses a folder that was renamed or copied, whose values would be taken for those of another function."""
-        owner = self._kv.read(_WRITABLE).result().value[len(_PROBE) :]
-        if owner and owner != self._owner:
-            raise StoreError(
-                f"{self._kv.url} holds the values of another function, whose folder was {os.fsdecode(owner)}: give the "
-                "folder its name back, or delete it."
-            )
-
     def __len__(self) -> int:
         return len(self._known)
 
@@ -221,10 +215,10 @@ class Shelf:
         return found
 
     def check_writable(self) -> None:
-        """Writes 8 kB and the name of the folder to a file "writable".
+        """Writes 8 kB and the folder's name to a file "writable", before anything is evaluated.
 
-        So a store that cannot be written is detected before anything is evaluated, and later that the folder was
-        renamed or copied.
+        This detects a store that cannot be written. The name tells, when the shelf is next opened, whether its folder
+        was renamed or copied.
 
         Raises:
           OSError: if the store cannot be written, for example because the disk is full.

@@ -12,7 +12,6 @@ Curve = Explanation | Sequence[Explanation | Point]
 
 _COLOURS = ("#0b4f9c", "#f0814f", "#1b1f24", "#2a9d8f", "#b07aa1", "#8a6d3b")  # for lines; markers tell them apart, too
 _MARKERS = ("o", "s", "D", "^", "v", "P")
-_CORNER: dict[str, Any] = {"loc": "lower right"}
 _INSIDE, _ROWS = 8, 18  # curves whose names have room among them; names in a column beside them
 
 
@@ -52,13 +51,15 @@ def budget(sources: Curve | Mapping[str, Curve], *, ax: Axes | None = None) -> A
     ax.set(ylim=(max(low, -1.0) - 0.04, 1.04), xlabel="ablations", ylabel="R² on masks the fit never saw")
     ax.axhline(1, color=LINE, linewidth=0.8)
     if len(curves) > 1 or "" not in curves:
+        inside: dict[str, Any] = {"loc": "lower right"}
+        beside: dict[str, Any] = {"loc": "upper left", "bbox_to_anchor": (1.01, 1.0), "ncols": columns}
         ax.legend(
             list(ax.containers),
             [plain(cut(name, 40)) for name in curves],
             frameon=False,
             fontsize=SMALL,
             labelcolor=INK,
-            **({"loc": "upper left", "bbox_to_anchor": (1.01, 1.0), "ncols": columns} if columns else _CORNER),
+            **(beside if columns else inside),
         )
     every = ((name, point) for name, points in curves.items() for point in points)
     name, best = max(every, key=lambda of: (round(of[1][1], 2), -of[1][0]))  # as printed; the fewest ablations for it

@@ -114,7 +114,7 @@ def _names(field: str, given: Any) -> Any:
 
 
 def _placed(models: Any, beside: Path) -> Any:
-    """The paths of models that are beside the configuration, by their names; what is no such model, as it was."""
+    """Models by name, with the paths of those that lie beside the configuration; the argument itself if none does."""
     some = [models] if isinstance(models, str) else models or []
     there = {name: str(beside / name) for name in some if os.path.exists(beside / name)}  # False, too, for no path
     return {name: there.get(name, name) for name in some} if there and len({*some}) == len(some) else models

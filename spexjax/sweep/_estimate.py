@@ -4,7 +4,7 @@ import dataclasses
 import math
 import statistics
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -114,14 +114,15 @@ def estimate(
     location = place.path / "values" if store is None else store
     blocks = list(sweep.blocks())[share[0] :: share[1]]
     ids = {sweep.row_id(b.model, b.variant, each) for block in blocks for b in block for each in b.inputs}
-    seconds, left = _measured(place), pending(sweep, place, share, retry)
+    rows = [row for part in place.parts() for row in part]
+    seconds, left = _measured(rows), pending(sweep, place, share, retry)
     needed = _needed(sweep, location if isinstance(location, Store) else Store(location), left)
     ablations, stored = sum(needed.masks), sum(needed.stored)
     each = seconds[0] if seconds_per_ablation is None else float(seconds_per_ablation)
     made = Estimate(
         explanations=len(ids),
         done=len(ids - needed.ids),
-        failed=sum(bool(row["error"]) for one, row in place.done().items() if one in ids - needed.ids),
+        failed=len({row["id"] for row in rows if row["error"]} & ids - needed.ids),
         ablations=ablations,
         stored=stored,
         failures=sum(needed.reasons.values()),
@@ -137,9 +138,9 @@ def estimate(
     return dataclasses.replace(made, money=(ablations - stored) * price_per_ablation + by_time)
 
 
-def _measured(place: Folder) -> tuple[float, float]:
+def _measured(rows: Iterable[Mapping[str, Any]]) -> tuple[float, float]:
     """Median seconds of an ablation, and of an explanation beside its ablations, over the rows that are there."""
-    rows = [row for rows in place.parts() for row in rows if not row["error"]]
+    rows = [row for row in rows if not row["error"]]
     paid = [row["seconds_evaluating"] / row["evaluations"] for row in rows if row["evaluations"]]
     beside = [row["seconds"] - row["seconds_evaluating"] for row in rows]
     return statistics.median(paid) if paid else math.nan, statistics.median(beside) if beside else 0.0

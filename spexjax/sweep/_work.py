@@ -136,7 +136,7 @@ class Worker:
         """Explains all together; if that fails, each alone, to see which one is at fault."""
         try:
             return dict(zip(ablations, self._travel(batch.variant, ablations), strict=True))
-        except StoreError:  # of every other explanation, too
+        except StoreError:  # every other explanation would fail, too
             raise
         except Exception as error:
             if len(ablations) == 1:

@@ -431,7 +431,7 @@ def test_a_folder_with_the_values_of_another_function_is_refused(tmp_path):
         shelf.check_writable()
         shelf.add(masks, np.array([value]))
     (tmp_path / "one").rename(tmp_path / "three")
-    with pytest.raises(OSError, match="holds the values of another function, whose folder was one"):
+    with pytest.raises(OSError, match="renamed or copied, and holds the values of another function: call it one again"):
         store.shelf("three", 2)
     (tmp_path / "three").rename(tmp_path / "one")
     assert store.shelf("one", 2).values(masks) == [1.0]

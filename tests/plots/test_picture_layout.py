@@ -5,7 +5,6 @@ from itertools import combinations
 import numpy as np
 import pytest
 
-import spexjax as sx
 from spexjax.plots._layout import combs, wrapped
 
 
@@ -45,16 +44,3 @@ def test_links_on_a_track_do_not_overlap(seed):
                 assert (line, track) != other[:2] or right < other[2] or other[3] < left
         if first.lane is not None and first.lane == second.lane:
             assert max(first.stems) < min(second.stems) or max(second.stems) < min(first.stems)
-
-
-def test_many_curves_have_their_names_beside_them():
-    """None of them looks like another, and the title names the cheapest of those that are as good."""
-    curves = {f"curve {k}": [(40, 0.5), (80 + k, 1.0 - 1e-6 * (40 - k))] for k in range(32)}
-    axes = sx.plots.budget(curves)
-    axes.figure.draw_without_rendering()  # a warning, were there no room
-    lines = [container.lines[0] for container in axes.containers]
-    assert len({(line.get_color(), line.get_marker(), line.get_linestyle()) for line in lines}) == 32
-    legend = axes.get_legend().get_window_extent()
-    assert legend.x0 >= axes.get_window_extent().x1
-    assert legend.y0 >= 0
-    assert axes.get_title(loc="left") == "curve 0: R² reaches 1.00 with 80 ablations"

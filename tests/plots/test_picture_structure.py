@@ -77,3 +77,16 @@ def test_a_picture_for_a_paper(tmp_path, suffix):
     path = tmp_path / f"text.{suffix}"
     plots.text(text_explanation(30)).get_figure().savefig(path)
     assert path.stat().st_size > 3000
+
+
+def test_many_curves_have_their_names_beside_them():
+    """None of them looks like another, and the title names the cheapest of those that are as good."""
+    curves = {f"curve {k}": [(40, 0.5), (80 + k, 1.0 - 1e-6 * (40 - k))] for k in range(32)}
+    axes = plots.budget(curves)
+    axes.figure.draw_without_rendering()  # a warning, were there no room
+    lines = [container.lines[0] for container in axes.containers]
+    assert len({(line.get_color(), line.get_marker(), line.get_linestyle()) for line in lines}) == 32
+    legend = axes.get_legend().get_window_extent()
+    assert legend.x0 >= axes.get_window_extent().x1
+    assert legend.y0 >= 0
+    assert axes.get_title(loc="left") == "curve 0: R² reaches 1.00 with 80 ablations"
